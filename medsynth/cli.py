@@ -1,0 +1,299 @@
+"""The command line: arguments to pipeline to exit code. Nothing heavy is imported before a command runs."""
+
+import json
+import sys
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from medsynth.errors import MedsynthError, OutputError, UsageError
+
+if TYPE_CHECKING:
+    from medsynth.progress import Progress
+
+app = typer.Typer(
+    name="medsynth",
+    help="Differentially private synthetic tables, with the evidence to sign a release.",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+schema_app = typer.Typer(help="Confirm a drafted schema; print the JSON Schema.", no_args_is_help=True)
+app.add_typer(schema_app, name="schema", rich_help_panel="TOOLS")
+
+
+class Edition(StrEnum):
+    """Which edition of the report."""
+
+    INTERNAL = "internal"
+    SHAREABLE = "shareable"
+    BOTH = "both"
+
+
+Data = Annotated[Path, typer.Argument(metavar="DATA", help="Private table: .csv, .csv.gz or .parquet.")]
+SchemaOption = Annotated[
+    str, typer.Option("-s", "--schema", metavar="SCHEMA", help="A schema file, or the name of a shipped one.")
+]
+Out = Annotated[Path, typer.Option("-o", "--out", metavar="OUT", help="Folder for the results.")]
+Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace what stands in OUT.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
+Debug = Annotated[bool, typer.Option("--debug", help="Show a traceback on errors; it may quote private values.")]
+Epsilon = Annotated[float | None, typer.Option(metavar="E", help="Privacy loss of this fit; default: the schema's.")]
+Delta = Annotated[float | None, typer.Option(metavar="D", help="Default: the schema's.")]
+ModelName = Annotated[str, typer.Option("--model", metavar="M", help="adaptive, mst or independent.")]
+LedgerFile = Annotated[
+    Path | None, typer.Option("--ledger", metavar="FILE", help="Budget file; default: beside the data.")
+]
+Rows = Annotated[int | None, typer.Option("-n", "--rows", metavar="N", help="Rows; default: the stated persons.")]
+Seed = Annotated[int | None, typer.Option(metavar="S", help="Same seed and model, same bytes.")]
+Where = Annotated[str | None, typer.Option(metavar="P", help="Only records that satisfy the predicate.")]
+Upsample = Annotated[
+    list[str] | None, typer.Option(metavar="NAME:SHARE", help="Raise a rare condition to a share; repeatable.")
+]
+Holdout = Annotated[Path | None, typer.Option(metavar="DATA", help="Private rows of other persons.")]
+HoldoutShare = Annotated[float, typer.Option(metavar="F", help="Share of persons kept out of the fit.")]
+
+
+@app.command(rich_help_panel="START")
+def demo(out: Out = Path("medsynth-demo"), overwrite: Overwrite = False, as_json: AsJson = False, debug: Debug = False) -> None:
+    """Run the main job on 101,766 real hospital stays that ship with medsynth."""
+    from medsynth import pipeline
+
+    _emit(pipeline.demo(out, overwrite=overwrite, progress=_progress()), as_json)
+
+
+@app.command(rich_help_panel="START")
+def init(
+    data: Data,
+    schema: Annotated[Path, typer.Option("-s", "--schema", metavar="SCHEMA", help="File to write.")],
+    person: Annotated[str | None, typer.Option(metavar="COL", help="Column that identifies a person.")] = None,
+    rows_are_persons: Annotated[bool, typer.Option("--rows-are-persons", help="Every row is a person.")] = False,
+    overwrite: Overwrite = False,
+    as_json: AsJson = False,
+    debug: Debug = False,
+) -> None:
+    """Draft a schema from a table; what was read from data is marked for a person to confirm."""
+    from medsynth import pipeline
+
+    _emit(pipeline.init(data, schema, person=person, rows_are_persons=rows_are_persons, overwrite=overwrite), as_json)
+
+
+@app.command(rich_help_panel="START")
+def check(data: Data, schema: SchemaOption, as_json: AsJson = False, debug: Debug = False) -> None:
+    """Tell the steward what in a table breaks its schema (INTERNAL)."""
+    from medsynth import pipeline
+
+    result = pipeline.check(data, schema)
+    _emit(result, as_json)
+    if not result.ok:
+        raise typer.Exit(3)
+
+
+@app.command(rich_help_panel="START")
+def plan(
+    schema: SchemaOption, epsilon: Epsilon = None, delta: Delta = None, model: ModelName = "adaptive",
+    as_json: AsJson = False, debug: Debug = False,
+) -> None:
+    """Say what the budget buys; reads no data."""
+    from medsynth import pipeline
+
+    _emit(pipeline.plan(schema, epsilon=epsilon, delta=delta, model=model), as_json)
+
+
+@app.command(rich_help_panel="START")
+def run(
+    data: Data, schema: SchemaOption, out: Out, holdout: Holdout = None, holdout_share: HoldoutShare = 0.2,
+    epsilon: Epsilon = None, delta: Delta = None, model: ModelName = "adaptive", ledger: LedgerFile = None,
+    rows: Rows = None, seed: Seed = None, where: Where = None, upsample: Upsample = None,
+    overwrite: Overwrite = False, as_json: AsJson = False, debug: Debug = False,
+) -> None:
+    """Check, fit, sample, evaluate, audit and report, in one go."""
+    from medsynth import pipeline
+
+    _emit(
+        pipeline.run(
+            data, schema, out, holdout=holdout, holdout_share=holdout_share, epsilon=epsilon, delta=delta, model=model,
+            ledger=ledger, n=rows, seed=seed, where=where, upsample=_shares(upsample), overwrite=overwrite,
+            progress=_progress(),
+        ),
+        as_json,
+    )
+
+
+@app.command(rich_help_panel="STEPS")
+def fit(
+    data: Data, schema: SchemaOption,
+    out: Annotated[Path, typer.Option("-o", "--out", metavar="FILE.medsynth", help="Model file to write.")],
+    epsilon: Epsilon = None, delta: Delta = None, model: ModelName = "adaptive", ledger: LedgerFile = None,
+    allow_synthetic: Annotated[bool, typer.Option("--allow-synthetic", help="Fit on a table marked synthetic.")] = False,
+    overwrite: Overwrite = False, as_json: AsJson = False, debug: Debug = False,
+) -> None:
+    """Fit a model under differential privacy and write it as a file that can be shared."""
+    from medsynth import pipeline
+
+    _emit(
+        pipeline.fit(
+            data, schema, out, epsilon=epsilon, delta=delta, model=model, ledger=ledger,
+            allow_synthetic=allow_synthetic, overwrite=overwrite, progress=_progress(),
+        ),
+        as_json,
+    )
+
+
+@app.command(rich_help_panel="STEPS")
+def sample(
+    model: Annotated[Path, typer.Argument(metavar="MODEL", help="A model file.")],
+    out: Annotated[Path, typer.Option("-o", "--out", metavar="FILE", help=".parquet, .csv or .csv.gz.")],
+    rows: Rows = None, seed: Seed = None, where: Where = None, upsample: Upsample = None,
+    overwrite: Overwrite = False, as_json: AsJson = False, debug: Debug = False,
+) -> None:
+    """Draw synthetic records from a model file; costs no privacy."""
+    from medsynth import pipeline
+
+    _emit(
+        pipeline.sample(
+            model, out, n=rows, seed=seed, where=where, upsample=_shares(upsample), overwrite=overwrite,
+            progress=_progress(),
+        ),
+        as_json,
+    )
+
+
+Folder = Annotated[Path | None, typer.Argument(metavar="[OUT]", help="Folder of a run.")]
+Synthetic = Annotated[Path | None, typer.Option(metavar="FILE", help="Synthetic table, from any tool.")]
+Train = Annotated[Path | None, typer.Option(metavar="DATA", help="Private rows it was made from.")]
+SchemaMaybe = Annotated[str | None, typer.Option("-s", "--schema", metavar="SCHEMA", help="Its schema.")]
+OutMaybe = Annotated[Path | None, typer.Option("-o", "--out", metavar="OUT", help="Folder for the scores.")]
+
+
+@app.command(rich_help_panel="STEPS")
+def evaluate(
+    folder: Folder = None, synthetic: Synthetic = None, train: Train = None, holdout: Holdout = None,
+    schema: SchemaMaybe = None, out: OutMaybe = None, overwrite: Overwrite = False,
+    as_json: AsJson = False, debug: Debug = False,
+) -> None:
+    """Measure fidelity and utility of a released table (INTERNAL)."""
+    from medsynth import pipeline
+
+    _emit(
+        pipeline.evaluate(
+            folder, synthetic=synthetic, train=train, holdout=holdout, schema=schema, out=out, overwrite=overwrite,
+            progress=_progress(),
+        ),
+        as_json,
+    )
+
+
+@app.command(rich_help_panel="STEPS")
+def audit(
+    folder: Folder = None, synthetic: Synthetic = None, train: Train = None, holdout: Holdout = None,
+    schema: SchemaMaybe = None, out: OutMaybe = None, overwrite: Overwrite = False,
+    as_json: AsJson = False, debug: Debug = False,
+) -> None:
+    """Attack a released table (INTERNAL)."""
+    from medsynth import pipeline
+
+    _emit(
+        pipeline.audit(
+            folder, synthetic=synthetic, train=train, holdout=holdout, schema=schema, out=out, overwrite=overwrite,
+            progress=_progress(),
+        ),
+        as_json,
+    )
+
+
+@app.command(rich_help_panel="STEPS")
+def report(
+    folder: Annotated[Path, typer.Argument(metavar="OUT", help="Folder of a run.")],
+    edition: Annotated[Edition, typer.Option(help="Which edition to write.")] = Edition.BOTH,
+    as_json: AsJson = False, debug: Debug = False,
+) -> None:
+    """Write the report of a run again, from its scores."""
+    from medsynth import pipeline
+
+    _emit(pipeline.report(folder, edition=edition.value), as_json)
+
+
+@schema_app.command("confirm")
+def schema_confirm(
+    schema: Annotated[Path, typer.Argument(metavar="SCHEMA", help="A drafted schema file.")],
+    column: Annotated[list[str] | None, typer.Option(metavar="COL", help="Only these columns; repeatable.")] = None,
+    private: Annotated[bool, typer.Option("--private", help="Confirm as private: to be found under the ledger.")] = False,
+    as_json: AsJson = False, debug: Debug = False,
+) -> None:
+    """Confirm that what `init` read from the table is public knowledge (or private)."""
+    from medsynth import pipeline
+
+    _emit(pipeline.confirm(schema, columns=column, private=private), as_json)
+
+
+@schema_app.command("json-schema")
+def schema_json(debug: Debug = False) -> None:
+    """Print the JSON Schema of schema files, for editors."""
+    from medsynth.schema import json_schema
+
+    typer.echo(json.dumps(json_schema(), indent=2))
+
+
+@app.command(rich_help_panel="TOOLS")
+def doctor(as_json: AsJson = False, debug: Debug = False) -> None:
+    """Show versions, extras, processors, memory and noise source of this machine."""
+    from medsynth import pipeline
+
+    _emit(pipeline.doctor(), as_json)
+
+
+def _shares(texts: list[str] | None) -> dict[str, float]:
+    shares = {}
+    for text in texts or []:
+        name, separator, share = text.rpartition(":")
+        try:
+            shares[name] = float(share.rstrip("%")) / (100 if share.endswith("%") else 1)
+        except ValueError:
+            separator = ""
+        if not separator or not name:
+            raise UsageError(f"--upsample {text}: write NAME:SHARE, as in died:0.3 or died:30%.")
+    return shares
+
+
+def _progress() -> "Progress":
+    from medsynth.progress import terminal_progress
+
+    return terminal_progress()
+
+
+def _emit(result: Any, as_json: bool) -> None:
+    typer.echo(json.dumps(result.as_dict(), indent=2) if as_json else result.text())
+
+
+def main() -> None:
+    """Runs the command line and exits with the code of what happened."""
+    debug = "--debug" in sys.argv
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(encoding="utf-8", errors="backslashreplace")
+    try:
+        app()
+    except MedsynthError as error:
+        if debug:
+            raise
+        typer.echo(f"medsynth: {error}", err=True)
+        sys.exit(error.exit_code)
+    except KeyboardInterrupt:
+        typer.echo("medsynth: interrupted; nothing half-written was left, and what was booked stays booked.", err=True)
+        sys.exit(130)
+    except OSError as error:
+        if debug:
+            raise
+        typer.echo(f"medsynth: {OutputError(f'{error.strerror or type(error).__name__}. Check the path, its permissions and the disk.')}", err=True)
+        sys.exit(6)
+    except Exception as error:
+        if debug:
+            raise
+        # The message of an unexpected error may quote a private value: only its type is shown.
+        typer.echo(f"medsynth: internal error ({type(error).__name__}); run again with --debug on public data and report it.", err=True)
+        sys.exit(1)

@@ -1,0 +1,130 @@
+"""Table to codes and back."""
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from medsynth.encoding.cells import Cells
+from medsynth.encoding.domain import Domain, IntArray
+from medsynth.encoding.layout import build_cells
+from medsynth.errors import DataError
+
+if TYPE_CHECKING:
+    from medsynth.schema import Schema
+
+IDENTIFIER_BLOCK = "#"
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Codec:
+    """Encodes rows of a schema's table as codes of its domain, and decodes codes to rows.
+
+    Attributes:
+      schema: The public description of the table.
+
+    Formal guarantee:
+      `encode` maps each row by itself: no row's codes depend on another row, and no row raises or warns.
+    """
+
+    schema: "Schema"
+
+    @cached_property
+    def cells(self) -> tuple[Cells, ...]:
+        """Cells of each modelled column, in schema order."""
+        return build_cells(self.schema)
+
+    @cached_property
+    def domain(self) -> Domain:
+        """The public domain."""
+        return Domain(attributes=tuple(cells.attribute for cells in self.cells))
+
+    def encode(self, frame: pd.DataFrame) -> IntArray:
+        """Codes of the modelled columns.
+
+        Args:
+          frame: Rows with at least the modelled columns, in any order and type.
+
+        Returns:
+          codes  # (n_records, n_attributes) int32
+
+        Raises:
+          DataError: If a modelled column is absent.
+        """
+        require_columns(frame.columns, self.domain.names)
+        codes = np.empty((len(frame), len(self.cells)), dtype=np.int32)
+        for position, (name, cells) in enumerate(zip(self.domain.names, self.cells, strict=True)):
+            codes[:, position] = cells.encode(frame[name])
+        return codes
+
+    def decode(self, codes: IntArray, rng: np.random.Generator) -> pd.DataFrame:
+        """Rows for codes: columns in schema order, derived columns computed, identifiers invented.
+
+        Args:
+          codes: (n_records, n_attributes) int32.
+          rng: Drives where inside its cell a number or date falls.
+        """
+        decoded = {
+            name: cells.decode(codes[:, position], rng)
+            for position, (name, cells) in enumerate(zip(self.domain.names, self.cells, strict=True))
+        }
+        frame = pd.DataFrame(decoded, index=pd.RangeIndex(len(codes)))
+        for name, expression in self.schema.derived_expressions.items():
+            frame[name] = self._as_declared(name, expression.evaluate(frame, self.schema))
+        for name, column in self.schema.columns.items():
+            if column.kind == "id":
+                frame[name] = invent_identifiers(getattr(column, "format", None), len(codes))
+        return frame[[*self._output_order(frame)]]
+
+    def _as_declared(self, name: str, values: pd.Series) -> pd.Series:
+        """Gives a derived column the type of its entry in `columns`, where it has one."""
+        column = self.schema.columns.get(name)
+        if column is not None and column.kind == "category":
+            return pd.Series(
+                pd.Categorical(values, categories=list(column.values), ordered=column.ordered), index=values.index
+            )
+        return values
+
+    def _output_order(self, frame: pd.DataFrame) -> list[str]:
+        declared = [name for name in self.schema.columns if name in frame]
+        return declared + [name for name in frame if name not in self.schema.columns]
+
+
+def require_columns(present: "pd.Index[str] | list[str] | tuple[str, ...]", needed: tuple[str, ...]) -> None:
+    """Refuses a table that lacks a column of its schema.
+
+    Raises:
+      DataError: Naming the first absent columns.
+    """
+    found = set(present)
+    absent = [name for name in needed if name not in found]
+    if absent:
+        named = ", ".join(repr(name) for name in absent[:5]) + (", ..." if len(absent) > 5 else "")
+        raise DataError(
+            f"Table: {len(absent)} of {len(needed)} columns of the schema are absent: {named}. "
+            "Name the columns as the schema does, or remove them from the schema."
+        )
+
+
+def invent_identifiers(pattern: str | None, n: int) -> "pd.Series[str] | pd.Series[int]":
+    """Fresh identifiers 1 .. n, written into the `#` run of the pattern; they carry no information.
+
+    >>> list(invent_identifiers("P-####", 2))
+    ['P-0001', 'P-0002']
+    """
+    numbers = np.arange(1, n + 1)
+    if not pattern or IDENTIFIER_BLOCK not in pattern:
+        return pd.Series(numbers)
+    width = pattern.count(IDENTIFIER_BLOCK)
+    head, _, rest = pattern.partition(IDENTIFIER_BLOCK)
+    tail = rest.replace(IDENTIFIER_BLOCK, "")
+    return pd.Series([f"{head}{number:0{width}d}{tail}" for number in numbers])
+
+
+def person_weighted(weights: npt.NDArray[np.int64]) -> npt.NDArray[np.float64]:
+    """Row weights with mean 1 from bounded units, zeros kept."""
+    total = weights.sum()
+    return np.ones(len(weights)) if total == 0 else weights * (len(weights) / total)

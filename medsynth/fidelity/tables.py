@@ -1,0 +1,202 @@
+"""Counts cliques of columns in several samples at once, and how far apart the samples are."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import combinations
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from medsynth.encoding.comparison import Comparison, Part
+from medsynth.encoding.domain import IntArray, Level
+from medsynth.fidelity.resolution import at_levels
+from medsynth.inference import person_multiplicities, person_numbers
+
+FloatArray = npt.NDArray[np.float64]
+FOLDS = 8
+RATIO_CLIQUES = 60
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Sample:
+    """Rows of one table at fixed levels.
+
+    Attributes:
+      codes: (n, d) groups, one column after the other in memory.
+      weights: (n,) row weights.
+      folds: (n,) fold of each row's person, 0 .. FOLDS - 1.
+      persons: (n,) number of each row's person.
+    """
+
+    codes: IntArray
+    weights: FloatArray
+    folds: npt.NDArray[np.int64]
+    persons: npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Distances:
+    """Total variation between samples, one entry per clique.
+
+    Attributes:
+      train: Synthetic against train.
+      holdout: Synthetic against holdout.
+      floor_train: Independent columns against train.
+      floor_holdout: Independent columns against holdout.
+      second: Train against holdout: two real samples.
+      left_out: (2, FOLDS, cliques), the first two with one fold of persons left out.
+      size_ratio: What `second` must be multiplied by to speak of a second sample as large as the synthetic one.
+    """
+
+    train: FloatArray
+    holdout: FloatArray
+    floor_train: FloatArray
+    floor_holdout: FloatArray
+    second: FloatArray
+    left_out: FloatArray
+    size_ratio: float
+
+
+def sample_of(comparison: Comparison, part: Part, levels: Sequence[Level], rng: np.random.Generator) -> Sample:
+    """One part of a comparison at the given levels, its persons dealt at random into folds."""
+    frame = comparison.frame(part)
+    unit = comparison.schema.privacy.unit
+    known = unit is not None and part != "synthetic" and unit in frame
+    persons = person_numbers(frame[unit].to_numpy() if known else None, len(frame))
+    deal = rng.permutation(int(persons.max(initial=-1)) + 1) % FOLDS
+    return Sample(
+        codes=at_levels(comparison.codes(part), levels),
+        weights=comparison.weights(part),
+        folds=deal[persons],
+        persons=persons,
+    )
+
+
+def independent_columns(real: Sample, n: int, rng: np.random.Generator) -> Sample:
+    """The floor: n rows whose columns are drawn from the real ones, each by itself."""
+    chances = real.weights / real.weights.sum()
+    codes = np.empty((n, real.codes.shape[1]), dtype=np.int32, order="F")
+    for column in range(codes.shape[1]):
+        codes[:, column] = real.codes[rng.choice(len(chances), size=n, p=chances), column]
+    nobody = np.zeros(n, dtype=np.int64)
+    return Sample(codes=codes, weights=np.ones(n), folds=nobody, persons=nobody)
+
+
+def cliques_of(columns: int, ways: Literal[1, 2, 3], most: int, rng: np.random.Generator) -> list[tuple[int, ...]]:
+    """All sets of so many columns, or a random `most` of them."""
+    cliques = list(combinations(range(columns), ways))
+    if len(cliques) <= most:
+        return cliques
+    return [cliques[chosen] for chosen in sorted(rng.choice(len(cliques), size=most, replace=False))]
+
+
+def measure_distances(
+    train: Sample,
+    holdout: Sample,
+    synthetic: Sample,
+    *,
+    cliques: Sequence[tuple[int, ...]],
+    sizes: Sequence[int],
+    rng: np.random.Generator,
+) -> Distances:
+    """Distances of every clique between the samples, their floor and their ceiling.
+
+    Args:
+      train: Real rows the table was made from.
+      holdout: Real rows of other persons.
+      synthetic: The table judged.
+      cliques: Positions of the columns of each marginal.
+      sizes: Groups per column.
+      rng: Draws the independent columns and the bootstrap.
+
+    Returns:
+      One entry per clique.
+    """
+    floor = independent_columns(train, len(synthetic.codes), rng)
+    plain = np.empty((5, len(cliques)))
+    left_out = np.empty((2, FOLDS, len(cliques)))
+    for position, clique in enumerate(cliques):
+        cells = int(np.prod([sizes[column] for column in clique]))
+        t, h, s = (_fold_counts(sample, clique, sizes, cells) for sample in (train, holdout, synthetic))
+        f = _shares(np.bincount(_cells(floor.codes, clique, sizes), minlength=cells))
+        whole_t, whole_h, whole_s = (_shares(counts.sum(axis=1)) for counts in (t, h, s))
+        pairs = ((whole_s, whole_t), (whole_s, whole_h), (f, whole_t), (f, whole_h), (whole_t, whole_h))
+        plain[:, position] = [total_variation(a, b) for a, b in pairs]
+        without_t, without_h, without_s = (_shares(counts.sum(axis=1)[:, None] - counts) for counts in (t, h, s))
+        left_out[0, :, position] = total_variation(without_s, without_t)
+        left_out[1, :, position] = total_variation(without_s, without_h)
+    ratio = _size_ratio(train, len(holdout.codes), len(synthetic.codes), cliques=cliques, sizes=sizes, rng=rng)
+    return Distances(
+        train=plain[0], holdout=plain[1], floor_train=plain[2], floor_holdout=plain[3], second=plain[4],
+        left_out=left_out, size_ratio=ratio,
+    )
+
+
+def total_variation(first: FloatArray, second: FloatArray) -> FloatArray:
+    """Half the summed absolute difference of shares over the first axis: the share of rows that would have to change.
+
+    >>> float(total_variation(np.array([0.5, 0.5]), np.array([0.75, 0.25])))
+    0.25
+    """
+    result: FloatArray = 0.5 * np.abs(first - second).sum(axis=0)
+    return result
+
+
+def shares_of(sample: Sample, clique: tuple[int, ...], sizes: Sequence[int]) -> FloatArray:
+    """Weighted shares (cells,) of one clique."""
+    cells = int(np.prod([sizes[column] for column in clique]))
+    return _shares(np.bincount(_cells(sample.codes, clique, sizes), sample.weights, minlength=cells))
+
+
+def _cells(codes: IntArray, clique: tuple[int, ...], sizes: Sequence[int]) -> npt.NDArray[np.intp]:
+    """Row-major cell of each row, (n,)."""
+    cell = codes[:, clique[0]].astype(np.intp)
+    for column in clique[1:]:
+        cell *= sizes[column]
+        cell += codes[:, column]
+    return cell
+
+
+def _fold_counts(sample: Sample, clique: tuple[int, ...], sizes: Sequence[int], cells: int) -> FloatArray:
+    """Weighted counts (cells, FOLDS)."""
+    cell = _cells(sample.codes, clique, sizes)
+    cell *= FOLDS
+    cell += sample.folds
+    return np.bincount(cell, sample.weights, minlength=cells * FOLDS).reshape(cells, FOLDS)
+
+
+def _shares(counts: npt.NDArray[np.float64] | npt.NDArray[np.intp]) -> FloatArray:
+    shares: FloatArray = counts / np.maximum(counts.sum(axis=0), np.finfo(float).tiny)
+    return shares
+
+
+def _size_ratio(
+    train: Sample,
+    holdout_rows: int,
+    synthetic_rows: int,
+    *,
+    cliques: Sequence[tuple[int, ...]],
+    sizes: Sequence[int],
+    rng: np.random.Generator,
+) -> float:
+    """Distance of two bootstrap samples, one as large as the synthetic table, over the same with the holdout's size.
+
+    Whole persons are drawn. Multiplying the distance of train and holdout by the ratio corrects it for the size of the
+    holdout; where both have the same size it is one, up to the draw, and is then set to one.
+    """
+    if holdout_rows == synthetic_rows or not len(train.codes):
+        return 1.0
+    people = int(train.persons.max()) + 1
+    draws = [max(1, round(people * rows / len(train.codes))) for rows in (len(train.codes), synthetic_rows, holdout_rows)]
+    own, large, small = (
+        train.weights * person_multiplicities(train.persons, rng, draws=drawn) for drawn in draws
+    )
+    some = [cliques[i] for i in rng.permutation(len(cliques))[:RATIO_CLIQUES]]
+    sums = np.zeros(2)
+    for clique in some:
+        count = int(np.prod([sizes[column] for column in clique]))
+        cell = _cells(train.codes, clique, sizes)
+        base, *others = (_shares(np.bincount(cell, weights, minlength=count)) for weights in (own, large, small))
+        sums += [total_variation(base, other) for other in others]
+    return float(sums[0] / sums[1]) if sums[1] else 1.0

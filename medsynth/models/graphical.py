@@ -1,0 +1,228 @@
+"""What every marginal model fits: a tree over levels, one-way shares below them, and pair targets for edited rows.
+
+A tree group stands for several finest cells; inside it the cells follow the attribute's one-way shares, independently of
+the other attributes. So any table is the tree's, refined; any condition is evidence on groups; and a row is a row of
+the tree with a cell drawn in each group.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from medsynth.encoding.domain import Clique, Domain, IntArray, Level
+from medsynth.errors import UsageError
+from medsynth.models.calibration import Calibrated
+from medsynth.models.edit import PairTarget, edit_rows
+from medsynth.models.junction_tree import JunctionTree
+from medsynth.models.levels import Chain
+from medsynth.models.tree_sampling import Deck, TreeSampler, shuffled_by_value
+
+if TYPE_CHECKING:
+    from medsynth.encoding.condition import Box, Condition
+    from medsynth.privacy import Measurement
+
+FloatArray = npt.NDArray[np.float64]
+
+LARGEST_JOINT = 1 << 14
+"""Boxes are read off one joint table of their attributes up to this many cells, else each calibrates the tree."""
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class GraphicalModel:
+    """A fitted marginal model.
+
+    Attributes:
+      domain: The public attributes.
+      chains: Nested levels of each attribute.
+      one_ways: Share of each finest cell, per attribute; each sums to 1.
+      calibrated: The tree's distribution over groups.
+      total: Noisy number of persons.
+      measurements: The public noisy tables.
+      targets: Pair tables that drawn rows are edited towards; none for rows straight from the tree.
+      sweeps: How often the edit visits a row.
+      model: Name of the model that was fitted.
+      settings: Its public settings.
+    """
+
+    domain: Domain
+    chains: tuple[Chain, ...]
+    one_ways: tuple[FloatArray, ...]
+    calibrated: Calibrated
+    total: float
+    measurements: "tuple[Measurement, ...]" = ()
+    targets: tuple[PairTarget, ...] = ()
+    sweeps: int = 2
+    model: str = ""
+    settings: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def tree(self) -> JunctionTree:
+        """The junction tree."""
+        return self.calibrated.tree
+
+    def marginal(self, clique: Clique) -> FloatArray:
+        """Probabilities over any levels of distinct attributes, axes in the clique's order."""
+        positions = [self.domain.index(level.attribute) for level in clique]
+        table = self.calibrated.marginal([(a, self.tree.finest[a]) for a in positions])
+        for axis, (attribute, level) in enumerate(zip(positions, clique, strict=True)):
+            table = _along(table, axis, self._refinement(attribute, level))
+        return table
+
+    def share(self, condition: "Condition") -> tuple[float, float | None]:
+        """(probability of a condition, standard error); see `Fitted`."""
+        return float(self._box_shares(condition).sum()), self._standard_error(condition)
+
+    def sample(
+        self, n: int, rng: np.random.Generator, given: "Condition | None" = None
+    ) -> IntArray:
+        """Draws rows of finest cells, shape (n, attributes); see `Fitted`."""
+        if given is None:
+            rows = self.draw_from_tree(n, rng)
+            return edit_rows(rows, self.targets, rng, masses=self.one_ways, sweeps=self.sweeps)
+        shares = self._box_shares(given)
+        if not shares.sum() > 0:
+            raise UsageError(
+                "The condition cannot occur in the fitted model: its probability is 0. Use a wider condition."
+            )
+        counts = _systematic_counts(shares, n, rng)
+        parts = [
+            self.draw_from_tree(int(count), rng, box)
+            for box, count in zip(given.boxes, counts, strict=True)
+            if count > 0
+        ]
+        rows = np.concatenate([np.zeros((0, len(self.domain)), dtype=np.int32), *parts])
+        return rows[rng.permutation(len(rows))]
+
+    def draw_from_tree(
+        self, n: int, rng: np.random.Generator, box: "Box | None" = None, *, systematic: bool = True
+    ) -> IntArray:
+        """Draws rows without editing them.
+
+        Args:
+          n: Number of rows.
+          rng: Source of randomness.
+          box: Allowed cells of some attributes; a box of positive probability.
+          systematic: Each cell gets its expected rows, rounded; if False, rows are independent.
+        """
+        box = box or {}
+        calibrated = self.calibrated
+        if box:
+            calibrated, _ = calibrated.condition(self._evidence(box))
+        groups = TreeSampler(calibrated=calibrated, systematic=systematic).draw(n, rng)
+        columns = np.empty((len(self.domain), n), dtype=np.int32)
+        for attribute, column in enumerate(columns):
+            column[:] = self._cells(attribute, groups[:, attribute], box, rng, systematic)
+        return columns.T
+
+    def _cells(
+        self, attribute: int, groups: IntArray, box: "Box", rng: np.random.Generator, systematic: bool
+    ) -> IntArray:
+        """A finest cell inside each row's group."""
+        level = self._tree_level(attribute)
+        if level.is_finest:
+            return groups
+        weights = self.one_ways[attribute]
+        if attribute in box:
+            weights = weights * box[attribute]
+        deck = Deck.of(_positive(weights, level, box.get(attribute)), level.groups, level.size)
+        rows, counts = shuffled_by_value(groups, level.size, rng)
+        cells = np.empty(len(groups), dtype=np.int32)
+        cells[rows] = np.repeat(deck.order, deck.deal(counts, rng, systematic=systematic))
+        return cells
+
+    def _tree_level(self, attribute: int) -> Level:
+        return self.chains[attribute].levels[self.tree.finest[attribute]]
+
+    @cached_property
+    def _within(self) -> tuple[FloatArray, ...]:
+        """Share of each finest cell in its tree group; even where the group has no mass."""
+        shares = []
+        for attribute, one_way in enumerate(self.one_ways):
+            level = self._tree_level(attribute)
+            weights = _positive(one_way, level, None)
+            shares.append(weights / np.bincount(level.groups, weights, level.size)[level.groups])
+        return tuple(shares)
+
+    def _refinement(self, attribute: int, level: Level) -> FloatArray:
+        """Share of each tree group that lies in each group of a level, (tree groups, level.size)."""
+        here = self._tree_level(attribute)
+        flat = here.groups.astype(np.int64) * level.size + level.groups
+        shares = np.bincount(flat, self._within[attribute], here.size * level.size)
+        return np.asarray(shares.reshape(here.size, level.size))
+
+    def _evidence(self, box: "Box") -> dict[int, FloatArray]:
+        """Allowed share of each tree group, per attribute of the box."""
+        found = {}
+        for attribute, mask in box.items():
+            level = self._tree_level(attribute)
+            found[attribute] = np.bincount(level.groups, self._within[attribute] * mask, level.size)
+        return found
+
+    def _box_shares(self, condition: "Condition") -> FloatArray:
+        """Probability of each box."""
+        attributes = sorted({a for box in condition.boxes for a in box})
+        nodes = [(a, self.tree.finest[a]) for a in attributes]
+        cells = np.prod([float(self._tree_level(a).size) for a in attributes])
+        if cells > LARGEST_JOINT:
+            return np.array([self.calibrated.condition(self._evidence(box))[1] for box in condition.boxes])
+        joint = self.calibrated.marginal(nodes)
+        shares = []
+        for box in condition.boxes:
+            evidence, table = self._evidence(box), joint
+            for attribute in reversed(attributes):
+                weights = evidence.get(attribute)
+                table = table.sum(axis=-1) if weights is None else table @ weights
+            shares.append(float(table))
+        return np.array(shares)
+
+    def _standard_error(self, condition: "Condition") -> float | None:
+        """From the noise of the least noisy measured table over the condition's attributes, or None."""
+        names = {self.domain.names[a] for box in condition.boxes for a in box}
+        errors = [
+            measurement.sigma * float(np.sqrt((self._coverage(condition, measurement.clique) ** 2).sum()))
+            for measurement in self.measurements
+            if names and names <= {level.attribute for level in measurement.clique}
+        ]
+        return min(errors) / self.total if errors else None
+
+    def _coverage(self, condition: "Condition", clique: Clique) -> FloatArray:
+        """Share of each cell of a measured table that satisfies a condition."""
+        table = np.zeros(tuple(level.size for level in clique))
+        for box in condition.boxes:
+            part = np.ones(())
+            for level in clique:
+                attribute = self.domain.index(level.attribute)
+                mass = _positive(self.one_ways[attribute], level, None)
+                inside = mass * box[attribute] if attribute in box else mass
+                share = np.bincount(level.groups, inside, level.size) / np.bincount(
+                    level.groups, mass, level.size
+                )
+                part = np.multiply.outer(part, share)
+            table += part
+        return table
+
+
+def _along(table: FloatArray, axis: int, matrix: FloatArray) -> FloatArray:
+    """Multiplies one axis of a table by a matrix (old, new)."""
+    return np.moveaxis(np.tensordot(table, matrix, axes=(axis, 0)), -1, axis)
+
+
+def _positive(
+    weights: FloatArray, level: Level, allowed: npt.NDArray[np.bool_] | None
+) -> FloatArray:
+    """Weights of cells, even over the allowed cells of a group where the group has none."""
+    empty = np.bincount(level.groups, weights, level.size) <= 0
+    even = np.ones(len(weights)) if allowed is None else allowed.astype(np.float64)
+    return np.where(empty[level.groups], even, weights)
+
+
+def _systematic_counts(
+    shares: FloatArray, n: int, rng: np.random.Generator
+) -> npt.NDArray[np.intp]:
+    """Splits n rows over shares, each rounded up or down at random."""
+    deck = Deck.of(shares, np.zeros(len(shares), dtype=np.intp), 1)
+    return deck.deal(np.array([n]), rng)

@@ -1,0 +1,20 @@
+"""Small arithmetic on noisy tables."""
+
+import numpy as np
+import numpy.typing as npt
+
+FloatArray = npt.NDArray[np.float64]
+
+
+def project_to_simplex(noisy: npt.ArrayLike, total: float) -> FloatArray:
+    """Nearest table (Euclidean) with nonnegative cells that sum to total (total > 0); keeps the shape.
+
+    >>> project_to_simplex([3.0, -1.0, 0.0], 2.0)
+    array([2., 0., 0.])
+    """
+    values = np.asarray(noisy, dtype=np.float64)
+    flat = values.ravel()
+    descending = np.sort(flat)[::-1]
+    excess = (np.cumsum(descending) - total) / np.arange(1, flat.size + 1)
+    last = int(np.flatnonzero(descending > excess)[-1])
+    return np.maximum(values - excess[last], 0.0)

@@ -1,0 +1,119 @@
+"""Pair tables the rows should meet: what the tree says, corrected by every measured pair as far as it is signal."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from medsynth.encoding.domain import IntArray
+from medsynth.models.edit import PairTarget
+from medsynth.models.levels import Chain
+
+FloatArray = npt.NDArray[np.float64]
+Pair = tuple[int, int]
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class PairTable:
+    """A noisy pair table.
+
+    Attributes:
+      i: Position of the first attribute.
+      j: Position of the second attribute, i < j.
+      level_i: Position of its level in the first attribute's chain.
+      level_j: Position of its level in the second attribute's chain.
+      noisy: Counts plus noise in persons, shape (groups of level_i, groups of level_j).
+      sigma: Standard deviation of the noise of a cell, in persons.
+    """
+
+    i: int
+    j: int
+    level_i: int
+    level_j: int
+    noisy: FloatArray
+    sigma: float
+
+
+def signal_ratio(expected: FloatArray, noisy: FloatArray, sigma: float) -> float:
+    """The c of Var(signal) = c m, by moments from E (y - m)^2 = sigma^2 + c m; never negative.
+
+    >>> signal_ratio(np.array([10.0, 10.0]), np.array([13.0, 7.0]), 2.0)
+    0.5
+    """
+    surplus = float(((noisy - expected) ** 2).sum()) - sigma**2 * expected.size
+    return max(surplus, 0.0) / max(float(expected.sum()), 1e-300)
+
+
+def shrunk_ratio(expected: FloatArray, noisy: FloatArray, sigma: float) -> FloatArray:
+    """By which factor each cell's expected mass should change, given a noisy count of it.
+
+    The residual y - m keeps the share c m / (c m + sigma^2) that is signal; masses stay nonnegative.
+
+    Source: recipe, step 8.
+    """
+    signal = signal_ratio(expected, noisy, sigma) * expected
+    kept = np.divide(signal, signal + sigma**2, out=np.zeros_like(signal), where=signal > 0)
+    updated = np.maximum(expected + kept * (noisy - expected), 0.0)
+    return np.divide(updated, expected, out=np.ones_like(updated), where=expected > 0)
+
+
+def pair_targets(
+    chains: Sequence[Chain],
+    expected: Mapping[Pair, FloatArray],
+    measured: Sequence[PairTable],
+) -> list[PairTarget]:
+    """Corrects the tree's pair tables by the measured ones, each at its own level.
+
+    Args:
+      chains: Levels of each attribute.
+      expected: Tree masses in persons of every pair (i < j), both at `chain.working`.
+      measured: Noisy tables; a pair measured twice is corrected twice, in the order given.
+
+    Returns:
+      A target per pair in `expected`, at the working levels.
+    """
+    tables = {pair: np.array(table) for pair, table in expected.items()}
+    for table in measured:
+        fine = tables[table.i, table.j]
+        chain_i, chain_j = chains[table.i], chains[table.j]
+        rows = chain_i.project(chain_i.working, table.level_i)
+        columns = chain_j.project(chain_j.working, table.level_j)
+        coarse = aggregate(fine, rows, columns, table.noisy.shape)
+        fine *= shrunk_ratio(coarse, table.noisy, table.sigma)[rows][:, columns]
+    return [
+        PairTarget(
+            i=i,
+            j=j,
+            level_i=chains[i].levels[chains[i].working],
+            level_j=chains[j].levels[chains[j].working],
+            table=table,
+        )
+        for (i, j), table in tables.items()
+    ]
+
+
+def aggregate(
+    table: FloatArray, rows: IntArray, columns: IntArray, shape: tuple[int, ...]
+) -> FloatArray:
+    """Sums a table over groups of its rows and columns."""
+    flat = (rows.astype(np.int64)[:, None] * shape[1] + columns).ravel()
+    sums = np.bincount(flat, weights=table.ravel(), minlength=shape[0] * shape[1])
+    return np.asarray(sums.reshape(shape))
+
+
+def refine(mass: FloatArray, chain: Chain, coarse: int) -> tuple[IntArray, FloatArray]:
+    """How working groups sit in groups of a coarser level: (coarse group, share of it) per working group.
+
+    Args:
+      mass: One-way mass of the attribute's cells.
+      chain: Its levels.
+      coarse: Position of a level not finer than `chain.working`.
+    """
+    working = chain.levels[chain.working]
+    fine = np.bincount(working.groups, weights=mass, minlength=working.size)
+    groups = chain.project(chain.working, coarse)
+    counts = np.bincount(groups)
+    whole = np.bincount(groups, weights=fine)[groups]
+    even = 1.0 / counts[groups]
+    return groups, np.divide(fine, whole, out=even, where=whole > 0)

@@ -1,0 +1,143 @@
+"""What the lines of a budget add up to, and the filter that admits or refuses a release."""
+
+import math
+import secrets
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from typing import Any, Final
+
+from medsynth.errors import BudgetError, InputError, UsageError
+from medsynth.privacy.accountant import GaussianEvent, epsilon_from, mu_of
+from medsynth.privacy.budget_file import Line
+from medsynth.privacy.guarantee import Guarantee
+
+VERSION: Final = 1
+
+# Sums of floats may come out this much too high; the noise is drawn wider by far more (`ledger._drawn`).
+_ROUNDING: Final = 1e-12
+
+
+@dataclass(frozen=True, kw_only=True)
+class Entry:
+    """One booked release: public settings only, no time, no result.
+
+    Attributes:
+      number: Counts all releases of the population, from 1.
+      run: Counts the population's fits, from 1; 0 for a release booked outside any fit.
+      label: What was released, in words.
+      kind: marginals, distances, or the kind of a booked event.
+      mu: Its cost.
+      tables: Number of tables, 0 where that says nothing.
+      cells: Number of noisy numbers.
+      sigma_low: Smallest standard deviation of the noise, in persons; None where that says nothing.
+      sigma_high: Largest.
+      sensitivity: L2 sensitivity of one table (distances: of the vector of scores), in persons.
+    """
+
+    number: int
+    run: int
+    label: str
+    kind: str
+    mu: float
+    tables: int = 0
+    cells: int = 0
+    sigma_low: float | None = None
+    sigma_high: float | None = None
+    sensitivity: float | None = None
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain values for a model file or a report."""
+        return asdict(self)
+
+
+@dataclass(frozen=True, kw_only=True)
+class State:
+    """What the lines of a budget add up to."""
+
+    limit: Guarantee
+    entries: tuple[Entry, ...]
+    runs: int
+
+    @classmethod
+    def of(cls, lines: Sequence[Line], where: str) -> "State":
+        """Reads the lines; refuses what this version cannot have written."""
+        try:
+            return cls._read(lines)
+        except (KeyError, TypeError, ValueError, UsageError) as error:
+            raise InputError(
+                f"{where}: is not a budget file of version {VERSION}. Use the medsynth that wrote it."
+            ) from error
+
+    @classmethod
+    def _read(cls, lines: Sequence[Line]) -> "State":
+        header, *rest = lines
+        if header["kind"] != "header" or header["medsynth_ledger"] != VERSION:
+            raise ValueError("version")
+        entries, limits, runs = [], [header], 0
+        for line in rest:
+            match line["kind"]:
+                case "entry":
+                    entries.append(Entry(**line["entry"]))
+                    mu_of(GaussianEvent(entries[-1].mu))
+                case "limit":
+                    limits.append(line)
+                case "run":
+                    runs += 1
+                case _:
+                    raise ValueError("kind")
+        limit = Guarantee.of(
+            limits[-1]["epsilon"], limits[-1]["delta"], unit=header["unit"], persons=header["persons"]
+        )
+        return cls(limit=limit, entries=tuple(entries), runs=runs)
+
+
+def header(limit: Guarantee, population: str) -> Line:
+    """The first line of a budget, with a fresh secret."""
+    return {
+        "kind": "header",
+        "medsynth_ledger": VERSION,
+        "population": population,
+        "epsilon": limit.epsilon,
+        "delta": limit.delta,
+        "unit": limit.unit,
+        "neighbours": limit.neighbours,
+        "persons": limit.persons,
+        "key": secrets.token_hex(32),
+        "date": today(),
+    }
+
+
+def admit(limit: Guarantee, entries: tuple[Entry, ...], mu: float, *, label: str, fix: str) -> None:
+    """The filter: refuses a release with which the sum of mu^2 would pass the limit.
+
+    Source: Smith and Thakurta (2022), arXiv:2210.17520; `docs/mathematics.md`, section 4.
+    """
+    spent = spend(entries)
+    if spent + mu**2 <= limit.mu**2 * (1 + _ROUNDING):
+        return
+    before = epsilon_from(math.sqrt(spent), limit.delta)
+    after = epsilon_from(math.sqrt(spent + mu**2), limit.delta)
+    digits = _digits(after, limit.epsilon)
+    releases = f"{len(entries)} release{'' if len(entries) == 1 else 's'}"
+    raise BudgetError(
+        f"{label}: would spend epsilon {after:.{digits}f} of {limit.epsilon:.{digits}f} "
+        f"({before:.{digits}f} spent in {releases}). {fix}"
+    )
+
+
+def _digits(after: float, limit: float) -> int:
+    """Decimals that show the two apart, at least two."""
+    return next((d for d in range(2, 9) if f"{after:.{d}f}" != f"{limit:.{d}f}"), 9)
+
+
+def population_fix(population: str) -> str:
+    return f"Lower --epsilon, or raise the limit of '{population}' with `medsynth ledger set-limit`."
+
+
+def spend(entries: Sequence[Entry]) -> float:
+    return math.fsum(entry.mu**2 for entry in entries)
+
+
+def today() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds")

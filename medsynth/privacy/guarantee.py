@@ -1,0 +1,146 @@
+"""What a differential privacy guarantee means: its exchange rates, and the caps it puts on an attacker."""
+
+import math
+from dataclasses import dataclass
+from typing import Literal
+
+from scipy.special import ndtr, ndtri
+
+from medsynth.errors import UsageError
+from medsynth.privacy.accountant import delta_default, delta_from, epsilon_from, mu_from
+
+
+@dataclass(frozen=True, kw_only=True)
+class Guarantee:
+    """A mu-GDP guarantee for one person, stated as (epsilon, delta).
+
+    Attributes:
+      epsilon: The stated epsilon at `delta`.
+      delta: The stated delta.
+      mu: Gaussian differential privacy; fixes epsilon for every other delta.
+      unit: Who is protected, in the words of the table: person, patient.
+      neighbours: The neighbouring relation; only adding or removing one person with all bounded rows is offered.
+      persons: Stated, public number of persons; None where nobody stated it.
+
+    >>> guarantee = Guarantee.of(1.0, 1e-6, unit="patient")
+    >>> round(guarantee.membership_auc_cap, 3), round(guarantee.membership_tpr_cap(0.01), 3)
+    (0.566, 0.018)
+    >>> round(guarantee.epsilon_at(1e-9), 2)
+    1.31
+    """
+
+    epsilon: float
+    delta: float
+    mu: float
+    unit: str = "person"
+    neighbours: Literal["add-remove"] = "add-remove"
+    persons: int | None = None
+
+    @classmethod
+    def of(
+        cls,
+        epsilon: float,
+        delta: float | None = None,
+        *,
+        unit: str = "person",
+        persons: int | None = None,
+    ) -> "Guarantee":
+        """The guarantee of an (epsilon, delta) budget spent on mu-GDP releases.
+
+        Args:
+          epsilon: Above 0.
+          delta: In (0, 1); None takes `delta_default(persons)`.
+          unit: Who is protected.
+          persons: Stated, public number of persons.
+
+        Raises:
+          UsageError: If a number is outside its range, or neither delta nor persons is given.
+        """
+        if delta is None:
+            if persons is None:
+                raise UsageError("A guarantee needs a delta or the stated number of persons. Give one of them.")
+            delta = delta_default(persons)
+        epsilon, delta = float(epsilon), float(delta)
+        mu = mu_from(epsilon, delta)
+        return cls(epsilon=epsilon, delta=delta, mu=mu, unit=unit, persons=persons)
+
+    @property
+    def rho(self) -> float:
+        """The zero-concentrated differential privacy it implies, mu^2 / 2."""
+        return self.mu**2 / 2
+
+    def epsilon_at(self, delta: float) -> float:
+        """The same guarantee as epsilon at another delta."""
+        return epsilon_from(self.mu, delta)
+
+    def delta_at(self, epsilon: float) -> float:
+        """The same guarantee as delta at another epsilon."""
+        return delta_from(self.mu, epsilon)
+
+    @property
+    def membership_auc_cap(self) -> float:
+        """The highest AUC any membership attack can reach: Phi(mu / sqrt 2).
+
+        Source: Dong, Roth and Su (2022): area under the trade-off curve G_mu.
+        """
+        return float(ndtr(self.mu / math.sqrt(2)))
+
+    def membership_tpr_cap(self, fpr: float) -> float:
+        """The highest true positive rate of any membership attack at a false positive rate: Phi(Phi^-1(fpr) + mu)."""
+        return float(ndtr(ndtri(fpr) + self.mu))
+
+    @property
+    def odds_factor(self) -> float:
+        """How much the odds of membership can move, e^epsilon, except with probability `odds_failure`."""
+        return math.exp(self.epsilon)
+
+    @property
+    def odds_failure(self) -> float:
+        """A bound on the chance that the odds of membership move by more than `odds_factor`, up or down.
+
+        Larger than delta: delta bounds an average excess, not the chance of exceeding e^epsilon.
+
+        Formal guarantee:
+          P(|L| > epsilon) <= (1 + e^-epsilon) min over e < epsilon of delta(e) / (1 - e^(e - epsilon)), L the privacy
+          loss of anything computed from the releases; every e is valid, so a grid of 200 loses only tightness.
+
+        Source: `docs/mathematics.md`, section 6.
+        """
+        grid = [self.epsilon * step / 200 for step in range(200)]
+        tail = min(self.delta_at(e) / -math.expm1(e - self.epsilon) for e in grid)
+        return min(1.0, (1 + math.exp(-self.epsilon)) * tail)
+
+    def sentence(self) -> str:
+        """The guarantee as a statement about an attacker's odds.
+
+        >>> print(Guarantee.of(1.0, 1e-6, unit="patient").sentence())
+        Whatever else an attacker knows, the release shifts the odds that any one patient is in the data by at most x2.7, \
+except with probability 3.5e-05 (epsilon 1, delta 1e-06 per patient).
+        """
+        return (
+            f"Whatever else an attacker knows, the release shifts the odds that any one {self.unit} is in the data "
+            f"by at most x{_factor(self.odds_factor)}, except with probability {self.odds_failure:.2g} "
+            f"(epsilon {self.epsilon:.6g}, delta {self.delta:.3g} per {self.unit})."
+        )
+
+    def as_dict(self) -> dict[str, float | int | str | None]:
+        """Plain values for a model file, a report or a claim."""
+        return {
+            "epsilon": self.epsilon,
+            "delta": self.delta,
+            "mu": self.mu,
+            "rho": self.rho,
+            "unit": self.unit,
+            "neighbours": self.neighbours,
+            "persons": self.persons,
+            "membership_auc_cap": self.membership_auc_cap,
+            "membership_tpr_cap_at_1pct_fpr": self.membership_tpr_cap(0.01),
+            "odds_factor": self.odds_factor,
+            "odds_failure": self.odds_failure,
+            "sentence": self.sentence(),
+        }
+
+
+def _factor(value: float) -> str:
+    """A factor with two digits, as a reader says it: 1.1, 2.7, 22,026."""
+    return f"{value:.1f}" if value < 100 else f"{value:,.0f}"

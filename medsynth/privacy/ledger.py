@@ -1,0 +1,397 @@
+"""The ledger: books the cost of a release, then counts, then adds noise, in one call.
+
+    population's limit        a filter on the sum of mu^2 over every release from one population
+    └── allowance of a fit    a second filter, on that fit's own releases; what its guarantee is made of
+
+Both refuse before anything is booked, counted or drawn.
+"""
+
+import hashlib
+import hmac
+import math
+import secrets
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+
+from medsynth.errors import BudgetError, InputError, MedsynthError, UsageError
+from medsynth.privacy import mechanisms
+from medsynth.privacy.accountant import Event, GaussianEvent, epsilon_from, mu_of
+from medsynth.privacy.budget_file import FileBook, Line, MemoryBook
+from medsynth.privacy.guarantee import Guarantee
+from medsynth.privacy.measurement import Clique, Countable, Measurement
+
+VERSION: Final = 1
+
+# The noise is drawn wider than asked for by this share beyond the lattice factor, so that a plan whose mu^2 add up to the
+# limit on paper also passes the filter in floating point, where the sum may come out 1e-12 too high.
+_HEADROOM: Final = 1e-9
+_ROUNDING: Final = 1e-12
+
+
+class Ledger:
+    """The privacy budget of one population, in memory or in a file.
+
+    Args:
+      epsilon: Limit for everything ever released about the population. An existing file's limit stands.
+      delta: Its delta; None takes the default for `persons`.
+      population: The people the data are about; refreshes, subsets and joins share one budget.
+      unit: Who is protected, in the words of the table.
+      persons: Stated, public number of persons.
+      path: Budget file, made if missing; None keeps the budget in memory.
+
+    Raises:
+      UsageError: If epsilon or delta is outside its range.
+      InputError: If the file was edited, or belongs to another population.
+      OutputError: If the file cannot be written.
+
+    >>> ledger = Ledger(1.0, 1e-6, population="clinic", unit="patient")
+    >>> fit = ledger.allowance(0.5)
+    >>> fit.book(GaussianEvent(0.1), label="Marginal (sex)")
+    1
+    >>> [entry.label for entry in ledger.entries], round(ledger.remaining_epsilon, 2)
+    (['Marginal (sex)'], 0.9)
+    """
+
+    def __init__(
+        self,
+        epsilon: float,
+        delta: float | None = None,
+        *,
+        population: str = "unnamed",
+        unit: str = "person",
+        persons: int | None = None,
+        path: str | Path | None = None,
+    ) -> None:
+        limit = Guarantee.of(epsilon, delta, unit=unit, persons=persons)
+        if path is None:
+            book = MemoryBook()
+            book.append(lambda _: header(limit, population))
+        else:
+            book = FileBook(path, lambda: header(limit, population))
+        self._attach(book)
+        if self.population != population:
+            raise InputError(
+                f"{path}: belongs to population '{self.population}', not '{population}'. "
+                "Name another file with --ledger."
+            )
+
+    @classmethod
+    def open(cls, path: str | Path) -> "Ledger":
+        """Opens a budget file that exists, and verifies its chain.
+
+        Raises:
+          InputError: If it is missing, was edited, or is no budget file of this version.
+        """
+        ledger = cls.__new__(cls)
+        ledger._attach(FileBook(path))
+        return ledger
+
+    def _attach(self, book: MemoryBook) -> None:
+        self._book = book
+        self._run = 0
+        self._own: Guarantee | None = None
+        self._state()
+
+    def __repr__(self) -> str:
+        limit = self.guarantee
+        return f"Ledger(population={self.population!r}, epsilon={limit.epsilon}, delta={limit.delta})"
+
+    @property
+    def population(self) -> str:
+        """The people the budget belongs to."""
+        return str(self._book.lines()[0]["population"])
+
+    @property
+    def guarantee(self) -> Guarantee:
+        """What holds for everything released under this ledger: the fit's own limit for an allowance."""
+        return self._own or self._state().limit
+
+    @property
+    def entries(self) -> tuple[Entry, ...]:
+        """The booked releases, oldest first; of this fit alone for an allowance."""
+        return self._mine(self._state().entries)
+
+    @property
+    def spent_mu2(self) -> float:
+        """Sum of mu^2 over `entries`."""
+        return spend(self.entries)
+
+    @property
+    def remaining_mu2(self) -> float:
+        """The mu^2 still free, under the fit's own limit and the population's."""
+        state = self._state()
+        filters = [(state.limit, state.entries), (self.guarantee, self._mine(state.entries))]
+        return max(0.0, min(limit.mu**2 - spend(entries) for limit, entries in filters))
+
+    @property
+    def remaining_epsilon(self) -> float:
+        """The epsilon that one further fit could have, at the same delta."""
+        # Rounded down, so that asking for exactly this much is not refused.
+        return epsilon_from(math.sqrt(self.remaining_mu2), self.guarantee.delta) * (1 - 1e-9)
+
+    def allowance(self, epsilon: float, delta: float | None = None, *, label: str = "Fit") -> "Ledger":
+        """A ledger for one fit: it may spend (epsilon, delta) of the population's budget, and not more.
+
+        Args:
+          epsilon: The fit's own epsilon.
+          delta: Its delta; None takes the population's.
+          label: What the fit is, in words; goes to the file.
+
+        Returns:
+          A ledger on the same budget whose `guarantee` and `entries` are the fit's own.
+
+        Raises:
+          BudgetError: If the population cannot pay for it; nothing is booked then.
+          UsageError: If a number is outside its range, or this ledger is an allowance itself.
+        """
+        if self._own is not None:
+            raise UsageError("An allowance cannot be divided again. Ask the population's ledger.")
+        limit = self.guarantee
+        own = Guarantee.of(
+            epsilon, limit.delta if delta is None else delta, unit=limit.unit, persons=limit.persons
+        )
+
+        def decide(lines: Sequence[Line]) -> Line:
+            state = State.of(lines, self._where)
+            admit(state.limit, state.entries, own.mu, label=label, fix=population_fix(self.population))
+            settings = {"epsilon": own.epsilon, "delta": own.delta, "label": label}
+            return {"kind": "run", "run": state.runs + 1, "date": today(), **settings}
+
+        fit = Ledger.__new__(Ledger)
+        fit._book, fit._own = self._book, own
+        fit._run = self._book.append(decide)["run"]
+        return fit
+
+    def measure(
+        self, records: Countable, cliques: Sequence[Clique], sigmas: Sequence[float], *, label: str
+    ) -> list[Measurement]:
+        """Publishes noisy tables: books their joint cost as one entry, counts, adds noise.
+
+        Args:
+          records: Private rows that can be counted.
+          cliques: The tables.
+          sigmas: Standard deviation of the noise on a cell of each table, in persons.
+          label: What is released, in words.
+
+        Returns:
+          One measurement per clique, in order.
+
+        Raises:
+          BudgetError: If the cost does not fit; nothing is booked, counted or drawn then.
+
+        Formal guarantee:
+          mu-GDP under add/remove of one person, mu = sqrt(sum of (l2 / sigma)^2), the booked cost.
+          The noise drawn is wider than sigma by a factor of at least 1 + 2e-9, which covers the lattice.
+        """
+        sensitivity = _persons(records.l2)
+        entry = self._book_noise(
+            sigmas,
+            [sensitivity] * len(cliques),
+            Entry(
+                number=0,
+                run=self._run,
+                label=label,
+                kind="marginals",
+                mu=0,
+                tables=len(cliques),
+                cells=sum(math.prod(_shape(clique)) for clique in cliques),
+                sensitivity=sensitivity,
+            ),
+        )
+        # Booked before the count: a crash must not leave unrecorded noise, nor an error depend on an unpaid count.
+        tables = _counted(records, cliques)
+        return [
+            Measurement(
+                clique=clique,
+                noisy=mechanisms.gaussian(table, sigma=_drawn(sigma)),
+                sigma=float(sigma),
+                sensitivity=sensitivity,
+                entry=entry.number,
+            )
+            for clique, table, sigma in zip(cliques, tables, sigmas, strict=True)
+        ]
+
+    def distances(
+        self,
+        records: Countable,
+        cliques: Sequence[Clique],
+        references: Sequence[npt.NDArray[np.float64]],
+        sigma: float,
+        *,
+        label: str,
+    ) -> tuple[npt.NDArray[np.float64], int]:
+        """Publishes how far each table lies from a public reference: noisy L1 distances.
+
+        One person adds a nonnegative vector of sum at most l2 to a table (all of that person's rows are counted in it,
+        none twice), so the table's L1 distance to a fixed reference moves by at most l2 units, by the triangle
+        inequality. A vector of P distances therefore has L2 sensitivity at most sqrt(P) l2.
+
+        Args:
+          records: Private rows that can be counted.
+          cliques: The P tables.
+          references: A public or already noisy table per clique, in persons, of the clique's shape; rounded to the lattice.
+          sigma: Standard deviation of the noise on a distance, in persons.
+          label: What is released, in words.
+
+        Returns:
+          float64 array (P,) of noisy distances in persons, and the number of the ledger entry.
+
+        Raises:
+          BudgetError: If the cost does not fit; nothing is booked, counted or drawn then.
+
+        Formal guarantee:
+          mu-GDP under add/remove of one person, mu = sqrt(P) l2 / sigma, the booked cost.
+        """
+        targets = [_lattice(table, clique) for table, clique in zip(references, cliques, strict=True)]
+        sensitivity = math.sqrt(len(cliques)) * _persons(records.l2)
+        settings = Entry(
+            number=0,
+            run=self._run,
+            label=label,
+            kind="distances",
+            mu=0,
+            tables=len(cliques),
+            cells=len(cliques),
+            sensitivity=sensitivity,
+        )
+        entry = self._book_noise([sigma], [sensitivity], settings)
+        tables = _counted(records, cliques)
+        exact = [int(np.abs(table - target).sum()) for table, target in zip(tables, targets, strict=True)]
+        return mechanisms.gaussian(np.array(exact, dtype=np.int64), sigma=_drawn(sigma)), entry.number
+
+    def book(self, event: Event, *, label: str) -> int:
+        """Books the cost of a release that is made elsewhere, before it is made.
+
+        Returns:
+          The number of the entry.
+
+        Raises:
+          BudgetError: If the cost does not fit; nothing is booked then.
+          UsageError: If the cost of such an event has no proof.
+        """
+        mu = mu_of(event)
+        return self._append(Entry(number=0, run=self._run, label=label, kind=event.kind, mu=mu)).number
+
+    def key(self, purpose: str) -> bytes:
+        """A secret key of 32 bytes for one purpose; the same for the life of the population's budget.
+
+        Keyed hashes decide which rows of a person are kept and who is held out; nobody outside can recompute them.
+        """
+        secret = bytes.fromhex(self._book.lines()[0]["key"])
+        return hmac.new(secret, purpose.encode(), hashlib.sha256).digest()
+
+    def set_limit(self, epsilon: float, delta: float | None = None) -> Guarantee:
+        """Changes the population's limit; the change stays visible in the file.
+
+        Args:
+          epsilon: The new limit.
+          delta: Its delta; None keeps the present one.
+
+        Raises:
+          BudgetError: If more than that is spent already.
+          UsageError: If a number is outside its range, or this ledger is a fit's allowance.
+        """
+        if self._own is not None:
+            raise UsageError("The limit belongs to the population. Change it in the population's ledger.")
+        old = self.guarantee
+        new = Guarantee.of(
+            epsilon, old.delta if delta is None else delta, unit=old.unit, persons=old.persons
+        )
+
+        def decide(lines: Sequence[Line]) -> Line:
+            entries = State.of(lines, self._where).entries
+            admit(
+                new, entries, 0.0, label=f"Limit of '{self.population}'", fix="Set a limit above the spend."
+            )
+            return {"kind": "limit", "epsilon": new.epsilon, "delta": new.delta, "date": today()}
+
+        self._book.append(decide)
+        return new
+
+    def verify(self) -> str:
+        """Verifies the whole chain anew; returns its head, which shows a restored old copy if kept elsewhere.
+
+        Raises:
+          InputError: If a line was edited, removed or inserted.
+        """
+        book = FileBook(self._book.path) if isinstance(self._book, FileBook) else self._book
+        State.of(book.lines(), self._where)
+        return book.head()
+
+    def _mine(self, entries: tuple[Entry, ...]) -> tuple[Entry, ...]:
+        return entries if self._own is None else tuple(e for e in entries if e.run == self._run)
+
+    @property
+    def _where(self) -> str:
+        return str(self._book.path) if isinstance(self._book, FileBook) else "Ledger"
+
+    def _state(self) -> "State":
+        return State.of(self._book.lines(), self._where)
+
+    def _book_noise(
+        self, sigmas: Sequence[float], sensitivities: Sequence[float], settings: Entry
+    ) -> Entry:
+        """Books Gaussian releases that share one entry."""
+        if len(sigmas) != len(sensitivities) or not sigmas or not settings.tables:
+            raise UsageError(f"{settings.label}: needs at least one table, and one sigma for each.")
+        for sigma in sigmas:
+            mechanisms.check_sigma(sigma)
+        parts = ((s / sigma) ** 2 for s, sigma in zip(sensitivities, sigmas, strict=True))
+        mu = mu_of(GaussianEvent(math.sqrt(math.fsum(parts))))
+        low, high = float(min(sigmas)), float(max(sigmas))
+        return self._append(replace(settings, mu=mu, sigma_low=low, sigma_high=high))
+
+    def _append(self, entry: Entry) -> Entry:
+        """Admits an entry under both filters and books it, in one step that no other program can come between."""
+        fix = population_fix(self.population)
+
+        def decide(lines: Sequence[Line]) -> Line:
+            state = State.of(lines, self._where)
+            if self._own is not None:
+                own_fix = "Raise --epsilon, or fit without it."
+                admit(self._own, self._mine(state.entries), entry.mu, label=entry.label, fix=own_fix)
+            admit(state.limit, state.entries, entry.mu, label=entry.label, fix=fix)
+            booked = replace(entry, number=len(state.entries) + 1)
+            return {"kind": "entry", "date": today(), "entry": booked.as_dict()}
+
+        return Entry(**self._book.append(decide)["entry"])
+
+
+def _persons(units: int) -> float:
+    """A sensitivity in persons; it must be a positive number of units."""
+    if units < 1:
+        raise MedsynthError("Records must state a sensitivity of at least one unit.")
+    return units / mechanisms.UNITS_PER_PERSON
+
+
+def _drawn(sigma: float) -> float:
+    """The noise that is drawn for a booked sigma: wider by the lattice factor and the headroom."""
+    return sigma * (mechanisms.lattice_factor(sigma) + _HEADROOM)
+
+
+def _shape(clique: Clique) -> tuple[int, ...]:
+    return tuple(int(level.size) for level in clique)
+
+
+def _counted(records: Countable, cliques: Sequence[Clique]) -> list[npt.NDArray[np.int64]]:
+    """Exact counts; their shape must come from the public domain, never from the rows."""
+    tables = records.marginals(cliques)
+    if [(t.dtype, t.shape) for t in tables] != [(np.dtype(np.int64), _shape(c)) for c in cliques]:
+        raise MedsynthError("Records must return int64 tables of the public domain's shape.")
+    return tables
+
+
+def _lattice(reference: npt.NDArray[np.float64], clique: Clique) -> npt.NDArray[np.int64]:
+    """A reference table on the lattice of the counts."""
+    table = np.asarray(reference, dtype=np.float64)
+    if table.shape != _shape(clique) or not np.all(np.abs(table) < 2.0**40):
+        raise UsageError("A reference must have its clique's shape, and finite values in persons.")
+    return np.rint(table * mechanisms.UNITS_PER_PERSON).astype(np.int64)
+
+

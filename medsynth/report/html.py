@@ -1,0 +1,251 @@
+"""Lays a report's content out as one self-contained HTML page; words and order only, every figure comes from the content."""
+
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from typing import TYPE_CHECKING
+
+from medsynth.report import wording
+from medsynth.report.blocks import Drawing, Figure, Guarantee, RareCondition
+from medsynth.report.content import ReportContent
+from medsynth.report.numbers import figure, interval, number, percent, setting
+from medsynth.score import Edition
+
+if TYPE_CHECKING:
+    from jinja2 import Environment
+
+PRINTED_CELLS = 48
+MOST_COLUMN_ROWS = 30
+Draw = Callable[[Drawing, str], str]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Panel:
+    """A drawn chart with the table of its arrays.
+
+    Attributes:
+      anchor: Unique on the page.
+      chart: What was drawn.
+      svg: Trusted markup.
+      header: Column names of the table.
+      rows: One label and its numbers per row.
+      printed: Whether the table is small enough to print too.
+      undrawn: Categories that the table holds and the drawing leaves out.
+    """
+
+    anchor: str
+    chart: Drawing
+    svg: str
+    header: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+    printed: bool
+    undrawn: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class ByColumn:
+    """One kind of score for every column, worst first."""
+
+    caption: str
+    figures: tuple[Figure, ...]
+    left_out: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Section:
+    """A topic with what this edition holds of it."""
+
+    topic: wording.Topic
+    headlines: tuple[str, ...]
+    figures: tuple[Figure, ...]
+    by_column: tuple[ByColumn, ...]
+    panels: tuple[Panel, ...]
+    remark: str
+
+    @property
+    def empty(self) -> bool:
+        """Whether there is no figure to show."""
+        return not (self.figures or self.by_column or self.panels)
+
+
+def render(content: ReportContent, *, sha256: str, draw: Draw | None = None) -> str:
+    """Writes the page of one edition.
+
+    Args:
+      content: An edition, from `editions.edition_of`.
+      sha256: Of that edition's `report.json`; printed on every page.
+      draw: Turns a chart into inline SVG; `charts.draw` by default.
+
+    Returns:
+      HTML without scripts or outside references, the same bytes for the same arguments.
+    """
+    from medsynth.report import charts
+
+    sections = _sections(content, draw or charts.draw)
+    page = _environment().get_template("report.html.j2")
+    return page.render(
+        content=content,
+        internal=content.edition is Edition.INTERNAL,
+        sha256=sha256,
+        sections={section.topic.key: section for section in sections},
+        promise=_guarantee_rows(content.guarantee),
+        upsampled={row.name: row for row in content.sampling.upsampling} if content.sampling else {},
+        wording=wording,
+    )
+
+
+def _environment() -> "Environment":
+    from jinja2 import Environment, PackageLoader, StrictUndefined
+
+    environment = Environment(
+        loader=PackageLoader("medsynth.report"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    environment.filters |= {
+        "number": number,
+        "figure": figure,
+        "percent": percent,
+        "setting": setting,
+        "figure_name": wording.figure_name,
+        "policy_name": wording.policy_name,
+    }
+    environment.globals |= {"interval": interval}
+    return environment
+
+
+def _sections(content: ReportContent, draw: Draw) -> Iterator[Section]:
+    for topic in wording.TOPICS:
+        scores = [score for score in content.scores if wording.topic_of(score.name) is topic]
+        drawings = [chart for chart in content.charts if wording.topic_of(chart.name) is topic]
+        whole = tuple(score for score in scores if not score.columns)
+        sentences = tuple(score.sentence for score in _headlines(topic, whole))
+        rare = content.rare if topic is wording.RARE else ()
+        yield Section(
+            topic=topic,
+            headlines=sentences or tuple(map(_rare_sentence, rare[:3])),
+            figures=whole,
+            by_column=_by_column(scores),
+            panels=tuple(_panel(chart, f"{topic.key}-{i}", draw) for i, chart in enumerate(drawings, 1)),
+            remark=_remark(topic, content.edition, empty=not (scores or drawings or rare)),
+        )
+
+
+def _by_column(scores: Sequence[Figure]) -> tuple[ByColumn, ...]:
+    names = dict.fromkeys(score.name for score in scores if score.columns)
+    return tuple(
+        _column_table(name, [score for score in scores if score.columns and score.name == name]) for name in names
+    )
+
+
+def _column_table(name: str, scores: list[Figure]) -> ByColumn:
+    scores.sort(key=_badness)
+    return ByColumn(
+        caption=f"{wording.figure_name(name)}, by column: worst first, {scores[0].better} is better",
+        figures=tuple(scores[:MOST_COLUMN_ROWS]),
+        left_out=max(0, len(scores) - MOST_COLUMN_ROWS),
+    )
+
+
+def _badness(score: Figure) -> tuple[bool, float]:
+    """Sorts worst first, untold figures last."""
+    value = score.value or 0.0
+    return score.value is None, -value if score.better == "lower" else value
+
+
+def _rare_sentence(row: RareCondition) -> str:
+    known = (
+        row.count is not None and f"about {number(row.count)} persons by the noised count",
+        row.file_share is not None and f"{percent(row.file_share)} of the rows of the file",
+        row.verdict and row.verdict[:1].lower() + row.verdict[1:],
+    )
+    return f"{row.name}: {', '.join(text for text in known if text) or 'declared'}."
+
+
+def _headlines(topic: wording.Topic, scores: Sequence[Figure], most: int = 3) -> list[Figure]:
+    """The first scores that the topic's patterns name; of several attacks the strongest speaks."""
+    chosen: list[Figure] = []
+    for pattern in topic.headlines:
+        found = [score for score in scores if fnmatchcase(score.name, pattern) and score not in chosen]
+        if pattern.startswith("leak.membership"):
+            found = sorted(found, key=lambda score: score.high or score.value or 0.0, reverse=True)[:1]
+        chosen += found
+    return (chosen or list(scores))[:most]
+
+
+def _remark(topic: wording.Topic, edition: Edition, *, empty: bool) -> str:
+    if edition is Edition.SHAREABLE and topic.withheld:
+        return topic.withheld
+    return topic.nothing if empty else ""
+
+
+def _panel(chart: Drawing, anchor: str, draw: Draw) -> Panel:
+    from medsynth.report.charts import MOST_CATEGORIES
+
+    header, rows = _chart_table(chart)
+    listed = chart.kind in ("overlay", "intervals")
+    return Panel(
+        anchor=anchor,
+        chart=chart,
+        svg=draw(chart, anchor),
+        header=header,
+        rows=rows,
+        printed=len(header) * len(rows) <= PRINTED_CELLS,
+        undrawn=max(0, len(chart.labels) - MOST_CATEGORIES) if listed else 0,
+    )
+
+
+def _chart_table(chart: Drawing) -> tuple[tuple[str, ...], tuple[tuple[str, ...], ...]]:
+    if chart.kind == "heatmap":
+        return _matrix_table(chart.labels, chart.arrays)
+    names = list(chart.arrays)
+    if chart.kind == "curve":
+        names = ["x", *(name for name in names if name != "x")]
+        cells = zip(*(map(figure, chart.arrays[name]) for name in names), strict=True)
+        return tuple(names), tuple(cells)
+    cells = zip(chart.labels, *(map(figure, chart.arrays[name]) for name in names), strict=True)
+    return ("", *(_ARRAY_NAMES.get(name, name) for name in names)), tuple(cells)
+
+
+_ARRAY_NAMES = {"baseline": "floor", "value": "measured", "low": "interval from", "high": "interval to"}
+
+
+def _matrix_table(
+    labels: Sequence[str], arrays: Mapping[str, Sequence[float | None]]
+) -> tuple[tuple[str, ...], tuple[tuple[str, ...], ...]]:
+    """Upper triangle as pairs, highest of the first matrix first: a reader looks for the strongest pairs."""
+    size = len(labels)
+    pairs = [(i, j) for i in range(size) for j in range(i + 1, size)]
+    first = next(iter(arrays.values()), ())
+    pairs.sort(key=lambda pair: -(first[pair[0] * size + pair[1]] or 0.0))
+    rows = tuple(
+        (f"{labels[i]} and {labels[j]}", *(figure(array[i * size + j]) for array in arrays.values()))
+        for i, j in pairs
+    )
+    return ("Pair of columns", *arrays), rows
+
+
+def _guarantee_rows(promise: Guarantee | None) -> tuple[tuple[str, str], ...]:
+    """The card: native and derived parameters, then what they cap."""
+    if promise is None:
+        return ()
+    odds = None if promise.epsilon is None else number(math.exp(promise.epsilon))
+    stated = (
+        ("Epsilon", promise.epsilon is not None and number(promise.epsilon)),
+        ("Delta", promise.delta is not None and number(promise.delta)),
+        ("Mu, the native unit", promise.mu is not None and figure(promise.mu)),
+        ("Protected unit", promise.unit),
+        ("Neighbouring tables", promise.neighbours),
+        ("Odds about one unit shift at most", odds and f"× {odds}, except with probability delta"),
+        ("Cap on any membership attack, AUC", promise.membership_auc_cap and number(promise.membership_auc_cap)),
+        (
+            "Cap on members found at 1 % false alarms",
+            promise.membership_tpr_cap and percent(promise.membership_tpr_cap),
+        ),
+        *((key.replace("_", " ").capitalize(), setting(value)) for key, value in promise.details.items()),
+    )
+    return tuple((label, text) for label, text in stated if text)

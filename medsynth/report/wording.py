@@ -1,0 +1,171 @@
+"""The words of the report that do not come from the run: names of figures, questions, definitions."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, kw_only=True)
+class Topic:
+    """A section of scores and charts.
+
+    Attributes:
+      key: Anchor on the page.
+      title: Heading.
+      question: What a reader wants to know here.
+      prefixes: Names of the scores and charts that belong here.
+      headlines: Patterns of the scores whose sentences open the section, in this order.
+      withheld: What the shareable edition says in place of the figures that it may not hold.
+      nothing: What is said where there is nothing to show.
+    """
+
+    key: str
+    title: str
+    question: str
+    prefixes: tuple[str, ...]
+    headlines: tuple[str, ...]
+    withheld: str = ""
+    nothing: str = "Nothing was measured here."
+
+
+FIDELITY = Topic(
+    key="fidelity",
+    title="Fidelity",
+    question="Does the synthetic table resemble the real one?",
+    prefixes=("fidelity.", "association.", "marginal.", "subgroup."),
+    headlines=("fidelity.tv2.train", "fidelity.tv2.holdout", "fidelity.tv2.measured"),
+    withheld="Comparisons with real training and holdout records are in the internal edition only. "
+    "The figures here compare with the noised counts that the guarantee covers.",
+)
+RARE = Topic(
+    key="rare",
+    title="Rare conditions",
+    question="Are the declared rare conditions still there, and how many?",
+    prefixes=("rare.",),
+    headlines=("rare.*",),
+    nothing="The schema declares no rare condition.",
+)
+UTILITY = Topic(
+    key="utility",
+    title="Utility",
+    question="Does a model trained on the synthetic table work on real records?",
+    prefixes=("utility.", "study."),
+    headlines=("utility.auc.drop", "utility.*.drop", "utility.auprc.synthetic", "study.*"),
+    withheld="How a model trained on the synthetic table works on real records is in the internal edition only.",
+)
+LEAKS = Topic(
+    key="leaks",
+    title="Leaks",
+    question="Can an attacker learn from the table who was in it, or a secret about someone?",
+    prefixes=("leak.", "audit."),
+    headlines=("leak.membership.*.tpr_at_1pct_fpr", "leak.copies.exact_excess", "leak.*.verdict", "audit.*"),
+    withheld="Attacks compare with real records; their results are in the internal edition only. "
+    "The caps in the guarantee hold against every attack, run or not.",
+)
+FURTHER = Topic(
+    key="further",
+    title="Further figures",
+    question="What else was measured?",
+    prefixes=("",),
+    headlines=("*",),
+)
+TOPICS = (FIDELITY, RARE, UTILITY, LEAKS, FURTHER)
+
+POLICY_NAMES: Mapping[str, str] = {
+    "epsilon_max": "Privacy loss, epsilon",
+    "membership_tpr_at_1pct_fpr_max": "Membership attack: members found at 1 % false alarms",
+    "exact_match_excess_max": "Exact copies beyond a size-matched holdout",
+    "tv_2way_max": "Two-way error",
+    "auc_drop_max": "AUC lost on real records",
+}
+
+_AGAINST = {
+    "train": "against training records",
+    "holdout": "against holdout records",
+    "measured": "against the noised counts",
+    "synthetic": "trained on synthetic",
+    "real": "trained on real",
+    "drop": "lost by training on synthetic",
+}
+_TERMS = {
+    "tv1": "one-way error",
+    "tv2": "two-way error",
+    "tv3": "three-way error",
+    "auc": "AUC",
+    "auprc": "AUPRC",
+    "exact_excess": "exact copies beyond the holdout's",
+    "near_excess": "near copies beyond the holdout's",
+    "tpr_at_1pct_fpr": "members found at 1 % false alarms",
+}
+
+GLOSSARY: tuple[tuple[str, str], ...] = (
+    (
+        "Epsilon, delta, mu",
+        "How far one person's records can shift the odds of anything an observer may conclude; smaller is stricter. "
+        "Mu is the native unit of the accounting, epsilon and delta follow from it.",
+    ),
+    (
+        "Two-way error",
+        "Mean total variation distance over all pairs of columns: 0 when every cross table agrees, 1 when none does. "
+        "One-way and three-way error are the same for single columns and triples.",
+    ),
+    (
+        "Floor and ceiling",
+        "What chance alone would score (independent columns, a naive attacker) and what a second real sample of the "
+        "same size would score; for attacks the ceiling is the cap that the guarantee sets.",
+    ),
+    (
+        "Interval",
+        "95 % confidence interval, unless the sentence beside it says otherwise.",
+    ),
+    (
+        "Training and holdout records",
+        "Training records were used to make the table. Holdout records belong to other persons of the same population "
+        "and were never shown to the generator.",
+    ),
+    (
+        "Noised counts",
+        "Counts with random noise, booked in the ledger: the only things the generator learned from real records.",
+    ),
+)
+
+OUTSIDE_GUARANTEE = (
+    "Not covered by the guarantee: timing of the computation, relatives as correlated persons, a compromised host, "
+    "and restored old copies of the budget file."
+)
+INTERNAL_SCOPE = (
+    "The guarantee covers the synthetic table, the model file and the shareable edition. It does not cover this "
+    "internal edition."
+)
+NO_GUARANTEE = "No differential privacy guarantee is claimed for this table."
+
+
+def topic_of(name: str) -> Topic:
+    """The section a score or chart belongs to; a name no section knows goes to the further figures."""
+    return next(topic for topic in TOPICS if name.startswith(topic.prefixes))
+
+
+def figure_name(name: str) -> str:
+    """A reader's name for a score.
+
+    >>> figure_name("fidelity.tv2.holdout")
+    'Two-way error, against holdout records'
+    >>> figure_name("leak.membership.nearest_record.auc")
+    'Membership attack, nearest record: AUC'
+    """
+    _, *parts = name.split(".")
+    if name.startswith("leak.membership.") and len(parts) == 3:
+        return f"Membership attack, {_words(parts[1])}: {_TERMS.get(parts[2], _words(parts[2]))}"
+    parts = parts[1:] if parts[:1] == ["copies"] else parts
+    words = [_TERMS.get(part) or _AGAINST.get(part) or _words(part) for part in parts] or [_words(name)]
+    label = ", ".join(words)
+    return label[:1].upper() + label[1:]
+
+
+def policy_name(key: str) -> str:
+    """A reader's name for a policy line."""
+    return POLICY_NAMES.get(key) or _words(key).capitalize()
+
+
+def _words(identifier: str) -> str:
+    return re.sub(r"[_\s]+", " ", identifier)

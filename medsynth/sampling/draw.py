@@ -1,0 +1,140 @@
+"""From a fitted model to rows: any number, under any condition, with rare conditions raised to a chosen share."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from medsynth.encoding.codec import Codec, invent_identifiers
+from medsynth.encoding.condition import Condition, compile_condition
+from medsynth.errors import UsageError
+from medsynth.models.base import Fitted
+from medsynth.sampling.repair import draw_lawful
+from medsynth.sampling.strata import Stratum, allocate, natural_shares, upsampling_strata
+from medsynth.schema import parse_predicate
+
+WEIGHT = "_weight"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Upsampled:
+    """What upsampling did to one condition.
+
+    Attributes:
+      name: The rare condition's name.
+      natural: Its share of the model's population.
+      target: The share asked for.
+      drawn: Its share of the rows drawn.
+    """
+
+    name: str
+    natural: float
+    target: float
+    drawn: float
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Draw:
+    """Sampled rows and how they were drawn.
+
+    Attributes:
+      frame: The rows; with upsampling a column `_weight` (mean 1) that restores the population.
+      upsampled: One entry per upsampled condition.
+      repaired: Share of the rows that broke a rule when first drawn and were drawn again.
+      where: The condition they were drawn under, as text, or None.
+    """
+
+    frame: pd.DataFrame
+    upsampled: tuple[Upsampled, ...] = ()
+    repaired: float = 0.0
+    where: str | None = None
+
+
+def draw(
+    fitted: Fitted,
+    codec: Codec,
+    n: int,
+    rng: np.random.Generator,
+    *,
+    where: str | None = None,
+    upsample: Mapping[str, float] | None = None,
+) -> Draw:
+    """Samples rows.
+
+    Args:
+      fitted: The model.
+      codec: Of the model's schema.
+      n: Rows, at least 0.
+      rng: The same generator state gives the same bytes.
+      where: A predicate every row shall satisfy.
+      upsample: Rare condition name to wanted share in (0, 1).
+
+    Raises:
+      UsageError: If n is negative, a name or predicate is wrong, or what is asked for cannot occur.
+    """
+    if n < 0:
+        raise UsageError(f"-n: rows to draw must not be negative, got {n}.")
+    given = None if where is None else compile_condition(parse_predicate(where), codec)
+    targets = dict(upsample or {})
+    if not targets:
+        rows = draw_lawful(fitted, codec, n, rng, given)
+        return Draw(frame=_identified(rows.frame, codec), repaired=rows.repaired / max(n, 1), where=where)
+    conditions = rare_conditions(codec, targets)
+    strata = upsampling_strata(fitted, conditions, targets, given)
+    frame, repaired = _draw_strata(fitted, codec, n, rng, strata)
+    natural = natural_shares(fitted, conditions, given)
+    return Draw(
+        frame=frame,
+        upsampled=tuple(
+            Upsampled(name=name, natural=natural[name], target=target, drawn=_drawn_share(frame, codec, name))
+            for name, target in targets.items()
+        ),
+        repaired=repaired / max(n, 1),
+        where=where,
+    )
+
+
+def rare_conditions(codec: Codec, targets: Mapping[str, float]) -> dict[str, Condition]:
+    """Compiled rare conditions of the schema that are to be upsampled.
+
+    Raises:
+      UsageError: If a name is not in the schema or a share is outside (0, 1).
+    """
+    known = {rare.name: rare for rare in codec.schema.rare}
+    for name, share in targets.items():
+        if name not in known:
+            names = ", ".join(known) or "none"
+            raise UsageError(f"--upsample {name}: not a rare condition of the schema (those are: {names}). Name one of them.")
+        if not 0 < share < 1:
+            raise UsageError(f"--upsample {name}:{share}: the share must lie between 0 and 1, as in {name}:0.3.")
+    return {name: compile_condition(parse_predicate(known[name].where), codec) for name in targets}
+
+
+def _draw_strata(
+    fitted: Fitted, codec: Codec, n: int, rng: np.random.Generator, strata: tuple[Stratum, ...]
+) -> tuple[pd.DataFrame, int]:
+    counts = allocate(n, np.array([stratum.drawn for stratum in strata]))
+    parts, weights, repaired = [], [], 0
+    for stratum, count in zip(strata, counts.tolist(), strict=True):
+        rows = draw_lawful(fitted, codec, count, rng, stratum.condition)
+        parts.append(rows.frame)
+        weights.append(np.full(count, stratum.natural * n / max(count, 1)))
+        repaired += rows.repaired
+    frame = pd.concat(parts, ignore_index=True)
+    frame[WEIGHT] = np.concatenate(weights)
+    order = rng.permutation(n)
+    return _identified(frame.iloc[order].reset_index(drop=True), codec), repaired
+
+
+def _drawn_share(frame: pd.DataFrame, codec: Codec, name: str) -> float:
+    rare = next(rare for rare in codec.schema.rare if rare.name == name)
+    return float(parse_predicate(rare.where).evaluate(frame, codec.schema).mean()) if len(frame) else 0.0
+
+
+def _identified(frame: pd.DataFrame, codec: Codec) -> pd.DataFrame:
+    """Identifiers run from 1 to n whatever was redrawn or shuffled."""
+    for name, column in codec.schema.columns.items():
+        if column.kind == "id":
+            frame[name] = invent_identifiers(getattr(column, "format", None), len(frame))
+    return frame

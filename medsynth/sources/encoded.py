@@ -1,0 +1,157 @@
+"""Encoded rows that can only be counted: what every source hands to the ledger."""
+
+import tempfile
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from medsynth.encoding.bounding import bounding_of, order_values, person_digests, row_hashes
+from medsynth.encoding.codec import Codec
+from medsynth.encoding.domain import Clique, Domain
+
+if TYPE_CHECKING:
+    from medsynth.schema import Schema
+
+MOST_BYTES_IN_MEMORY = 1 << 30
+"""Codes beyond this size live in an owner-only temporary file, mapped into memory."""
+ROWS_PER_PASS = 1 << 20
+MOST_CODE = 1 << 16
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class EncodedRecords:
+    """Columns of codes and what each row contributes.
+
+    Attributes:
+      domain: The public domain.
+      l2: Sensitivity of one marginal in units of 2^-20 person.
+      columns: Per attribute, (n,) unsigned codes; private.
+      weights: (n,) int64 units; private.
+      keep: Whatever must live as long as the records (a temporary folder).
+    """
+
+    domain: Domain
+    l2: int
+    columns: Sequence[npt.NDArray[Any]] = field(repr=False)
+    weights: npt.NDArray[np.int64] = field(repr=False)
+    keep: Any = field(default=None, repr=False)
+
+    def marginals(self, cliques: Sequence[Clique]) -> list[npt.NDArray[np.int64]]:
+        """Exact counts in units of 2^-20 person, one array per clique; for the ledger alone."""
+        return [self._marginal(clique) for clique in cliques]
+
+    def _marginal(self, clique: Clique) -> npt.NDArray[np.int64]:
+        shape = tuple(level.size for level in clique)
+        counts = np.zeros(int(np.prod(shape)), dtype=np.int64)
+        for begin in range(0, max(len(self.weights), 1), ROWS_PER_PASS):
+            rows = slice(begin, begin + ROWS_PER_PASS)
+            cells = self._flat_cells(clique, rows)
+            weights = self.weights[rows]
+            if self._one_weight is not None:
+                counts += np.bincount(cells, minlength=counts.size) * self._one_weight
+            else:
+                # Sums of integers below 2^53 are exact in double precision: 8e9 persons.
+                counts += np.bincount(cells, weights=weights, minlength=counts.size).astype(np.int64)
+        return counts.reshape(shape)
+
+    def _flat_cells(self, clique: Clique, rows: slice) -> npt.NDArray[np.int64]:
+        flat = np.zeros(len(self.weights[rows]), dtype=np.int64)
+        for level in clique:
+            codes = self.columns[self.domain.index(level.attribute)][rows]
+            flat *= level.size
+            flat += codes if level.is_finest else level.groups[codes]
+        return flat
+
+    @cached_property
+    def _one_weight(self) -> int | None:
+        """The weight of every row where all rows weigh the same."""
+        first = int(self.weights[0]) if len(self.weights) else 0
+        return first if bool((self.weights == first).all()) else None
+
+
+def encode_batches(
+    batches: Iterable[pd.DataFrame], codec: Codec, key: bytes, *, rows: int | None = None
+) -> EncodedRecords:
+    """Encodes rows batch by batch and bounds each person's contribution.
+
+    Args:
+      batches: Raw rows with the modelled, person and order columns.
+      codec: Encodes them.
+      key: 64 secret bytes: which rows of a person are kept, and how persons are told apart.
+      rows: Expected number of rows, where known, to decide whether codes are kept in memory.
+    """
+    schema = codec.schema
+    bounding = bounding_of(schema.privacy)
+    store = _Store(codec.domain, rows or 0)
+    persons, orders, ties = [], [], []
+    for frame in batches:
+        codes = codec.encode(frame)
+        store.append(codes)
+        ties.append(row_hashes(codes, key[:32]))
+        if schema.privacy.unit is not None:
+            persons.append(person_digests(frame[schema.privacy.unit], key[32:]))
+        if schema.privacy.order is not None:
+            orders.append(_order(frame, schema))
+    tie = np.concatenate(ties) if ties else np.empty(0, dtype=np.uint64)
+    person = np.concatenate(persons) if persons else np.empty((0, 2), dtype=np.uint64)
+    order = np.concatenate(orders) if orders else None
+    weights = bounding.weights(person, order, tie)
+    return EncodedRecords(
+        domain=codec.domain, l2=bounding.l2, columns=store.columns(), weights=weights, keep=store
+    )
+
+
+def needed_columns(codec: Codec) -> tuple[str, ...]:
+    """Columns a source must read: modelled, person and order."""
+    privacy = codec.schema.privacy
+    extra = [name for name in (privacy.unit, privacy.order) if name is not None]
+    return tuple(dict.fromkeys([*codec.domain.names, *extra]))
+
+
+def _order(frame: pd.DataFrame, schema: "Schema") -> npt.NDArray[np.float64]:
+    column = schema.columns.get(schema.privacy.order or "")
+    return order_values(frame[schema.privacy.order], "number" if column is None else column.kind)
+
+
+class _Store:
+    """Columns of codes, in memory or mapped from an owner-only temporary file."""
+
+    def __init__(self, domain: Domain, rows: int) -> None:
+        self._types = [np.uint8 if size <= 256 else np.uint16 if size <= MOST_CODE else np.uint32 for size in domain.sizes]
+        self._batches: list[list[npt.NDArray[Any]]] = []
+        bytes_per_row = sum(np.dtype(kind).itemsize for kind in self._types)
+        self._folder = None
+        if rows * bytes_per_row > MOST_BYTES_IN_MEMORY:
+            self._folder = tempfile.TemporaryDirectory(prefix="medsynth-")
+            folder = Path(self._folder.name)
+            self._files = [(folder / f"{position}.codes").open("wb") for position in range(len(self._types))]
+
+    def append(self, codes: npt.NDArray[np.int32]) -> None:
+        """Adds rows of codes (n, d)."""
+        columns = [codes[:, position].astype(kind) for position, kind in enumerate(self._types)]
+        if self._folder is None:
+            self._batches.append(columns)
+            return
+        for file, column in zip(self._files, columns, strict=True):
+            column.tofile(file)
+
+    def columns(self) -> list[npt.NDArray[Any]]:
+        """Each attribute's codes, (n,)."""
+        if self._folder is None:
+            by_column = zip(*self._batches, strict=True) if self._batches else [[] for _ in self._types]
+            return [
+                np.concatenate([np.empty(0, dtype=kind), *parts])
+                for kind, parts in zip(self._types, by_column, strict=True)
+            ]
+        for file in self._files:
+            file.close()
+        return [
+            np.memmap(file.name, dtype=kind, mode="r") if Path(file.name).stat().st_size else np.empty(0, dtype=kind)
+            for file, kind in zip(self._files, self._types, strict=True)
+        ]

@@ -1,0 +1,147 @@
+"""Rows in a file, read by DuckDB in batches: CSV, gzipped CSV and Parquet, larger than memory."""
+
+import csv
+import gzip
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pandas as pd
+import pyarrow.parquet as pq
+
+from medsynth.errors import DataError
+from medsynth.sources.frame import require_distinct
+
+SUFFIXES = (".csv", ".csv.gz", ".parquet")
+ROWS_PER_BATCH = 1 << 18
+DELIMITERS = ",;\t|"
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class FileSource:
+    """A CSV, gzipped CSV or Parquet file as a source.
+
+    Cells of a CSV are read as text and an unquoted empty cell as missing; the schema says what they mean.
+
+    Attributes:
+      path: The file.
+    """
+
+    path: Path
+    _connection: Any = field(default=None, repr=False)
+
+    def __post_init__(self) -> None:
+        if not self.path.is_file():
+            raise DataError(f"{self.path.name}: there is no such file. Give the path of a .csv, .csv.gz or .parquet file.")
+        if not self.path.name.lower().endswith(SUFFIXES):
+            raise DataError(f"{self.path.name}: only {', '.join(SUFFIXES)} files are read. Convert the table to one of them.")
+
+    @property
+    def is_parquet(self) -> bool:
+        """True for Parquet, false for CSV."""
+        return self.path.name.lower().endswith(".parquet")
+
+    @cached_property
+    def columns(self) -> tuple[str, ...]:
+        """Column names.
+
+        Raises:
+          DataError: If the file is empty, damaged, or names a column twice.
+        """
+        try:
+            names = self._parquet_columns() if self.is_parquet else tuple(self._header)
+        except (OSError, EOFError, UnicodeDecodeError, csv.Error, ValueError):
+            raise self._unreadable() from None
+        if not names:
+            raise self._unreadable()
+        require_distinct(names)
+        return names
+
+    def _parquet_columns(self) -> tuple[str, ...]:
+        schema = pq.read_schema(self.path)
+        for column in schema:
+            if pa_nested(column.type):
+                raise DataError(
+                    f"{self.path.name}: column {column.name!r} holds {column.type}, but only text, numbers, dates and "
+                    "booleans are read. Flatten it."
+                )
+        return tuple(schema.names)
+
+    @cached_property
+    def _header(self) -> list[str]:
+        opened = gzip.open if self.path.name.lower().endswith(".gz") else open
+        with opened(self.path, "rt", encoding="utf-8-sig", newline="") as file:
+            return next(csv.reader(file, delimiter=self._delimiter), [])
+
+    @cached_property
+    def _delimiter(self) -> str:
+        opened = gzip.open if self.path.name.lower().endswith(".gz") else open
+        with opened(self.path, "rt", encoding="utf-8-sig", newline="") as file:
+            first = file.readline()
+        return max(DELIMITERS, key=first.count)
+
+    @property
+    def rows(self) -> int | None:
+        """Number of rows of a Parquet file, a guess from the size of a CSV; private, plans memory alone."""
+        if self.is_parquet:
+            return int(pq.read_metadata(self.path).num_rows)
+        return self.path.stat().st_size // max(8, 2 * len(self.columns))
+
+    def batches(self, columns: tuple[str, ...]) -> Iterator[pd.DataFrame]:
+        """The named columns, some rows at a time, in file order.
+
+        Raises:
+          DataError: If the file is damaged. The reader's own message is not passed on: it may quote a row.
+        """
+        chosen = ", ".join(_quoted(name) for name in columns)
+        try:
+            with duckdb.connect(config=_OFFLINE) as connection:
+                relation = connection.sql(f"SELECT {chosen} FROM {self._scan}", params={"path": str(self.path)})
+                for batch in relation.to_arrow_reader(ROWS_PER_BATCH):
+                    yield batch.to_pandas()
+        except (duckdb.Error, OSError):
+            raise self._unreadable() from None
+
+    @property
+    def _scan(self) -> str:
+        if self.is_parquet:
+            return "read_parquet($path)"
+        types = ", ".join(f"{_quoted(name, mark=chr(39))}: 'VARCHAR'" for name in self.columns)
+        return (
+            f"read_csv($path, auto_detect=false, header=true, delim={_quoted(self._delimiter, mark=chr(39))}, "
+            f"quote='\"', escape='\"', nullstr='', columns={{{types}}})"
+        )
+
+    def _unreadable(self) -> DataError:
+        kind = "Parquet" if self.is_parquet else "CSV with a header line in UTF-8"
+        return DataError(
+            f"{self.path.name}: the file is empty, cut short or not {kind}. Export it again and compare its size with the original."
+        )
+
+
+_OFFLINE = {"autoinstall_known_extensions": "false", "autoload_known_extensions": "false"}
+
+
+def _quoted(text: str, mark: str = '"') -> str:
+    return mark + text.replace(mark, mark * 2) + mark
+
+
+def pa_nested(kind: Any) -> bool:
+    """True for Arrow types that hold lists, maps, structures or raw bytes."""
+    import pyarrow.types as types
+
+    return bool(types.is_nested(kind) or types.is_binary(kind) or types.is_large_binary(kind))
+
+
+def read_frame(path: Path) -> pd.DataFrame:
+    """A whole file as a data frame, CSV cells as text.
+
+    Raises:
+      DataError: If the file is missing, damaged or of another kind.
+    """
+    source = FileSource(path=path)
+    parts = list(source.batches(source.columns))
+    return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=list(source.columns))
