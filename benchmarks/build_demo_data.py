@@ -11,7 +11,6 @@ Command: python benchmarks/build_demo_data.py
 from __future__ import annotations
 
 import hashlib
-import os
 from pathlib import Path
 
 import numpy as np
@@ -68,7 +67,7 @@ def write(frame: pd.DataFrame, path: Path) -> None:
         table.replace_schema_metadata(None), part,
         compression="zstd", compression_level=19, row_group_size=len(frame), store_schema=False,
     )  # fmt: skip
-    os.replace(part, path)
+    part.replace(path)
 
 
 def main() -> None:

@@ -18,27 +18,33 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-# Sections of the industry recode, as the prefixes of the PUMS data dictionary 2019 give them; the
-# numbers are the values of INDP_CAT in NIST's data dictionary. The last column is the goods or
-# services division of the Bureau of Labor Statistics.
+GOODS, SERVICES = "Goods-producing", "Service-providing"
+# Sections of the industry recode: first and last code with a prefix of the PUMS data dictionary
+# 2019 (AGR, EXT, ...), the value and text of INDP_CAT in NIST's data dictionary, and the division
+# of industries by the Bureau of Labor Statistics.
 INDUSTRIES = (
-    (170, 290, "0 AGR Agriculture, Forestry, Fishing and Hunting", "Goods-producing"),
-    (370, 490, "1 EXT Mining, Quarrying, and Oil and Gas Extraction", "Goods-producing"),
-    (570, 690, "2 UTL Utilities", "Service-providing"),
-    (770, 770, "3 CON Construction", "Goods-producing"),
-    (1070, 3990, "4 MFG Manufacturing", "Goods-producing"),
-    (4070, 4590, "5 WHL Wholesale Trade", "Service-providing"),
-    (4670, 5790, "6 RET Retail Trade", "Service-providing"),
-    (6070, 6390, "7 TRN Transportation and Warehousing", "Service-providing"),
-    (6470, 6780, "8 INF Information", "Service-providing"),
-    (6870, 7190, "9 FIN Finance, Insurance, Real Estate", "Service-providing"),
-    (7270, 7790, "10 PRF Professional, Scientific and Technical Services", "Service-providing"),
-    (7860, 7890, "11 EDU Educational Services", "Service-providing"),
-    (7970, 8290, "12 MED Health Care", "Service-providing"),
-    (8370, 8470, "13 SCA Social Assistance", "Service-providing"),
-    (8560, 8690, "14 ENT Arts, Entertainment, Accommodation, Food Services and Recreation", "Service-providing"),
-    (8770, 9290, "15 SRV Other Services", "Service-providing"),
-    (9370, 9590, "16 ADM Government, Public Administration", "Service-providing"),
+    (170, 290, "0 AGR Agriculture, Forestry, Fishing and Hunting", GOODS),
+    (370, 490, "1 EXT Mining, Quarrying, and Oil and Gas Extraction", GOODS),
+    (570, 690, "2 UTL Utilities", SERVICES),
+    (770, 770, "3 CON Construction", GOODS),
+    (1070, 3990, "4 MFG Manufacturing", GOODS),
+    (4070, 4590, "5 WHL Wholesale Trade", SERVICES),
+    (4670, 5790, "6 RET Retail Trade", SERVICES),
+    (6070, 6390, "7 TRN Transportation and Warehousing", SERVICES),
+    (6470, 6780, "8 INF Information", SERVICES),
+    (6870, 7190, "9 FIN Finance, Insurance, Real Estate", SERVICES),
+    (7270, 7790, "10 PRF Professional, Scientific and Technical Services", SERVICES),
+    (7860, 7890, "11 EDU Educational Services", SERVICES),
+    (7970, 8290, "12 MED Health Care", SERVICES),
+    (8370, 8470, "13 SCA Social Assistance", SERVICES),
+    (
+        8560,
+        8690,
+        "14 ENT Arts, Entertainment, Accommodation, Food Services and Recreation",
+        SERVICES,
+    ),
+    (8770, 9290, "15 SRV Other Services", SERVICES),
+    (9370, 9590, "16 ADM Government, Public Administration", SERVICES),
     (9670, 9870, "17 MIL Military", "Armed Forces"),
     (9920, 9920, "18 UNEMPLOYED", "Unemployed"),
 )
@@ -116,8 +122,11 @@ def indp_rows() -> Iterator[Row]:
     """Yields every industry code with its category and division; titles are not sourced."""
     lines = (SOURCES / "indp_codes.txt").read_text(encoding="utf-8").splitlines()
     for code in (line for line in lines if not line.startswith("#")):
-        holders = [(label, division) for first, last, label, division in INDUSTRIES if first <= int(code) <= last]
-        ((block, chapter),) = holders
+        ((block, chapter),) = (
+            (label, division)
+            for first, last, label, division in INDUSTRIES
+            if first <= int(code) <= last
+        )
         yield code, block, chapter, ""
 
 

@@ -77,7 +77,7 @@ class Codec:
         for name, column in self.schema.columns.items():
             if column.kind == "id":
                 frame[name] = invent_identifiers(getattr(column, "format", None), len(codes))
-        return frame[[*self._output_order(frame)]]
+        return frame[list(self.schema.outputs)]
 
     def _as_declared(self, name: str, values: pd.Series) -> pd.Series:
         """Gives a derived column the type of its entry in `columns`, where it has one."""
@@ -87,10 +87,6 @@ class Codec:
                 pd.Categorical(values, categories=list(column.values), ordered=column.ordered), index=values.index
             )
         return values
-
-    def _output_order(self, frame: pd.DataFrame) -> list[str]:
-        declared = [name for name in self.schema.columns if name in frame]
-        return declared + [name for name in frame if name not in self.schema.columns]
 
 
 def require_columns(present: "pd.Index[str] | list[str] | tuple[str, ...]", needed: tuple[str, ...]) -> None:

@@ -54,7 +54,7 @@ def _category(name: str, column: Any, cuts: tuple[tuple[str, Any], ...]) -> Cate
 
 def _boolean(name: str, column: Any, cuts: tuple[tuple[str, Any], ...]) -> CategoryCells:
     values = (column.false, column.true)
-    plain = values == (False, True) and not column.missing_codes
+    plain = column.false is False and column.true is True and not column.missing_codes
     return CategoryCells(
         name=name,
         values=values,

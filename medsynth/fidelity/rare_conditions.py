@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import numpy as np
 import numpy.typing as npt
@@ -11,7 +11,7 @@ from medsynth.encoding.comparison import Comparison, Part
 from medsynth.fidelity.resolution import at_levels, pair_level
 from medsynth.fidelity.tables import FloatArray, Sample, cliques_of, shares_of, total_variation
 from medsynth.inference import wilson_interval
-from medsynth.schema import parse_predicate
+from medsynth.schema import Rare
 from medsynth.score import Edition, Evaluation, Score
 
 BoolArray = npt.NDArray[np.bool_]
@@ -35,7 +35,7 @@ class RareConditions:
         """Scores `rare.NAME.share.*` and `rare.NAME.tv{1,2}.train`."""
         scores: list[Score] = []
         for rare in comparison.schema.rare:
-            predicate = parse_predicate(rare.where) if isinstance(rare.where, str) else rare.where
+            predicate = comparison.schema.rare_predicates[rare.name]
             masks = {part: predicate.evaluate(comparison.frame(part), comparison.schema) for part in PARTS}
             scores += _shares(comparison, rare.name, tuple(sorted(predicate.columns)), masks)
             scores += [
@@ -90,11 +90,11 @@ def _share(mask: BoolArray, weights: FloatArray) -> tuple[float, float, float]:
     return share, min(low, share), max(high, share)
 
 
-def _kept(comparison: Comparison, rare: Any) -> list[int]:
-    return [comparison.domain.index(name) for name in (rare.keep_with or ()) if name in comparison.domain]
+def _kept(comparison: Comparison, rare: Rare) -> list[int]:
+    return [comparison.domain.index(name) for name in rare.keep_with if name in comparison.domain]
 
 
-def _error(comparison: Comparison, rare: Any, masks: Mapping[Part, BoolArray], ways: int) -> Score:
+def _error(comparison: Comparison, rare: Rare, masks: Mapping[Part, BoolArray], ways: int) -> Score:
     """Mean distance within the condition over all columns (1) or pairs of `keep_with` columns (2)."""
     rows = {part: int((mask & (comparison.weights(part) > 0)).sum()) for part, mask in masks.items()}
     if min(rows["train"], rows["synthetic"]) < FEWEST:

@@ -12,98 +12,74 @@ Only the ledger sees rows. All that follows a measurement is a deterministic fun
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
+from math import ceil, sqrt
+from typing import TYPE_CHECKING
 
 import numpy as np
-import numpy.typing as npt
 
-from medsynth.encoding.domain import Clique, Domain, Level
+from medsynth.encoding.domain import Domain
 from medsynth.encoding.records import Records
 from medsynth.models.calibration import Calibrated
-from medsynth.models.denoising import denoise_one_way
-from medsynth.models.estimation import TableTarget, fit_potentials
-from medsynth.models.junction_tree import JunctionTree, Node
-from medsynth.models.levels import Chain, nested_chain
-from medsynth.models.selection import (
-    Choice,
-    Plan,
-    Resolutions,
-    all_pairs,
-    at,
-    finest_readable,
-    plan_pairs,
-    poisson_distance,
-    shrink_scores,
-    split_noise,
-    without_chance,
-)
-from medsynth.models.targets import PairTable, aggregate, pair_targets, refine
-from medsynth.models.triangulation import tree_cells
+from medsynth.models.graphical import GraphicalModel
+from medsynth.models.levels import nested_chain
+from medsynth.models.one_ways import measure_one_ways
+from medsynth.models.rounds import Survey, fit_tree, nodes_of, score_pairs, within_tree
+from medsynth.models.selection import MEAN_ABSOLUTE_NORMAL, Choice, Plan, plan_pairs
+from medsynth.models.targets import PairTable, pair_targets, tree_tables
 from medsynth.progress import Progress, Silent
 
-FloatArray = npt.NDArray[np.float64]
+if TYPE_CHECKING:
+    from medsynth.privacy import Ledger, Measurement
 
-
-UNITS_PER_PERSON = 2**20
 
 @dataclass(frozen=True, kw_only=True)
 class Phases:
-    """How mu^2 is split, fixed before the first look at the data.
+    """How mu^2 is split, fixed from public facts before the first look at the rows.
 
     Attributes:
       one_ways: For the one-way tables.
-      scores: For the distances, per round.
-      rounds: For the pair tables, per round.
+      scores: For the scores of the pairs, per round; 0 in the first for a round that is left out.
+      tables: For the pair tables, per round.
     """
 
     one_ways: float
     scores: tuple[float, float]
-    rounds: tuple[float, float]
-
-
-
-@dataclass(frozen=True, kw_only=True, eq=False)
-class OneWays:
-    """What the one-way tables say: noisy mass of every cell.
-
-    Attributes:
-      masses: Denoised, nonnegative, each summing to `total`; per attribute.
-      sigmas: Noise of a cell, per attribute; 0 for an attribute of one cell.
-      total: Persons, at least 1.
-    """
-
-    masses: tuple[FloatArray, ...]
-    sigmas: tuple[float, ...]
-    total: float
-
-
-@dataclass(frozen=True, kw_only=True, eq=False)
-class Counter:
-    """The only way to the rows: noisy tables and noisy distances, each for a stated part of mu^2."""
-
-    records: Records
-    ledger: object
+    tables: tuple[float, float]
 
     @property
-    def unit(self) -> float:
-        """Sensitivity of one table, in persons."""
-        return self.records.l2 / UNITS_PER_PERSON
-
-    def tables(self, cliques: Sequence[Clique], costs: Sequence[float] | FloatArray, budget: float, label: str):
-        """Measures a batch; noise is split by cost^(2/3)."""
-        sigmas = self.unit * split_noise(costs, budget)
-        return self.ledger.measure(self.records, cliques, [float(s) for s in sigmas], label=label)
-
-    def distances(self, cliques, references, budget: float, label: str) -> tuple[FloatArray, float]:
-        """Noisy L1 distances to fixed tables, and the standard deviation of their noise."""
-        sigma = self.unit * float(np.sqrt(len(cliques) / budget))
-        scores, _ = self.ledger.distances(self.records, cliques, references, sigma, label=label)
-        return np.asarray(scores), sigma
+    def mu2(self) -> float:
+        """All of it."""
+        return self.one_ways + sum(self.scores) + sum(self.tables)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Adaptive:
-    """Public settings of the model; every default is a constant of the recipe unless its comment says otherwise."""
+    """Select, measure, estimate, target.
+
+    Every default is a constant of the measured recipe (step in brackets) unless said otherwise; none follows from rows.
+
+    Attributes:
+      one_way_share: Part of mu^2 for one-ways at `one_way_signal`; falls with signal^`one_way_power` [1].
+      one_way_signal: Persons per one-way cell and noise at which that share holds [1].
+      one_way_power: [1].
+      one_way_least: Least part for one-ways [1].
+      one_way_most: Most part for one-ways [1].
+      score_share: Part of mu^2 for scores, half in each round [3].
+      score_tables: Scores compare at levels that this many tables could be read at [3].
+      score_cap: Noise deviations a cell must stand out to be read [3].
+      score_readable: Share of the persons that may fall below that [3].
+      noise_most: Largest share of a table's noise that survives estimation [4].
+      noise_signal: That share times the signal, where below `noise_most` [4].
+      tree_pairs: Pairs of round 1 per column [5].
+      first_round: Part of the pair budget for round 1 [5].
+      tree_cells: Most cells of the junction tree [5, 7].
+      kappa: How much of a table's noise the fit forgives [7].
+      iterations: Limit of a fit [7].
+      strong_signal: Signal from which a fit may take three times as long [7].
+      few_pairs: Up to this many pairs all are measured in one round, without scores (not in the recipe).
+      sweeps: How often the edit visits a row (measured here, `edit`).
+    """
 
     one_way_share: float = 0.25
     one_way_signal: float = 18.0
@@ -111,160 +87,157 @@ class Adaptive:
     one_way_least: float = 0.1
     one_way_most: float = 0.6
     score_share: float = 0.08
-    first_round_share: float = 0.4
     score_tables: int = 30
     score_cap: float = 2.0
     score_readable: float = 0.35
     noise_most: float = 0.7
     noise_signal: float = 4.5
-    tree_pairs_per_column: float = 1.2
+    tree_pairs: float = 1.2
+    first_round: float = 0.4
     tree_cells: int = 200_000
     kappa: float = 0.003
     iterations: int = 200
-    iterations_strong: int = 600
     strong_signal: float = 45.0
-    rescale: bool = True
-    blend_first: bool = True
-    scaled: bool = True
+    few_pairs: int = 6
+    sweeps: int = 2
 
-    def fit(self, records, ledger, *, persons: int, mu: float, progress: Progress = Silent()):
-        counter = Counter(records=records, ledger=ledger)
+    def fit(
+        self,
+        records: Records,
+        ledger: "Ledger",
+        *,
+        persons: int,
+        mu: float,
+        progress: Progress | None = None,
+    ) -> GraphicalModel:
+        """Fits the model; see `Model`."""
+        progress = progress or Silent()
         domain = records.domain
         phases = self.phases(domain, persons, mu)
-        signal = self.signal(domain, persons, mu)
-        measurements = []
-        one_ways = self._one_ways(counter, phases.one_ways, measurements)
-        chains = tuple(nested_chain(a, m) for a, m in zip(domain.attributes, one_ways.masses))
-        levels = Resolutions(chains=chains, masses=one_ways.masses, total=one_ways.total)
-        pairs = all_pairs(chains)
-        weight = min(self.noise_most, self.noise_signal / signal)
-        iterations = self.iterations_strong if signal >= self.strong_signal else self.iterations
-        tables: list[PairTable] = []
-        cliques: list[tuple[Node, ...]] = []
-        fitted = None
-        if pairs:
-            expected = {(i, j): np.outer(levels.shares[levels.first[i] + levels.counts[i] - 1], levels.shares[levels.first[j] + levels.counts[j] - 1]) * one_ways.total for i, j in pairs}
-            dep = self._dependence(counter, levels, one_ways, pairs, expected, phases, 0)
-            plan = plan_pairs(levels, pairs, dep, sigma_of_one=counter.unit / np.sqrt(phases.rounds[0]), noise_weight=weight, most=int(np.ceil(self.tree_pairs_per_column * len(domain))))
-            chosen, cliques = self._within_tree(chains, plan.choices, [])
-            if chosen:
-                cost = levels.cost(0.8 * plan.sigma)
-                tables = self._pairs(counter, chains, chosen, [cost[at(levels, c)] for c in chosen], phases.rounds[0], "round 1", measurements)
-        fitted = self._fit_tree(chains, cliques, tables, one_ways, None, iterations)
-        if pairs:
-            expected = tree_pairs(fitted, chains, one_ways, pairs)
-            dep = self._dependence(counter, levels, one_ways, pairs, expected, phases, 1)
-            plan = plan_pairs(levels, pairs, dep, sigma_of_one=counter.unit / np.sqrt(phases.rounds[1]), noise_weight=weight, most=len(pairs))
-            second = []
-            if plan.choices:
-                second = self._pairs(counter, chains, plan.choices, plan.costs, phases.rounds[1], "round 2", measurements)
-                _, cliques = self._within_tree(chains, plan.choices, cliques, coarsen=False)
-                fitted = self._fit_tree(chains, cliques, [*tables, *second], one_ways, fitted, iterations)
-                expected = tree_pairs(fitted, chains, one_ways, pairs)
-            targets = pair_targets(chains, expected, [*(tables if self.blend_first else []), *second])
-        else:
-            targets = []
-        return dict(domain=domain, chains=chains, one_ways=one_ways, fitted=fitted, targets=targets, measurements=measurements, tables=tables, second=second, cliques=cliques, levels=levels)
-
-    def phases(self, domain: Domain, persons: int, mu: float) -> Phases:
-        """Splits mu^2 from public facts."""
-        signal = self.signal(domain, persons, mu)
-        share = self.one_way_share * (self.one_way_signal / signal) ** self.one_way_power
-        share = min(max(share, self.one_way_least), self.one_way_most)
-        whole = mu**2
-        rest = 1 - share - self.score_share
-        return Phases(one_ways=share * whole, scores=(self.score_share / 2 * whole,) * 2,
-            rounds=(self.first_round_share * rest * whole, (1 - self.first_round_share) * rest * whole))
+        progress.start("One-way tables")
+        one_ways = measure_one_ways(records, ledger, mu2=phases.one_ways)
+        chains = tuple(map(nested_chain, domain.attributes, one_ways.masses))
+        survey = Survey(records=records, ledger=ledger, one_ways=one_ways, chains=chains)
+        rounds = _Rounds(self, survey, phases, signal=self.signal(domain, persons, mu))
+        if phases.tables[0]:
+            progress.start("Pairs, round 1")
+            rounds.first()
+        if phases.tables[1]:
+            progress.start("Pairs, round 2")
+            rounds.second()
+        progress.finish()
+        return GraphicalModel(
+            domain=domain,
+            chains=chains,
+            one_ways=one_ways.shares,
+            calibrated=rounds.fitted,
+            total=one_ways.total,
+            measurements=(*one_ways.measurements, *rounds.measurements),
+            scores=tuple(rounds.scores),
+            targets=rounds.targets(),
+            sweeps=self.sweeps,
+            model="adaptive",
+            settings=asdict(self),
+        )
 
     def signal(self, domain: Domain, persons: int, mu: float) -> float:
-        """Persons per one-way cell in units of the noise the whole budget would buy (u of the recipe)."""
+        """Stated persons per one-way cell, in units of the noise that the whole budget would buy (u of the recipe)."""
         return mu * max(persons, 1) / max(sum(domain.sizes), 1)
 
-    def _one_ways(self, counter, budget, measurements) -> OneWays:
-        domain = counter.records.domain
-        cliques = [(Level.finest(a),) for a in domain.attributes]
-        found = counter.tables(cliques, domain.sizes, budget, "one-ways")
-        measurements.extend(found)
-        sigmas = tuple(m.sigma for m in found)
-        precision = np.array([1.0 / (m.sigma**2 * m.noisy.size) for m in found])
-        total = max(float(sum(p * m.noisy.sum() for p, m in zip(precision, found)) / precision.sum()), 1.0)
-        masses = tuple(denoise_one_way(m.noisy, m.sigma, a, total=total) for m, a in zip(found, domain.attributes))
-        return OneWays(masses=masses, sigmas=sigmas, total=total)
+    def phases(self, domain: Domain, persons: int, mu: float) -> Phases:
+        """Splits mu^2 from public facts; the parts sum to mu^2.
 
-    def _dependence(self, counter, levels, one_ways, pairs, expected, phases, turn):
-        sigma = counter.unit * np.sqrt(self.score_tables / sum(phases.rounds))
-        choices = finest_readable(levels, pairs, self.score_cap * sigma, self.score_readable)
-        chains = levels.chains
-        references = []
-        for i, j, a, b in choices:
-            ri, rj = chains[i].project(chains[i].working, a), chains[j].project(chains[j].working, b)
-            references.append(aggregate(expected[i, j], ri, rj, (chains[i].sizes[a], chains[j].sizes[b])))
-        cliques = [(chains[i].levels[a], chains[j].levels[b]) for i, j, a, b in choices]
-        scores, noise = counter.distances(cliques, references, phases.scores[turn], f"scores {turn + 1}")
-        ginis = np.array([[levels.full_gini[i], levels.full_gini[j]] for i, j in pairs])
-        if self.scaled:
-            prior = np.sqrt(ginis.prod(axis=1))
+        Source: recipe, steps 1, 3, 5 and 6.
+        """
+        varied = sum(size > 1 for size in domain.sizes)
+        pairs = varied * (varied - 1) // 2
+        if not pairs:
+            return Phases(one_ways=mu**2, scores=(0.0, 0.0), tables=(0.0, 0.0))
+        share = self.one_way_share * (self.one_way_signal / self.signal(domain, persons, mu)) ** self.one_way_power
+        share = min(max(share, self.one_way_least), self.one_way_most)
+        if pairs <= self.few_pairs:
+            return Phases(one_ways=share * mu**2, scores=(0.0, 0.0), tables=(0.0, (1 - share) * mu**2))
+        rest = 1 - share - self.score_share
+        return Phases(
+            one_ways=share * mu**2,
+            scores=(self.score_share / 2 * mu**2,) * 2,
+            tables=(self.first_round * rest * mu**2, (1 - self.first_round) * rest * mu**2),
+        )
+
+
+class _Rounds:
+    """Measured pairs and the tree fitted to them, growing round by round."""
+
+    def __init__(self, settings: Adaptive, survey: Survey, phases: Phases, *, signal: float) -> None:
+        self._settings = settings
+        self._survey = survey
+        self._phases = phases
+        self._noise_weight = min(settings.noise_most, settings.noise_signal / signal)
+        self._iterations = settings.iterations * (3 if signal >= settings.strong_signal else 1)
+        self._tables: list[PairTable] = []
+        self._held: list[Choice] = []
+        self.measurements: list["Measurement"] = []
+        self.scores: list[int] = []
+        self.fitted = self._fit(None)
+
+    def first(self) -> None:
+        """Measures the pairs that gain most and fit a tree."""
+        settings, survey = self._settings, self._survey
+        plan = self._plan(0, most=ceil(settings.tree_pairs * len(survey.chains)))
+        chosen = within_tree(survey.chains, plan.choices, [], cap=settings.tree_cells, coarsen=True)
+        self._measure(0, chosen, plan.sigma)
+        self._held = chosen
+        self.fitted = self._fit(self.fitted)
+
+    def second(self) -> None:
+        """Measures every pair still worth it; the tree takes those it can hold."""
+        settings, survey = self._settings, self._survey
+        if self._phases.scores[1]:
+            plan = self._plan(1, most=len(survey.pairs))
+            choices, sigma = plan.choices, plan.sigma
         else:
-            prior = np.ones(len(pairs))
-        scores = shrink_scores(scores, noise, prior, 2 * one_ways.total * ginis.min(axis=1))
-        felt = self._felt(levels, one_ways)
-        chance = np.array([np.sqrt(poisson_distance(r) ** 2 + felt[at(levels, c)[0]] ** 2 + felt[at(levels, c)[1]] ** 2) for r, c in zip(references, choices)])
-        shown = np.array([levels.visible[at(levels, c)[0]] * levels.visible[at(levels, c)[1]] for c in choices])
-        dep = without_chance(scores, chance)
-        return dep / np.maximum(shown, 1e-3) if self.rescale else dep
+            choices = tuple(self._readable(tables=len(survey.pairs)))
+            sigma = survey.unit * sqrt(len(choices) / self._phases.tables[1])
+        self._measure(1, choices, sigma)
+        held = [nodes_of(choice) for choice in self._held]
+        self._held += within_tree(survey.chains, choices, held, cap=settings.tree_cells, coarsen=False)
+        self.fitted = self._fit(self.fitted)
 
-    def _felt(self, levels, one_ways):
-        out = []
-        for chain, mass, sigma in zip(levels.chains, one_ways.masses, one_ways.sigmas):
-            for level in chain.levels[: chain.working + 1]:
-                cells = np.bincount(level.groups, minlength=level.size)
-                m = np.bincount(level.groups, weights=mass, minlength=level.size)
-                out.append(np.minimum(0.8 * sigma * np.sqrt(cells), m).sum())
-        return np.array(out)
+    def targets(self):
+        survey = self._survey
+        return pair_targets(survey.chains, self._expected(), self._tables)
 
-    def _within_tree(self, chains, choices, cliques, coarsen=True):
-        cliques = list(cliques); chosen = []
-        for i, j, a, b in choices:
-            while True:
-                nodes = ((i, a), (j, b))
-                if tree_cells(chains, [*cliques, nodes], cap=self.tree_cells) is not None:
-                    chosen.append((i, j, a, b)); cliques.append(nodes); break
-                if not coarsen or (a == 0 and b == 0): break
-                if b == 0 or (a > 0 and chains[i].sizes[a] >= chains[j].sizes[b]): a -= 1
-                else: b -= 1
-        return chosen, cliques
+    def _expected(self):
+        one_ways = self._survey.one_ways
+        return tree_tables(self.fitted, one_ways.masses, one_ways.total, self._survey.pairs)
 
-    def _pairs(self, counter, chains, choices, costs, budget, label, measurements):
-        cliques = [(chains[i].levels[a], chains[j].levels[b]) for i, j, a, b in choices]
-        found = counter.tables(cliques, costs, budget, label)
-        measurements.extend(found)
-        return [PairTable(i=i, j=j, level_i=a, level_j=b, noisy=m.noisy, sigma=m.sigma) for (i, j, a, b), m in zip(choices, found)]
+    def _readable(self, tables: int) -> list[Choice]:
+        settings = self._settings
+        return self._survey.readable(
+            sum(self._phases.tables), tables=tables, cap=settings.score_cap, share=settings.score_readable
+        )
 
-    def _fit_tree(self, chains, cliques, tables, one_ways, warm, iterations):
-        tree = JunctionTree.build(chains, cliques)
-        goals = []
-        for k, (chain, level) in enumerate(zip(chains, tree.finest)):
-            lv = chain.levels[level]
-            goals.append(TableTarget(nodes=((k, level),), noisy=np.bincount(lv.groups, weights=one_ways.masses[k], minlength=lv.size),
-                variance=one_ways.sigmas[k] ** 2 * np.bincount(lv.groups, minlength=lv.size)))
-        merged = {}
-        for t in tables:
-            nodes = ((t.i, t.level_i), (t.j, t.level_j))
-            if not tree.holds(nodes): continue
-            p = 1 / t.sigma**2
-            if nodes in merged:
-                y, q = merged[nodes]; merged[nodes] = ((y * q + t.noisy * p) / (p + q), p + q)
-            else: merged[nodes] = (t.noisy, p)
-        goals += [TableTarget(nodes=n, noisy=y, variance=1 / p) for n, (y, p) in merged.items()]
-        return fit_potentials(tree, goals, one_ways.total, kappa=self.kappa, iterations=iterations, warm=warm)
+    def _plan(self, turn: int, *, most: int) -> Plan:
+        survey = self._survey
+        choices = self._readable(self._settings.score_tables)
+        scores = score_pairs(survey, choices, self._expected(), self._phases.scores[turn], label=f"Pair scores, round {turn + 1}")
+        self.scores.append(scores.entry)
+        return plan_pairs(
+            survey.resolutions,
+            survey.pairs,
+            scores.dependence,
+            sigma_of_one=survey.unit / sqrt(self._phases.tables[turn]),
+            noise_weight=self._noise_weight,
+            most=most,
+        )
 
+    def _measure(self, turn: int, choices: Sequence[Choice], sigma: float) -> None:
+        cost = self._survey.resolutions.cost(MEAN_ABSOLUTE_NORMAL * sigma)
+        costs = [float(cost[self._survey.resolutions.segments(choice)]) for choice in choices]
+        found, tables = self._survey.measure(choices, costs, self._phases.tables[turn], label=f"Pair tables, round {turn + 1}")
+        self.measurements += found
+        self._tables += tables
 
-def tree_pairs(fitted: Calibrated, chains, one_ways, pairs):
-    levels = [min(f, c.working) for f, c in zip(fitted.tree.finest, chains)]
-    found = fitted.pair_marginals(levels)
-    parts = [refine(m, c, l) for m, c, l in zip(one_ways.masses, chains, levels)]
-    out = {}
-    for i, j in pairs:
-        (gi, si), (gj, sj) = parts[i], parts[j]
-        out[i, j] = found[i, j][gi][:, gj] * (si[:, None] * sj * one_ways.total)
-    return out
+    def _fit(self, warm: Calibrated | None) -> Calibrated:
+        cliques = [nodes_of(choice) for choice in self._held]
+        return fit_tree(self._survey, cliques, self._tables, kappa=self._settings.kappa, iterations=self._iterations, warm=warm)

@@ -16,13 +16,13 @@ import numpy.typing as npt
 from medsynth.encoding.domain import IntArray, Level
 
 FloatArray = npt.NDArray[np.float64]
-Allowed = Callable[[IntArray, int, IntArray], npt.NDArray[np.bool_]]
-"""(rows (m, d), column, proposed cells (m,)) -> which of the moves a rule permits."""
+Allowed = Callable[[IntArray], npt.NDArray[np.bool_]]
+"""Rows as they would be after their move (m, d) -> which of them no rule forbids."""
 
-BATCHES = 400
-"""A sweep moves rows in this many batches, so that few rows of a batch chase the same target."""
+BATCHES = 1500
+"""A sweep moves rows in this many batches: rows of one batch do not see each other, and fewer chase the same target.
+With 400 twice as many cells change, and the 3-way error is 2 % higher (adult_discrete, epsilon 1 and 10)."""
 
-LARGEST_BATCH = 512
 SMALLEST_GAIN = 1e-4
 """Gains below this are rounding of float32."""
 
@@ -55,12 +55,12 @@ def edit_rows(
     sweeps: int = 2,
     allowed: Allowed | None = None,
 ) -> IntArray:
-    """Moves cells of rows towards all pair targets at once; every accepted move lowers the loss.
+    """Moves rows towards all pair targets at once: each visit makes the one change of a row that lowers the loss most.
 
     Args:
       codes: Rows at the finest cells, shape (n, d).
       targets: Pair tables of any total; they are scaled to n rows.
-      rng: Source of the order of rows and columns and of cells inside a group.
+      rng: Source of the order of rows and of cells inside a group.
       masses: One-way mass of each attribute's cells, to draw a cell inside a new group; by default uniform.
       sweeps: How often every row is visited.
       allowed: Refuses moves that would break a rule; by default all are permitted.
@@ -68,34 +68,33 @@ def edit_rows(
     Returns:
       Edited rows, shape (n, d); the input is left as it was.
 
-    Source: recipe, step 9; Zhang et al. (2021), PrivSyn (gradually update), arXiv:2012.15128.
+    Source: recipe, step 9, with one move per visit; after PrivSyn's gradual update, Zhang et al. (2021), arXiv:2012.15128.
     """
     edited = np.array(codes, dtype=np.int32)
-    if not targets or len(edited) == 0:
-        return edited
     levels = _levels_by_column(targets)
+    if not levels or len(edited) == 0:
+        return edited
     columns = np.array(sorted(levels))
     groups = np.stack([levels[column].groups[edited[:, column]] for column in columns], axis=1)
     gains = _Gains.start(groups, targets, columns)
-    cells = {column: _CellDraw(levels[column], masses and masses[column]) for column in levels}
-    batch = int(np.clip(len(edited) // BATCHES, 1, LARGEST_BATCH))
+    draws = [_CellDraw(levels[column], masses and masses[column]) for column in columns]
+    batch = -(-len(edited) // BATCHES)
     for _ in range(sweeps):
         order = rng.permutation(len(edited))
         for start in range(0, len(order), batch):
             rows = order[start : start + batch]
-            for k in rng.permutation(len(columns)):
-                column = int(columns[k])
-                moved, group = gains.best_moves(groups[rows], int(k))
-                moving = rows[moved]
-                if len(moving) == 0:
-                    continue
-                proposed = cells[column].draw(group, rng)
-                if allowed is not None:
-                    keep = allowed(edited[moving], column, proposed)
-                    moving, group, proposed = moving[keep], group[keep], proposed[keep]
-                gains.move(groups[moving], int(k), group)
-                groups[moving, k] = group
-                edited[moving, column] = proposed
+            moved, places, new = gains.best_moves(groups[rows])
+            rows = rows[moved]
+            proposed = edited[rows]
+            for k in np.unique(places):
+                here = np.flatnonzero(places == k)
+                proposed[here, columns[k]] = draws[k].draw(new[here], rng)
+            if allowed is not None and len(rows):
+                keep = allowed(proposed)
+                rows, places, new, proposed = rows[keep], places[keep], new[keep], proposed[keep]
+            gains.move(groups[rows], places, new)
+            groups[rows, places] = new
+            edited[rows] = proposed
     return edited
 
 
@@ -132,17 +131,15 @@ class _CellDraw:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class _Gains:
-    """G and 2 W for all ordered pairs in one buffer each: a block per column, a row per (other column, group).
+    """G and 2 W over all ordered pairs of (column, group); zero for a column with itself and for pairs without target.
 
     Attributes:
       sizes: Groups per column, shape (d,).
-      starts: First row of each column, shape (d,); row starts[b] + y of block a, entry x, is cell (b: y, a: x).
-      cost: float32 buffer of G, blocks one after the other.
-      step: float32 buffer of 2 W; 0 for a column with itself and for pairs without target.
+      cost: float32 G, shape (D, D), D the sum of sizes.
+      step: float32 2 W, shape (D, D).
     """
 
     sizes: npt.NDArray[np.int64]
-    starts: npt.NDArray[np.int64]
     cost: npt.NDArray[np.float32]
     step: npt.NDArray[np.float32]
 
@@ -155,71 +152,71 @@ class _Gains:
         place = {int(column): k for k, column in enumerate(columns)}
         for target in targets:
             sizes[place[target.i]], sizes[place[target.j]] = target.table.shape
-        starts = np.cumsum(sizes) - sizes
-        buffers = (np.zeros(int(sizes.sum()) ** 2, dtype=np.float32) for _ in range(2))
-        gains = cls(sizes=sizes, starts=starts, cost=next(buffers), step=next(buffers))
+        cells = int(sizes.sum())
+        cost, step = (np.zeros((cells, cells), dtype=np.float32) for _ in range(2))
+        gains = cls(sizes=sizes, cost=cost, step=step)
         for target in targets:
-            a, b = place[target.i], place[target.j]
-            wanted = target.table * (len(groups) / max(float(target.table.sum()), 1e-300))
-            flat = groups[:, a].astype(np.int64) * sizes[b] + groups[:, b]
-            have = np.bincount(flat, minlength=wanted.size).reshape(wanted.shape)
-            weight = 1.0 / np.sqrt(wanted + 1.0)
-            cost = weight * (2.0 * (have - wanted) + 1.0)
-            gains._rows(gains.cost, a, b)[:], gains._rows(gains.cost, b, a)[:] = cost.T, cost
-            gains._rows(gains.step, a, b)[:], gains._rows(gains.step, b, a)[:] = 2 * weight.T, 2 * weight
+            gains._set(target, groups, place[target.i], place[target.j])
         return gains
 
-    def best_moves(self, groups: IntArray, column: int) -> tuple[npt.NDArray[np.int64], IntArray]:
-        """Rows (positions in `groups`) whose loss falls by changing `column`, and the group each should move to."""
-        block, step = self._blocks[column]
+    def _set(self, target: PairTarget, groups: IntArray, a: int, b: int) -> None:
+        wanted = target.table * (len(groups) / max(float(target.table.sum()), 1e-300))
+        flat = groups[:, a].astype(np.int64) * self.sizes[b] + groups[:, b]
+        have = np.bincount(flat, minlength=wanted.size).reshape(wanted.shape)
+        weight = 1.0 / np.sqrt(wanted + 1.0)
+        rows, columns = (slice(self.starts[k], self.starts[k] + self.sizes[k]) for k in (a, b))
+        self.cost[rows, columns] = weight * (2.0 * (have - wanted) + 1.0)
+        self.cost[columns, rows] = self.cost[rows, columns].T
+        self.step[rows, columns] = 2.0 * weight
+        self.step[columns, rows] = self.step[rows, columns].T
+
+    @cached_property
+    def starts(self) -> npt.NDArray[np.int64]:
+        """Place of each column's first group in a row of G."""
+        return np.cumsum(self.sizes) - self.sizes
+
+    @cached_property
+    def owner(self) -> npt.NDArray[np.int64]:
+        """Column of each place in a row of G."""
+        return np.repeat(np.arange(len(self.sizes)), self.sizes)
+
+    def best_moves(
+        self, groups: IntArray
+    ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64], IntArray]:
+        """The best single change of each row.
+
+        Args:
+          groups: Rows, shape (m, d).
+
+        Returns:
+          (rows whose loss falls, the column each changes, its new group).
+        """
+        places = groups + self.starts
+        change = self._summed_rows(places)
+        pairs = places[:, :, None] * len(self.cost) + places[:, None, :]
+        leaving = np.take_along_axis(change, places, 1) - self.step.ravel()[pairs].sum(axis=1)
+        change -= np.repeat(leaving, self.sizes, axis=1)
+        np.put_along_axis(change, places, 0.0, 1)
+        best = change.argmin(axis=1)
+        moved = np.flatnonzero(change[np.arange(len(groups)), best] < -SMALLEST_GAIN)
+        columns = self.owner[best[moved]]
+        return moved, columns, (best[moved] - self.starts[columns]).astype(np.int32)
+
+    def _summed_rows(self, places: npt.NDArray[np.int64]) -> npt.NDArray[np.float32]:
+        """For every row the sum of the rows of G at its places, shape (m, D)."""
+        from scipy.sparse import csr_array
+
+        count, width = places.shape
+        ones = np.ones(count * width, dtype=np.float32)
+        starts = np.arange(0, count * width + 1, width)
+        chosen = csr_array((ones, places.ravel(), starts), shape=(count, len(self.cost)))
+        return np.asarray(chosen @ self.cost)
+
+    def move(self, groups: IntArray, columns: npt.NDArray[np.int64], new: IntArray) -> None:
+        """Books that each of these rows changes one column to a new group."""
         others = groups + self.starts
-        cost = block[others[:, 0]] if column else np.zeros((len(groups), block.shape[1]), np.float32)
-        for other in range(1, len(self.sizes)):
-            if other != column:
-                cost += block[others[:, other]]
-        current = groups[:, column]
-        here = np.arange(len(groups))
-        leaving = cost[here, current] - step[others, current[:, None]].sum(axis=1)
-        cost[here, current] = np.inf
-        best = cost.argmin(axis=1)
-        moved = np.flatnonzero(cost[here, best] - leaving < -SMALLEST_GAIN)
-        return moved, best[moved].astype(np.int32)
-
-    def move(self, groups: IntArray, column: int, new: IntArray) -> None:
-        """Books that rows with these groups change `column` to `new`."""
-        keep = np.arange(len(self.sizes)) != column
-        others = (groups + self.starts)[:, keep]
-        for group, sign in ((groups[:, column], -1.0), (new, 1.0)):
-            self._add(others, column, group[:, None], sign)
-            self._add((group + self.starts[column])[:, None], keep, groups[:, keep], sign)
-
-    def _add(
-        self,
-        rows: npt.NDArray[np.int64],
-        columns: int | npt.NDArray[np.bool_],
-        groups: IntArray,
-        sign: float,
-    ) -> None:
-        at = (self._bases[columns] + rows * self.sizes[columns] + groups).ravel()
-        np.add.at(self.cost, at, sign * self.step[at])
-
-    def _rows(self, buffer: npt.NDArray[np.float32], block: int, column: int) -> npt.NDArray[np.float32]:
-        """View of the rows of `column` inside a block, shape (groups of column, groups of block)."""
-        width = self.sizes[block]
-        first = self._bases[block] + self.starts[column] * width
-        return buffer[first : first + self.sizes[column] * width].reshape(-1, width)
-
-    @cached_property
-    def _bases(self) -> npt.NDArray[np.int64]:
-        return self.starts * int(self.sizes.sum())
-
-    @cached_property
-    def _blocks(self) -> list[tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]]:
-        height = int(self.sizes.sum())
-        return [
-            tuple(  # type: ignore[misc]
-                buffer[base : base + height * size].reshape(height, size)
-                for buffer in (self.cost, self.step)
-            )
-            for base, size in zip(self._bases, self.sizes, strict=True)
-        ]
+        # The place of the changed column itself has step 0, so it may stay among the others.
+        old = others[np.arange(len(groups)), columns]
+        for place, sign in ((old, -1.0), (new + self.starts[columns], 1.0)):
+            for at in (others * len(self.cost) + place[:, None], place[:, None] * len(self.cost) + others):
+                np.add.at(self.cost.ravel(), at.ravel(), sign * self.step.ravel()[at.ravel()])

@@ -42,6 +42,7 @@ class GraphicalModel:
       calibrated: The tree's distribution over groups.
       total: Noisy number of persons.
       measurements: The public noisy tables.
+      scores: Ledger entries of the noisy scores that chose the tables.
       targets: Pair tables that drawn rows are edited towards; none for rows straight from the tree.
       sweeps: How often the edit visits a row.
       model: Name of the model that was fitted.
@@ -54,6 +55,7 @@ class GraphicalModel:
     calibrated: Calibrated
     total: float
     measurements: "tuple[Measurement, ...]" = ()
+    scores: tuple[int, ...] = ()
     targets: tuple[PairTarget, ...] = ()
     sweeps: int = 2
     model: str = ""
@@ -82,6 +84,8 @@ class GraphicalModel:
         """Draws rows of finest cells, shape (n, attributes); see `Fitted`."""
         if given is None:
             rows = self.draw_from_tree(n, rng)
+            if not self.targets:
+                return rows
             return edit_rows(rows, self.targets, rng, masses=self.one_ways, sweeps=self.sweeps)
         shares = self._box_shares(given)
         if not shares.sum() > 0:

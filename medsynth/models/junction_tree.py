@@ -93,6 +93,17 @@ class JunctionTree:
             levels[attribute] = max(levels[attribute], level)
         return tuple(levels)
 
+    @cached_property
+    def runs_through(self) -> bool:
+        """True if every node's cliques are connected (the running intersection property)."""
+        for attribute, finest in enumerate(self.finest):
+            for wanted in range(finest + 1):
+                holders = sum(has.get(attribute, -1) >= wanted for has in self.levels)
+                links = sum(a == attribute and level >= wanted for s in self.separators for a, level in s)
+                if holders and holders - links != 1:
+                    return False
+        return True
+
     def home(self, nodes: Sequence[Node]) -> int | None:
         """The smallest clique that has every node at its level or finer, or None."""
         wanted = dict(nodes)

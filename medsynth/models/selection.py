@@ -14,6 +14,7 @@ import numpy.typing as npt
 from medsynth.models.levels import Chain
 
 FloatArray = npt.NDArray[np.float64]
+Pair = tuple[int, int]
 Choice = tuple[int, int, int, int]
 """A pair at levels: (attribute i, attribute j, level of i, level of j), i < j."""
 
@@ -104,19 +105,24 @@ class Resolutions:
             row[:] = np.concatenate([[0.0], np.cumsum(rising)])[below] + GRID * (len(share) - below)
         return np.concatenate(self.shares), np.cumsum(sizes) - sizes, capped
 
+    def segments(self, choice: Choice) -> tuple[int, int]:
+        """Where a choice lies in a (segments, segments) array."""
+        i, j, level_i, level_j = choice
+        return int(self.first[i]) + level_i, int(self.first[j]) + level_j
+
     def block(self, i: int, j: int) -> tuple[slice, slice]:
         """Where the levels of a pair lie in a (segments, segments) array."""
         return tuple(slice(self.first[k], self.first[k] + self.counts[k]) for k in (i, j))  # type: ignore[return-value]
 
 
-def all_pairs(chains: Sequence[Chain]) -> list[tuple[int, int]]:
+def all_pairs(chains: Sequence[Chain]) -> list[Pair]:
     """Pairs of attributes that can depend on each other (both of at least two cells), in order."""
     varied = [k for k, chain in enumerate(chains) if chain.sizes[-1] > 1]
     return [(i, j) for n, i in enumerate(varied) for j in varied[n + 1 :]]
 
 
 def finest_readable(
-    resolutions: Resolutions, pairs: Sequence[tuple[int, int]], cap: float, share: float
+    resolutions: Resolutions, pairs: Sequence[Pair], cap: float, share: float
 ) -> list[Choice]:
     """Per pair the levels that show most dependence while sum min(cap, m) stays within a share of the total."""
     cost = resolutions.cost(cap)
@@ -125,7 +131,7 @@ def finest_readable(
     return [_best(resolutions, shown, pair) for pair in pairs]
 
 
-def _best(resolutions: Resolutions, values: FloatArray, pair: tuple[int, int]) -> Choice:
+def _best(resolutions: Resolutions, values: FloatArray, pair: Pair) -> Choice:
     block = values[resolutions.block(*pair)]
     level_i, level_j = divmod(int(block.argmax()), block.shape[1])
     return (*pair, level_i, level_j)
@@ -183,7 +189,7 @@ class Plan:
 
 def plan_pairs(
     resolutions: Resolutions,
-    pairs: Sequence[tuple[int, int]],
+    pairs: Sequence[Pair],
     dependence: FloatArray,
     *,
     sigma_of_one: float,
@@ -228,16 +234,10 @@ def plan_pairs(
             best = Plan(
                 choices=choices,
                 gains=peaks[order],
-                costs=np.array([cost[at(resolutions, choice)] for choice in choices]),
+                costs=np.array([cost[resolutions.segments(choice)] for choice in choices]),
                 sigma=sigma,
             )
     return best
-
-
-def at(resolutions: Resolutions, choice: Choice) -> tuple[int, int]:
-    """Where a choice lies in a (segments, segments) array."""
-    i, j, level_i, level_j = choice
-    return int(resolutions.first[i]) + level_i, int(resolutions.first[j]) + level_j
 
 
 def split_noise(costs: Sequence[float] | FloatArray, budget: float) -> FloatArray:

@@ -7,11 +7,12 @@ import numpy as np
 import numpy.typing as npt
 
 from medsynth.encoding.domain import IntArray
+from medsynth.models.calibration import Calibrated
 from medsynth.models.edit import PairTarget
 from medsynth.models.levels import Chain
+from medsynth.models.selection import Choice, Pair
 
 FloatArray = npt.NDArray[np.float64]
-Pair = tuple[int, int]
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -19,18 +20,12 @@ class PairTable:
     """A noisy pair table.
 
     Attributes:
-      i: Position of the first attribute.
-      j: Position of the second attribute, i < j.
-      level_i: Position of its level in the first attribute's chain.
-      level_j: Position of its level in the second attribute's chain.
-      noisy: Counts plus noise in persons, shape (groups of level_i, groups of level_j).
+      choice: The pair and the levels it was measured at.
+      noisy: Counts plus noise in persons, shaped by the levels.
       sigma: Standard deviation of the noise of a cell, in persons.
     """
 
-    i: int
-    j: int
-    level_i: int
-    level_j: int
+    choice: Choice
     noisy: FloatArray
     sigma: float
 
@@ -62,7 +57,7 @@ def pair_targets(
     chains: Sequence[Chain],
     expected: Mapping[Pair, FloatArray],
     measured: Sequence[PairTable],
-) -> list[PairTarget]:
+) -> tuple[PairTarget, ...]:
     """Corrects the tree's pair tables by the measured ones, each at its own level.
 
     Args:
@@ -75,22 +70,31 @@ def pair_targets(
     """
     tables = {pair: np.array(table) for pair, table in expected.items()}
     for table in measured:
-        fine = tables[table.i, table.j]
-        chain_i, chain_j = chains[table.i], chains[table.j]
-        rows = chain_i.project(chain_i.working, table.level_i)
-        columns = chain_j.project(chain_j.working, table.level_j)
-        coarse = aggregate(fine, rows, columns, table.noisy.shape)
-        fine *= shrunk_ratio(coarse, table.noisy, table.sigma)[rows][:, columns]
-    return [
-        PairTarget(
-            i=i,
-            j=j,
-            level_i=chains[i].levels[chains[i].working],
-            level_j=chains[j].levels[chains[j].working],
-            table=table,
-        )
+        i, j, level_i, level_j = table.choice
+        rows = chains[i].project(chains[i].working, level_i)
+        columns = chains[j].project(chains[j].working, level_j)
+        coarse = aggregate(tables[i, j], rows, columns, table.noisy.shape)
+        tables[i, j] *= shrunk_ratio(coarse, table.noisy, table.sigma)[rows][:, columns]
+    working = [chain.levels[chain.working] for chain in chains]
+    return tuple(
+        PairTarget(i=i, j=j, level_i=working[i], level_j=working[j], table=table)
         for (i, j), table in tables.items()
-    ]
+    )
+
+
+def tree_tables(
+    fitted: Calibrated, masses: Sequence[FloatArray], total: float, pairs: Sequence[Pair]
+) -> dict[Pair, FloatArray]:
+    """Expected persons of every pair at the working levels: the tree's tables, refined by the one-ways."""
+    chains = fitted.tree.chains
+    levels = [min(f, chain.working) for f, chain in zip(fitted.tree.finest, chains, strict=True)]
+    parts = [refine(*part) for part in zip(masses, chains, levels, strict=True)]
+    found = fitted.pair_marginals(levels)
+    tables = {}
+    for i, j in pairs:
+        (rows, share_i), (columns, share_j) = parts[i], parts[j]
+        tables[i, j] = found[i, j][rows][:, columns] * (total * share_i[:, None] * share_j)
+    return tables
 
 
 def aggregate(
@@ -113,7 +117,6 @@ def refine(mass: FloatArray, chain: Chain, coarse: int) -> tuple[IntArray, Float
     working = chain.levels[chain.working]
     fine = np.bincount(working.groups, weights=mass, minlength=working.size)
     groups = chain.project(chain.working, coarse)
-    counts = np.bincount(groups)
+    even = 1.0 / np.bincount(groups)[groups]
     whole = np.bincount(groups, weights=fine)[groups]
-    even = 1.0 / counts[groups]
     return groups, np.divide(fine, whole, out=even, where=whole > 0)

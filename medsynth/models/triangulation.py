@@ -45,7 +45,7 @@ def maximal_cliques(
     graph = _Graph.of(chains, cliques)
     found = _eliminate(graph, None)
     assert found is not None  # only a cap can stop the elimination
-    return [graph.axes(clique) for clique in found[0]]
+    return [graph.axes(clique) for clique in found[0]] or [()]
 
 
 def join(cliques: Sequence[tuple[Node, ...]]) -> tuple[list[int], list[int]]:

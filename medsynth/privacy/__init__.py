@@ -1,6 +1,6 @@
 """The only place where noise is drawn or booked.
 
-    Ledger.measure  ->  books (accountant)  ->  counts (records)  ->  adds noise (mechanisms, sampler)  ->  Measurement
+Ledger.measure books (accountant), counts (records), adds noise (mechanisms, sampler): Measurement.
 """
 
 from medsynth.privacy.accountant import (
@@ -11,9 +11,10 @@ from medsynth.privacy.accountant import (
     epsilon_from,
     mu_from,
 )
+from medsynth.privacy.budget import Entry
 from medsynth.privacy.budget_file import budget_path
 from medsynth.privacy.guarantee import Guarantee
-from medsynth.privacy.ledger import Entry, Ledger
+from medsynth.privacy.ledger import Ledger
 from medsynth.privacy.measurement import Countable, Measurement
 from medsynth.privacy.mechanisms import UNITS_PER_PERSON
 

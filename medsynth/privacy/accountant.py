@@ -1,15 +1,17 @@
-"""Privacy accounting in one currency, mu of Gaussian differential privacy, and its exact exchange with (epsilon, delta).
+"""Privacy accounting in one currency, mu of Gaussian differential privacy, exchanged exactly.
 
     delta(epsilon) = Phi(-epsilon / mu + mu / 2) - e^epsilon Phi(-epsilon / mu - mu / 2)
 
-Releases compose as the square root of the sum of mu^2, also when later ones depend on earlier results.
+Releases compose as the square root of the sum of mu^2, also when later ones depend on earlier ones.
 
-Source: Dong, Roth and Su (2022), doi:10.1111/rssb.12454; Smith and Thakurta (2022), arXiv:2210.17520.
+Source: Dong, Roth and Su (2022), doi:10.1111/rssb.12454; Smith and Thakurta (2022),
+arXiv:2210.17520.
 """
 
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import ClassVar, Final, Protocol, runtime_checkable
 
 from scipy.special import erfcx, ndtr
@@ -75,7 +77,7 @@ def mu_of(event: object) -> float:
 
 
 def delta_default(persons: int) -> float:
-    """The delta used when none is stated: min(1e-6, persons^-1.5) of the stated, public number of persons.
+    """The delta where none is stated: min(1e-6, persons^-1.5), persons being stated and public.
 
     >>> delta_default(1_000)
     1e-06
@@ -116,15 +118,16 @@ def delta_from(mu: float, epsilon: float) -> float:
     return float(max(0.0, scaled_tail * difference))
 
 
+@lru_cache(maxsize=4096)
 def epsilon_from(mu: float, delta: float) -> float:
-    """The smallest epsilon at which mu-GDP implies (epsilon, delta)-DP, rounded up in the last digit.
+    """The smallest epsilon at which mu-GDP implies (epsilon, delta)-DP, rounded up at the last bit.
 
     Args:
       mu: At least 0.
       delta: In (0, 1).
 
     >>> round(epsilon_from(1.0, 1e-6), 4)
-    4.889
+    4.8866
     """
     check_delta(delta)
     if delta_from(mu, 0.0) <= delta:
@@ -134,8 +137,9 @@ def epsilon_from(mu: float, delta: float) -> float:
     return _bisect(lambda epsilon: delta_from(mu, epsilon) > delta, 0.0, high)[1]
 
 
+@lru_cache(maxsize=4096)
 def mu_from(epsilon: float, delta: float) -> float:
-    """The largest mu that implies (epsilon, delta)-DP, rounded down in the last digit.
+    """The largest mu that implies (epsilon, delta)-DP, rounded down at the last bit.
 
     Args:
       epsilon: Above 0.
@@ -145,7 +149,7 @@ def mu_from(epsilon: float, delta: float) -> float:
       UsageError: If an argument is outside its range.
 
     >>> round(mu_from(1.0, 1e-6), 4)
-    0.2363
+    0.2367
     """
     check_epsilon(epsilon)
     check_delta(delta)
@@ -166,9 +170,7 @@ def check_epsilon(epsilon: float) -> None:
 def check_delta(delta: float) -> None:
     """Refuses a delta outside (0, 1)."""
     if not 0 < delta < 1:
-        raise UsageError(
-            f"Delta must lie above 0 and below 1, got {delta}. Choose 1e-6 or less, or leave it out."
-        )
+        raise UsageError(f"Delta must lie above 0 and below 1, got {delta}. Choose 1e-6 or less.")
 
 
 def _bisect(holds: Callable[[float], bool], low: float, high: float) -> tuple[float, float]:

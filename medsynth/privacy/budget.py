@@ -14,7 +14,8 @@ from medsynth.privacy.guarantee import Guarantee
 
 VERSION: Final = 1
 
-# Sums of floats may come out this much too high; the noise is drawn wider by far more (`ledger._drawn`).
+# Sums of floats may come out this much too high;
+# `measurement.drawn_sigma` covers a thousand times it.
 _ROUNDING: Final = 1e-12
 
 
@@ -66,7 +67,8 @@ class State:
             return cls._read(lines)
         except (KeyError, TypeError, ValueError, UsageError) as error:
             raise InputError(
-                f"{where}: is not a budget file of version {VERSION}. Use the medsynth that wrote it."
+                f"{where}: is not a budget file of version {VERSION}. "
+                "Use the medsynth that wrote it."
             ) from error
 
     @classmethod
@@ -87,7 +89,10 @@ class State:
                 case _:
                     raise ValueError("kind")
         limit = Guarantee.of(
-            limits[-1]["epsilon"], limits[-1]["delta"], unit=header["unit"], persons=header["persons"]
+            limits[-1]["epsilon"],
+            limits[-1]["delta"],
+            unit=header["unit"],
+            persons=header["persons"],
         )
         return cls(limit=limit, entries=tuple(entries), runs=runs)
 
@@ -131,13 +136,11 @@ def _digits(after: float, limit: float) -> int:
     return next((d for d in range(2, 9) if f"{after:.{d}f}" != f"{limit:.{d}f}"), 9)
 
 
-def population_fix(population: str) -> str:
-    return f"Lower --epsilon, or raise the limit of '{population}' with `medsynth ledger set-limit`."
-
-
 def spend(entries: Sequence[Entry]) -> float:
+    """Sum of mu^2."""
     return math.fsum(entry.mu**2 for entry in entries)
 
 
 def today() -> str:
+    """The time a line was written; it stays in the file and enters no entry."""
     return datetime.now(UTC).isoformat(timespec="seconds")

@@ -1,7 +1,8 @@
-"""The lines of a privacy budget: chained by hash, in memory or in a file that several programs may append to.
+"""The lines of a privacy budget, chained by hash, in memory or in a file programs share.
 
-A file is only ever appended to. Each line is canonical JSON whose `chain` field is the SHA-256 of the chain value before
-it and of the line's own content, so that an edited, removed or inserted line breaks every later one.
+A file is only ever appended to. Each line is canonical JSON whose `chain` field is the SHA-256 of
+the chain value before it and of the line's own content: an edited, removed or inserted line
+breaks it.
 """
 
 import hashlib
@@ -24,12 +25,12 @@ _RESERVED: Final = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\..*)?", re.IGNORE
 
 
 def budget_path(data: str | Path, population: str) -> Path:
-    """Where the budget of a population lies by default: beside the data, under the population's name.
+    """Where the budget of a population lies by default: beside the data, under its name.
 
     >>> budget_path("study/visits.parquet", "diabetes130").name
     'diabetes130.ledger.jsonl'
     >>> budget_path("study/visits.parquet", "Ward 3/4").name
-    'Ward-3-4-34b4e9ab.ledger.jsonl'
+    'Ward-3-4-74432c97.ledger.jsonl'
     """
     safe = re.sub(r"[^A-Za-z0-9_-]+", "-", population)[:80]
     if safe != population or _RESERVED.fullmatch(safe):
@@ -38,12 +39,22 @@ def budget_path(data: str | Path, population: str) -> Path:
 
 
 class MemoryBook:
-    """Lines kept for the life of the process."""
+    """Lines kept for the life of the process.
 
-    def __init__(self) -> None:
-        self._lines: list[Line] = []
-        self._head = ""
+    Args:
+      header: The first line.
+    """
+
+    name = "Ledger in memory"
+
+    def __init__(self, header: Line) -> None:
+        self._lines = [header]
+        self._head = _chain("", header)
         self._lock = threading.RLock()
+
+    def reopened(self) -> "MemoryBook":
+        """The same lines, read and verified anew."""
+        return self
 
     def lines(self) -> tuple[Line, ...]:
         """All lines so far, oldest first."""
@@ -51,14 +62,14 @@ class MemoryBook:
             return tuple(self._lines)
 
     def head(self) -> str:
-        """The chain value of the last line; kept elsewhere, it shows whether an old copy was put back."""
+        """The chain value of the last line; kept elsewhere, it shows a restored old copy."""
         with self._held():
             return self._head
 
     def append(self, decide: Decide) -> Line:
         """Adds the line that `decide` makes of all lines so far; nothing is added if it raises.
 
-        Nobody else can add a line between the moment `decide` looks and the moment the line is safely stored.
+        Nobody can add a line between the moment `decide` looks and the moment its line is stored.
         """
         with self._held():
             body = dict(decide(tuple(self._lines)))
@@ -90,15 +101,26 @@ class FileBook(MemoryBook):
     """
 
     def __init__(self, path: str | Path, header: Callable[[], Line] | None = None) -> None:
-        super().__init__()
         self.path = Path(path)
+        self.name = str(path)
+        self._lines: list[Line] = []
+        self._head = ""
         self._offset = 0
+        self._lock = threading.RLock()
         if header is None and not self.path.is_file():
             raise InputError(f"{self.path}: no budget file here. Give the path that `fit` printed.")
+        if not self.path.parent.is_dir():
+            raise OutputError(
+                f"{self.path}: the folder does not exist. Make it, or choose another with --ledger."
+            )
         with self._locked():
             if header is not None and not self.path.exists():
                 self._create(header())
             self._catch_up()
+
+    def reopened(self) -> "FileBook":
+        """The same file, read and verified from its first line."""
+        return FileBook(self.path)
 
     @contextmanager
     def _held(self) -> Iterator[None]:
@@ -127,16 +149,16 @@ class FileBook(MemoryBook):
             lock.release()
 
     def _create(self, header: Line) -> None:
-        """Writes a whole first line under another name, then gives it its own: no half-written header can exist."""
+        """Writes the first line under another name, then renames it: no half header can exist."""
         line = _canonical({**header, "chain": _chain("", header)}) + b"\n"
         draft = self.path.with_name(f"{self.path.name}.new")
         try:
             draft.unlink(missing_ok=True)
             _write(draft, line, os.O_CREAT | os.O_EXCL)
-            os.replace(draft, self.path)
+            draft.replace(self.path)
         except OSError as error:
             raise _cannot_write(self.path, error) from error
-        # A folder can be synced on POSIX systems only; elsewhere the replace is as durable as it gets.
+        # Some systems cannot sync a folder; there the rename is as durable as it gets.
         with suppress(OSError):
             folder = os.open(self.path.parent, os.O_RDONLY)
             try:
@@ -171,10 +193,12 @@ class FileBook(MemoryBook):
                 file.seek(self._offset)
                 return file.read()
         except OSError as error:
-            raise InputError(f"{self.path}: cannot be read ({error.strerror}). Check its permissions.") from error
+            raise InputError(
+                f"{self.path}: cannot be read ({error.strerror}). Check its permissions."
+            ) from error
 
     def _mend(self, torn: bytes) -> None:
-        """Handles a last line without its end: the writer died inside the write, before any noise was drawn.
+        """Handles a last line without its end: its writer died before any noise was drawn.
 
         A whole line stays, so that spend is never lowered; a part of one is cut off.
         """
@@ -216,8 +240,8 @@ def _chain(head: str, body: Line) -> str:
 def _write(path: Path, data: bytes, how: int) -> None:
     """Appends or creates for the owner alone, and returns only when the disk has it."""
     handle = os.open(path, os.O_WRONLY | how | getattr(os, "O_BINARY", 0), 0o600)
-    with open(handle, "wb") as file:
-        os.chmod(path, 0o600)
+    with os.fdopen(handle, "wb") as file:
+        path.chmod(0o600)
         file.write(data)
         file.flush()
         os.fsync(file.fileno())

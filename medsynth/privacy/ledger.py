@@ -1,7 +1,7 @@
 """The ledger: books the cost of a release, then counts, then adds noise, in one call.
 
     population's limit        a filter on the sum of mu^2 over every release from one population
-    └── allowance of a fit    a second filter, on that fit's own releases; what its guarantee is made of
+    └── allowance of a fit    a second filter, on that fit's own releases: its guarantee
 
 Both refuse before anything is booked, counted or drawn.
 """
@@ -9,36 +9,36 @@ Both refuse before anything is booked, counted or drawn.
 import hashlib
 import hmac
 import math
-import secrets
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
-from datetime import UTC, datetime
+from dataclasses import replace
 from pathlib import Path
-from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
 
-from medsynth.errors import BudgetError, InputError, MedsynthError, UsageError
+from medsynth.errors import InputError, UsageError
 from medsynth.privacy import mechanisms
 from medsynth.privacy.accountant import Event, GaussianEvent, epsilon_from, mu_of
+from medsynth.privacy.budget import Entry, State, admit, header, spend, today
 from medsynth.privacy.budget_file import FileBook, Line, MemoryBook
 from medsynth.privacy.guarantee import Guarantee
-from medsynth.privacy.measurement import Clique, Countable, Measurement
-
-VERSION: Final = 1
-
-# The noise is drawn wider than asked for by this share beyond the lattice factor, so that a plan whose mu^2 add up to the
-# limit on paper also passes the filter in floating point, where the sum may come out 1e-12 too high.
-_HEADROOM: Final = 1e-9
-_ROUNDING: Final = 1e-12
+from medsynth.privacy.measurement import (
+    Clique,
+    Countable,
+    Measurement,
+    count,
+    drawn_sigma,
+    in_persons,
+    on_lattice,
+    shape_of,
+)
 
 
 class Ledger:
     """The privacy budget of one population, in memory or in a file.
 
     Args:
-      epsilon: Limit for everything ever released about the population. An existing file's limit stands.
+      epsilon: Limit for all that is ever released. An existing file's limit stands.
       delta: Its delta; None takes the default for `persons`.
       population: The people the data are about; refreshes, subsets and joins share one budget.
       unit: Who is protected, in the words of the table.
@@ -70,8 +70,7 @@ class Ledger:
     ) -> None:
         limit = Guarantee.of(epsilon, delta, unit=unit, persons=persons)
         if path is None:
-            book = MemoryBook()
-            book.append(lambda _: header(limit, population))
+            book = MemoryBook(header(limit, population))
         else:
             book = FileBook(path, lambda: header(limit, population))
         self._attach(book)
@@ -92,24 +91,27 @@ class Ledger:
         ledger._attach(FileBook(path))
         return ledger
 
-    def _attach(self, book: MemoryBook) -> None:
+    def _attach(self, book: MemoryBook, run: int = 0, own: Guarantee | None = None) -> None:
         self._book = book
-        self._run = 0
-        self._own: Guarantee | None = None
+        self._run = run
+        self._own = own
+        self._header = book.lines()[0]
         self._state()
 
     def __repr__(self) -> str:
         limit = self.guarantee
-        return f"Ledger(population={self.population!r}, epsilon={limit.epsilon}, delta={limit.delta})"
+        return (
+            f"Ledger(population={self.population!r}, epsilon={limit.epsilon}, delta={limit.delta})"
+        )
 
     @property
     def population(self) -> str:
         """The people the budget belongs to."""
-        return str(self._book.lines()[0]["population"])
+        return str(self._header["population"])
 
     @property
     def guarantee(self) -> Guarantee:
-        """What holds for everything released under this ledger: the fit's own limit for an allowance."""
+        """What holds for all releases under this ledger; for an allowance, the fit's own limit."""
         return self._own or self._state().limit
 
     @property
@@ -135,8 +137,10 @@ class Ledger:
         # Rounded down, so that asking for exactly this much is not refused.
         return epsilon_from(math.sqrt(self.remaining_mu2), self.guarantee.delta) * (1 - 1e-9)
 
-    def allowance(self, epsilon: float, delta: float | None = None, *, label: str = "Fit") -> "Ledger":
-        """A ledger for one fit: it may spend (epsilon, delta) of the population's budget, and not more.
+    def allowance(
+        self, epsilon: float, delta: float | None = None, *, label: str = "Fit"
+    ) -> "Ledger":
+        """A ledger for one fit: it may spend (epsilon, delta) of the budget, and not more.
 
         Args:
           epsilon: The fit's own epsilon.
@@ -158,14 +162,13 @@ class Ledger:
         )
 
         def decide(lines: Sequence[Line]) -> Line:
-            state = State.of(lines, self._where)
-            admit(state.limit, state.entries, own.mu, label=label, fix=population_fix(self.population))
+            state = State.of(lines, self._book.name)
+            admit(state.limit, state.entries, own.mu, label=label, fix=self._population_fix)
             settings = {"epsilon": own.epsilon, "delta": own.delta, "label": label}
             return {"kind": "run", "run": state.runs + 1, "date": today(), **settings}
 
         fit = Ledger.__new__(Ledger)
-        fit._book, fit._own = self._book, own
-        fit._run = self._book.append(decide)["run"]
+        fit._attach(self._book, self._book.append(decide)["run"], own)
         return fit
 
     def measure(
@@ -180,16 +183,18 @@ class Ledger:
           label: What is released, in words.
 
         Returns:
-          One measurement per clique, in order.
+          One measurement per clique, in order; without a clique nothing is booked.
 
         Raises:
           BudgetError: If the cost does not fit; nothing is booked, counted or drawn then.
 
         Formal guarantee:
           mu-GDP under add/remove of one person, mu = sqrt(sum of (l2 / sigma)^2), the booked cost.
-          The noise drawn is wider than sigma by a factor of at least 1 + 2e-9, which covers the lattice.
+          The noise drawn is wider than sigma by 1 + 2e-9 or more, which covers the lattice.
         """
-        sensitivity = _persons(records.l2)
+        if not cliques:
+            return []
+        sensitivity = in_persons(records.l2)
         entry = self._book_noise(
             sigmas,
             [sensitivity] * len(cliques),
@@ -200,16 +205,16 @@ class Ledger:
                 kind="marginals",
                 mu=0,
                 tables=len(cliques),
-                cells=sum(math.prod(_shape(clique)) for clique in cliques),
+                cells=sum(math.prod(shape_of(clique)) for clique in cliques),
                 sensitivity=sensitivity,
             ),
         )
-        # Booked before the count: a crash must not leave unrecorded noise, nor an error depend on an unpaid count.
-        tables = _counted(records, cliques)
+        # Booked before the count: a crash must not leave unrecorded noise.
+        tables = count(records, cliques)
         return [
             Measurement(
                 clique=clique,
-                noisy=mechanisms.gaussian(table, sigma=_drawn(sigma)),
+                noisy=mechanisms.gaussian(table, sigma=drawn_sigma(sigma)),
                 sigma=float(sigma),
                 sensitivity=sensitivity,
                 entry=entry.number,
@@ -228,14 +233,14 @@ class Ledger:
     ) -> tuple[npt.NDArray[np.float64], int]:
         """Publishes how far each table lies from a public reference: noisy L1 distances.
 
-        One person adds a nonnegative vector of sum at most l2 to a table (all of that person's rows are counted in it,
-        none twice), so the table's L1 distance to a fixed reference moves by at most l2 units, by the triangle
-        inequality. A vector of P distances therefore has L2 sensitivity at most sqrt(P) l2.
+        One person adds a nonnegative vector of sum at most l2 to a table: all of that person's rows
+        are counted in it, none twice. By the triangle inequality the table's L1 distance to a fixed
+        reference moves by at most l2; a vector of P distances has L2 sensitivity sqrt(P) l2.
 
         Args:
           records: Private rows that can be counted.
           cliques: The P tables.
-          references: A public or already noisy table per clique, in persons, of the clique's shape; rounded to the lattice.
+          references: A public or noisy table per clique, in persons; rounded to the lattice.
           sigma: Standard deviation of the noise on a distance, in persons.
           label: What is released, in words.
 
@@ -248,8 +253,10 @@ class Ledger:
         Formal guarantee:
           mu-GDP under add/remove of one person, mu = sqrt(P) l2 / sigma, the booked cost.
         """
-        targets = [_lattice(table, clique) for table, clique in zip(references, cliques, strict=True)]
-        sensitivity = math.sqrt(len(cliques)) * _persons(records.l2)
+        targets = [
+            on_lattice(table, clique) for table, clique in zip(references, cliques, strict=True)
+        ]
+        sensitivity = math.sqrt(len(cliques)) * in_persons(records.l2)
         settings = Entry(
             number=0,
             run=self._run,
@@ -261,9 +268,13 @@ class Ledger:
             sensitivity=sensitivity,
         )
         entry = self._book_noise([sigma], [sensitivity], settings)
-        tables = _counted(records, cliques)
-        exact = [int(np.abs(table - target).sum()) for table, target in zip(tables, targets, strict=True)]
-        return mechanisms.gaussian(np.array(exact, dtype=np.int64), sigma=_drawn(sigma)), entry.number
+        tables = count(records, cliques)
+        exact = [
+            int(np.abs(table - target).sum()) for table, target in zip(tables, targets, strict=True)
+        ]
+        return mechanisms.gaussian(
+            np.array(exact, dtype=np.int64), sigma=drawn_sigma(sigma)
+        ), entry.number
 
     def book(self, event: Event, *, label: str) -> int:
         """Books the cost of a release that is made elsewhere, before it is made.
@@ -276,14 +287,17 @@ class Ledger:
           UsageError: If the cost of such an event has no proof.
         """
         mu = mu_of(event)
-        return self._append(Entry(number=0, run=self._run, label=label, kind=event.kind, mu=mu)).number
+        return self._append(
+            Entry(number=0, run=self._run, label=label, kind=event.kind, mu=mu)
+        ).number
 
     def key(self, purpose: str) -> bytes:
-        """A secret key of 32 bytes for one purpose; the same for the life of the population's budget.
+        """A secret key of 32 bytes for one purpose, the same for the life of the budget.
 
-        Keyed hashes decide which rows of a person are kept and who is held out; nobody outside can recompute them.
+        Keyed hashes decide which rows of a person are kept and who is held out; nobody outside
+        can recompute them.
         """
-        secret = bytes.fromhex(self._book.lines()[0]["key"])
+        secret = bytes.fromhex(self._header["key"])
         return hmac.new(secret, purpose.encode(), hashlib.sha256).digest()
 
     def set_limit(self, epsilon: float, delta: float | None = None) -> Guarantee:
@@ -298,16 +312,22 @@ class Ledger:
           UsageError: If a number is outside its range, or this ledger is a fit's allowance.
         """
         if self._own is not None:
-            raise UsageError("The limit belongs to the population. Change it in the population's ledger.")
+            raise UsageError(
+                "The limit belongs to the population. Change it in the population's ledger."
+            )
         old = self.guarantee
         new = Guarantee.of(
             epsilon, old.delta if delta is None else delta, unit=old.unit, persons=old.persons
         )
 
         def decide(lines: Sequence[Line]) -> Line:
-            entries = State.of(lines, self._where).entries
+            entries = State.of(lines, self._book.name).entries
             admit(
-                new, entries, 0.0, label=f"Limit of '{self.population}'", fix="Set a limit above the spend."
+                new,
+                entries,
+                0.0,
+                label=f"Limit of '{self.population}'",
+                fix="Set a limit above the spend.",
             )
             return {"kind": "limit", "epsilon": new.epsilon, "delta": new.delta, "date": today()}
 
@@ -315,83 +335,56 @@ class Ledger:
         return new
 
     def verify(self) -> str:
-        """Verifies the whole chain anew; returns its head, which shows a restored old copy if kept elsewhere.
+        """Verifies the whole chain anew; its head, kept elsewhere, shows a restored old copy.
+
+        Returns:
+          The head: the chain value of the last line.
 
         Raises:
           InputError: If a line was edited, removed or inserted.
         """
-        book = FileBook(self._book.path) if isinstance(self._book, FileBook) else self._book
-        State.of(book.lines(), self._where)
+        book = self._book.reopened()
+        State.of(book.lines(), book.name)
         return book.head()
 
     def _mine(self, entries: tuple[Entry, ...]) -> tuple[Entry, ...]:
         return entries if self._own is None else tuple(e for e in entries if e.run == self._run)
 
     @property
-    def _where(self) -> str:
-        return str(self._book.path) if isinstance(self._book, FileBook) else "Ledger"
+    def _population_fix(self) -> str:
+        return (
+            f"Lower --epsilon, or raise the limit of '{self.population}' "
+            "with `medsynth ledger set-limit`."
+        )
 
-    def _state(self) -> "State":
-        return State.of(self._book.lines(), self._where)
+    def _state(self) -> State:
+        return State.of(self._book.lines(), self._book.name)
 
     def _book_noise(
         self, sigmas: Sequence[float], sensitivities: Sequence[float], settings: Entry
     ) -> Entry:
         """Books Gaussian releases that share one entry."""
-        if len(sigmas) != len(sensitivities) or not sigmas or not settings.tables:
+        if len(sigmas) != len(sensitivities) or settings.tables < 1:
             raise UsageError(f"{settings.label}: needs at least one table, and one sigma for each.")
         for sigma in sigmas:
             mechanisms.check_sigma(sigma)
         parts = ((s / sigma) ** 2 for s, sigma in zip(sensitivities, sigmas, strict=True))
-        mu = mu_of(GaussianEvent(math.sqrt(math.fsum(parts))))
+        mu = GaussianEvent(math.sqrt(math.fsum(parts))).mu
         low, high = float(min(sigmas)), float(max(sigmas))
         return self._append(replace(settings, mu=mu, sigma_low=low, sigma_high=high))
 
     def _append(self, entry: Entry) -> Entry:
-        """Admits an entry under both filters and books it, in one step that no other program can come between."""
-        fix = population_fix(self.population)
+        """Admits an entry under both filters and books it, as one step for all programs."""
 
         def decide(lines: Sequence[Line]) -> Line:
-            state = State.of(lines, self._where)
+            state = State.of(lines, self._book.name)
             if self._own is not None:
                 own_fix = "Raise --epsilon, or fit without it."
-                admit(self._own, self._mine(state.entries), entry.mu, label=entry.label, fix=own_fix)
-            admit(state.limit, state.entries, entry.mu, label=entry.label, fix=fix)
+                admit(
+                    self._own, self._mine(state.entries), entry.mu, label=entry.label, fix=own_fix
+                )
+            admit(state.limit, state.entries, entry.mu, label=entry.label, fix=self._population_fix)
             booked = replace(entry, number=len(state.entries) + 1)
             return {"kind": "entry", "date": today(), "entry": booked.as_dict()}
 
         return Entry(**self._book.append(decide)["entry"])
-
-
-def _persons(units: int) -> float:
-    """A sensitivity in persons; it must be a positive number of units."""
-    if units < 1:
-        raise MedsynthError("Records must state a sensitivity of at least one unit.")
-    return units / mechanisms.UNITS_PER_PERSON
-
-
-def _drawn(sigma: float) -> float:
-    """The noise that is drawn for a booked sigma: wider by the lattice factor and the headroom."""
-    return sigma * (mechanisms.lattice_factor(sigma) + _HEADROOM)
-
-
-def _shape(clique: Clique) -> tuple[int, ...]:
-    return tuple(int(level.size) for level in clique)
-
-
-def _counted(records: Countable, cliques: Sequence[Clique]) -> list[npt.NDArray[np.int64]]:
-    """Exact counts; their shape must come from the public domain, never from the rows."""
-    tables = records.marginals(cliques)
-    if [(t.dtype, t.shape) for t in tables] != [(np.dtype(np.int64), _shape(c)) for c in cliques]:
-        raise MedsynthError("Records must return int64 tables of the public domain's shape.")
-    return tables
-
-
-def _lattice(reference: npt.NDArray[np.float64], clique: Clique) -> npt.NDArray[np.int64]:
-    """A reference table on the lattice of the counts."""
-    table = np.asarray(reference, dtype=np.float64)
-    if table.shape != _shape(clique) or not np.all(np.abs(table) < 2.0**40):
-        raise UsageError("A reference must have its clique's shape, and finite values in persons.")
-    return np.rint(table * mechanisms.UNITS_PER_PERSON).astype(np.int64)
-
-

@@ -1,14 +1,21 @@
-"""What the ledger takes and returns: records that can only be counted, and the noisy tables made from the counts."""
+"""What the ledger takes and returns: records that can only be counted, and noisy tables."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
+from medsynth.errors import MedsynthError, UsageError
+from medsynth.privacy import mechanisms
+
+# The noise is drawn wider than asked for by this share beyond the lattice factor: a plan whose mu^2
+# add up to the limit on paper then passes the filter, although their float sum is a little high.
+_HEADROOM: Final = 1e-9
+
 Clique = tuple[Any, ...]
-"""Levels of attributes (`medsynth.encoding.domain.Clique`); this layer reads only each level's public `size`."""
+"""Levels of attributes (`medsynth.encoding.domain.Clique`); only their public `size` is read."""
 
 
 class Countable(Protocol):
@@ -16,7 +23,7 @@ class Countable(Protocol):
 
     @property
     def l2(self) -> int:
-        """L2 and L1 sensitivity of one marginal, in units of 2^-20 person; fixed by the bounding rule."""
+        """L2 and L1 sensitivity of one marginal in units of 2^-20 person, by the bounding rule."""
         ...
 
     def marginals(self, cliques: Sequence[Clique]) -> list[npt.NDArray[np.int64]]:
@@ -30,7 +37,7 @@ class Measurement:
 
     Attributes:
       clique: The levels it counts.
-      noisy: float64 array, one axis per level, in persons; the noise is an integer number of 2^-20 persons.
+      noisy: float64 array, one axis per level, in persons, on the lattice of 2^-20 person.
       sigma: Standard deviation of the noise on one cell, in persons.
       sensitivity: L2 sensitivity of the exact table, in persons.
       entry: Number of the ledger entry that paid for it.
@@ -41,3 +48,36 @@ class Measurement:
     sigma: float
     sensitivity: float
     entry: int
+
+
+def in_persons(units: int) -> float:
+    """A sensitivity in persons; it must be a positive number of units."""
+    if units < 1:
+        raise MedsynthError("Records must state a sensitivity of at least one unit.")
+    return int(units) / mechanisms.UNITS_PER_PERSON
+
+
+def drawn_sigma(sigma: float) -> float:
+    """The noise that is drawn for a booked sigma: wider by the lattice factor and the headroom."""
+    return sigma * (mechanisms.lattice_factor(sigma) + _HEADROOM)
+
+
+def shape_of(clique: Clique) -> tuple[int, ...]:
+    """The shape of a table, from the public domain."""
+    return tuple(int(level.size) for level in clique)
+
+
+def count(records: Countable, cliques: Sequence[Clique]) -> list[npt.NDArray[np.int64]]:
+    """Exact counts; their shape must come from the public domain, never from the rows."""
+    tables = records.marginals(cliques)
+    if [(t.dtype, t.shape) for t in tables] != [(np.dtype(np.int64), shape_of(c)) for c in cliques]:
+        raise MedsynthError("Records must return int64 tables of the public domain's shape.")
+    return tables
+
+
+def on_lattice(reference: npt.NDArray[np.float64], clique: Clique) -> npt.NDArray[np.int64]:
+    """A reference table on the lattice of the counts."""
+    table = np.asarray(reference, dtype=np.float64)
+    if table.shape != shape_of(clique) or not np.all(np.abs(table) < 2.0**40):
+        raise UsageError("A reference must have its clique's shape, and finite values in persons.")
+    return np.rint(table * mechanisms.UNITS_PER_PERSON).astype(np.int64)

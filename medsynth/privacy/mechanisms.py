@@ -1,7 +1,7 @@
 """The one place where noise is drawn.
 
-Every release calls `mechanisms.gaussian(...)` through this module, so that a test which replaces this one function by a
-stub has taken all private information out of a fit.
+Every release calls `mechanisms.gaussian(...)` through this module, so that a test which replaces
+this one function by a stub has taken all private information out of a fit.
 """
 
 from typing import Final
@@ -49,7 +49,7 @@ def lattice_factor(sigma: float) -> float:
     >>> lattice_factor(40.0) == 1 + 1e-9
     True
 
-    Source: `docs/mathematics.md`, section 2: at most 1 + 4 / s^2 with s = sigma in lattice units, s >= 16.
+    Source: `docs/mathematics.md`, section 2: at most 1 + 4 / s^2, s >= 64 being sigma in units.
     """
     units = sigma * UNITS_PER_PERSON
     return 1.0 + max(1e-9, 4.0 / units**2)
@@ -61,10 +61,10 @@ def check_sigma(sigma: float) -> None:
     >>> check_sigma(0.0)
     Traceback (most recent call last):
         ...
-    medsynth.errors.UsageError: Sigma 0.0 persons is outside 6.1e-05 to 1.1e+09. Choose an epsilon between 0.001 and 1000.
+    medsynth.errors.UsageError: Sigma 0.0 persons is outside 6.1e-05 to 1.1e+09. Change --epsilon.
     """
     if not SIGMA_LOW <= sigma <= SIGMA_HIGH:
         raise UsageError(
             f"Sigma {sigma} persons is outside {SIGMA_LOW:.2g} to {SIGMA_HIGH:.2g}. "
-            "Choose an epsilon between 0.001 and 1000."
+            "Change --epsilon."
         )

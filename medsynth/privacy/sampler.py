@@ -1,4 +1,4 @@
-"""Exact discrete Gaussian noise: OpenDP adds it to the integers themselves, from the operating system's entropy."""
+"""Exact discrete Gaussian noise, added to the integers themselves by OpenDP from OS entropy."""
 
 from functools import lru_cache
 from typing import TYPE_CHECKING, cast
@@ -13,8 +13,9 @@ if TYPE_CHECKING:
 def discrete_gaussian(values: npt.NDArray[np.int64], *, scale: float) -> npt.NDArray[np.int64]:
     """Adds an independent draw of the discrete Gaussian on the integers to every value.
 
-    The addition happens inside OpenDP, in exact rational arithmetic: no float ever holds the noise. A sum beyond the
-    int64 range saturates, which is post-processing; counts of 10^7 persons stay 2^19 times below it.
+    The addition happens inside OpenDP, in exact rational arithmetic: no float ever holds the noise.
+    A sum beyond the int64 range saturates, which is post-processing; counts of 10^7 persons stay
+    2^19 times below it.
 
     Args:
       values: int64 array of any shape. Private.

@@ -69,8 +69,12 @@ class Guarantee(Block):
     sentence: Text = ""
     membership_auc_cap: Number = None
     """Best area under the curve any membership attack can have under this guarantee."""
-    membership_tpr_cap: Number = None
+    membership_tpr_cap_at_1pct_fpr: Number = None
     """Best true positive rate of any membership attack at a false positive rate of 1 %."""
+    odds_factor: Number = None
+    """How much the odds that a unit is in the data can move, except with probability `odds_failure`."""
+    odds_failure: Number = None
+    """Larger than delta, which bounds an average."""
     details: dict[str, Plain] = {}
     """Whatever else the accountant states (accountant, sampler, persons)."""
 

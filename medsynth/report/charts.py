@@ -96,12 +96,12 @@ def _overlay(canvas: "Canvas", chart: Drawing) -> None:
     names = list(chart.arrays)[:MOST_SERIES]
     canvas.set_size_inches(WIDTH, 2.7)
     axes = canvas.add_subplot()
-    width = 0.84 / max(1, len(names))
+    width, roomy = 0.84 / max(1, len(names)), len(labels) * len(names) <= 48
     for i, name in enumerate(names):
         heights = _gaps(chart.arrays[name][: len(labels)])
         places = [place + (i - (len(names) - 1) / 2) * width for place in range(len(labels))]
         axes.bar(
-            places, heights, width * 0.94, label=short(name), color=COLOURS[i], hatch=HATCHES[i],
+            places, heights, width * 0.94, label=short(name), color=COLOURS[i], hatch=HATCHES[i] if roomy else "",
             edgecolor="white", linewidth=0.3,
         )  # fmt: skip
     _category_axis(axes, labels)
@@ -171,8 +171,8 @@ def _colours(low: float) -> "Colormap":
     from matplotlib.colors import LinearSegmentedColormap
 
     ends = ["#f3f5f7", "#7fa3bd", "#12355b"] if low >= 0 else ["#a65a00", "#f7f7f7", "#12355b"]
-    # Up to 50 colours the colour bar stays vector; above, it would become a bitmap.
-    return LinearSegmentedColormap.from_list("medsynth", ends, N=49)
+    # Below 50 steps the colour bar stays vector; above, it would become a bitmap.
+    return LinearSegmentedColormap.from_list("medsynth", ends, N=41)
 
 
 def _intervals(canvas: "Canvas", chart: Drawing) -> None:
@@ -183,7 +183,7 @@ def _intervals(canvas: "Canvas", chart: Drawing) -> None:
     low, high = _gaps(arrays["low"][: len(rows)]), _gaps(arrays["high"][: len(rows)])
     axes.hlines(rows, low, high, color=COLOURS[0], linewidth=1.8, label="95 % interval")
     axes.plot(_gaps(arrays["value"][: len(rows)]), rows, "o", color=COLOURS[0], markersize=5.5, label="measured")
-    marks = (("baseline", "floor", "|", MUTED), ("ceiling", "ceiling", "D", COLOURS[1]))
+    marks = (("baseline", "baseline (floor)", "|", MUTED), ("ceiling", "ceiling", "D", COLOURS[1]))
     for key, label, marker, colour in marks:
         if key in arrays:
             axes.plot(

@@ -1,6 +1,5 @@
 """Lays a report's content out as one self-contained HTML page; words and order only, every figure comes from the content."""
 
-import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
@@ -16,6 +15,7 @@ if TYPE_CHECKING:
     from jinja2 import Environment
 
 PRINTED_CELLS = 48
+OPEN_PANELS = 8
 MOST_COLUMN_ROWS = 30
 Draw = Callable[[Drawing, str], str]
 
@@ -62,6 +62,16 @@ class Section:
     by_column: tuple[ByColumn, ...]
     panels: tuple[Panel, ...]
     remark: str
+
+    @property
+    def open_panels(self) -> tuple[Panel, ...]:
+        """Charts shown at once."""
+        return self.panels[:OPEN_PANELS]
+
+    @property
+    def folded_panels(self) -> tuple[Panel, ...]:
+        """Charts that the reader unfolds; print shows them all."""
+        return self.panels[OPEN_PANELS:]
 
     @property
     def empty(self) -> bool:
@@ -122,24 +132,28 @@ def _sections(content: ReportContent, draw: Draw) -> Iterator[Section]:
     for topic in wording.TOPICS:
         scores = [score for score in content.scores if wording.topic_of(score.name) is topic]
         drawings = [chart for chart in content.charts if wording.topic_of(chart.name) is topic]
-        whole = tuple(score for score in scores if not score.columns)
+        tables = _by_column(scores)
+        tabled = {score.name for table in tables for score in table.figures}
+        whole = tuple(score for score in scores if not (score.columns and score.name in tabled))
         sentences = tuple(score.sentence for score in _headlines(topic, whole))
         rare = content.rare if topic is wording.RARE else ()
         yield Section(
             topic=topic,
             headlines=sentences or tuple(map(_rare_sentence, rare[:3])),
             figures=whole,
-            by_column=_by_column(scores),
+            by_column=tables,
             panels=tuple(_panel(chart, f"{topic.key}-{i}", draw) for i, chart in enumerate(drawings, 1)),
             remark=_remark(topic, content.edition, empty=not (scores or drawings or rare)),
         )
 
 
 def _by_column(scores: Sequence[Figure]) -> tuple[ByColumn, ...]:
-    names = dict.fromkeys(score.name for score in scores if score.columns)
-    return tuple(
-        _column_table(name, [score for score in scores if score.columns and score.name == name]) for name in names
-    )
+    """A table for every score that was computed for several columns."""
+    groups: dict[str, list[Figure]] = {}
+    for score in scores:
+        if score.columns:
+            groups.setdefault(score.name, []).append(score)
+    return tuple(_column_table(name, group) for name, group in groups.items() if len(group) > 1)
 
 
 def _column_table(name: str, scores: list[Figure]) -> ByColumn:
@@ -211,7 +225,7 @@ def _chart_table(chart: Drawing) -> tuple[tuple[str, ...], tuple[tuple[str, ...]
     return ("", *(_ARRAY_NAMES.get(name, name) for name in names)), tuple(cells)
 
 
-_ARRAY_NAMES = {"baseline": "floor", "value": "measured", "low": "interval from", "high": "interval to"}
+_ARRAY_NAMES = {"baseline": "floor", "matrix": "measured", "value": "measured", "low": "interval from", "high": "interval to"}
 
 
 def _matrix_table(
@@ -226,26 +240,28 @@ def _matrix_table(
         (f"{labels[i]} and {labels[j]}", *(figure(array[i * size + j]) for array in arrays.values()))
         for i, j in pairs
     )
-    return ("Pair of columns", *arrays), rows
+    return ("Pair of columns", *(_ARRAY_NAMES.get(name, name) for name in arrays)), rows
 
 
 def _guarantee_rows(promise: Guarantee | None) -> tuple[tuple[str, str], ...]:
-    """The card: native and derived parameters, then what they cap."""
+    """The card: parameters, then what they cap; what is not stated is left out."""
     if promise is None:
         return ()
-    odds = None if promise.epsilon is None else number(math.exp(promise.epsilon))
+    factor, failure = promise.odds_factor, promise.odds_failure
+    odds = f"× {number(factor)}, except with probability {number(failure)}" if factor and failure else ""
     stated = (
-        ("Epsilon", promise.epsilon is not None and number(promise.epsilon)),
-        ("Delta", promise.delta is not None and number(promise.delta)),
-        ("Mu, the native unit", promise.mu is not None and figure(promise.mu)),
+        ("Epsilon", _stated(promise.epsilon)),
+        ("Delta", _stated(promise.delta)),
+        ("Mu, the native unit", _stated(promise.mu)),
         ("Protected unit", promise.unit),
         ("Neighbouring tables", promise.neighbours),
-        ("Odds about one unit shift at most", odds and f"× {odds}, except with probability delta"),
-        ("Cap on any membership attack, AUC", promise.membership_auc_cap and number(promise.membership_auc_cap)),
-        (
-            "Cap on members found at 1 % false alarms",
-            promise.membership_tpr_cap and percent(promise.membership_tpr_cap),
-        ),
+        ("Odds that a unit is in the data move by at most", odds),
+        ("Cap on any membership attack, AUC", _stated(promise.membership_auc_cap)),
+        ("Cap on members found at 1 % false alarms", _stated(promise.membership_tpr_cap_at_1pct_fpr)),
         *((key.replace("_", " ").capitalize(), setting(value)) for key, value in promise.details.items()),
     )
     return tuple((label, text) for label, text in stated if text)
+
+
+def _stated(value: float | None) -> str:
+    return "" if value is None else number(value)

@@ -6,6 +6,7 @@ from fnmatch import fnmatchcase
 from typing import Literal
 
 from medsynth.report.blocks import Figure, PolicyLine, Verdict
+from medsynth.report.wording import policy_name
 from medsynth.score import Edition
 
 End = Literal["value", "low", "high"]
@@ -76,24 +77,23 @@ def verdict(lines: Sequence[PolicyLine]) -> Verdict:
     >>> verdict(()).sentence
     'No policy declared: nothing was judged'
     """
-    counts = {word: sum(line.outcome == word for line in lines) for word in _DETAILS}
+    named = {word: [policy_name(line.key) for line in lines if line.outcome == word] for word in _OUTCOMES}
+    elsewhere = len(named["in the internal edition"])
+    details = [f"{word.capitalize()}: {'; '.join(named[word])}." for word in ("not met", "not measured") if named[word]]
+    if elsewhere:
+        details.append(f"{elsewhere} {'is' if elsewhere == 1 else 'are'} judged in the internal edition only.")
     return Verdict(
-        sentence=f"{counts['met']} of {len(lines)} policy lines met" if lines else NO_POLICY,
-        detail=" ".join(_DETAILS[word].format(n=n) for word, n in counts.items() if n and _DETAILS[word]),
+        sentence=f"{len(named['met'])} of {len(lines)} policy lines met" if lines else NO_POLICY,
+        detail=" ".join(details),
         lines=len(lines),
-        met=counts["met"],
-        not_met=counts["not met"],
-        not_measured=counts["not measured"],
-        in_internal_edition=counts["in the internal edition"],
+        met=len(named["met"]),
+        not_met=len(named["not met"]),
+        not_measured=len(named["not measured"]),
+        in_internal_edition=elsewhere,
     )
 
 
-_DETAILS = {
-    "met": "",
-    "not met": "Not met: {n}.",
-    "not measured": "Not measured, and so not met: {n}.",
-    "in the internal edition": "Judged in the internal edition only: {n}.",
-}
+_OUTCOMES = ("met", "not met", "not measured", "in the internal edition")
 
 
 def _epsilon_line(limit: float, epsilon: float | None) -> PolicyLine:

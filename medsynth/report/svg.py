@@ -3,6 +3,8 @@
 import re
 import xml.etree.ElementTree as ET
 
+from medsynth.errors import MedsynthError
+
 _SVG = "{http://www.w3.org/2000/svg}"
 _XLINK_HREF = "{http://www.w3.org/1999/xlink}href"
 _SCALE = 1.45  # CSS pixels per point of the drawing: its 8.5 point text reads like the captions
@@ -21,8 +23,13 @@ def embed(drawing: str, *, prefix: str, title: str, description: str) -> str:
 
     Returns:
       One `<svg>` element: no prolog, metadata, style sheet, namespace or outside reference.
+
+    Raises:
+      MedsynthError: If the drawing holds a bitmap, which a reader could neither scale nor search.
     """
     root = ET.fromstring(re.sub(r"<!DOCTYPE[^>]*>", "", drawing, count=1))
+    if root.find(f".//{_SVG}image") is not None:
+        raise MedsynthError(f"Chart {title!r}: drawn as a bitmap.")
     _drop_foreign_parts(root)
     for element in root.iter():
         element.tag = element.tag.removeprefix(_SVG)

@@ -83,6 +83,9 @@ _AGAINST = {
     "train": "against training records",
     "holdout": "against holdout records",
     "measured": "against the noised counts",
+    "synthetic": "in the synthetic table",
+}
+_TRAINED = {
     "synthetic": "trained on synthetic",
     "real": "trained on real",
     "drop": "lost by training on synthetic",
@@ -110,7 +113,7 @@ GLOSSARY: tuple[tuple[str, str], ...] = (
         "One-way and three-way error are the same for single columns and triples.",
     ),
     (
-        "Floor and ceiling",
+        "Floor (baseline) and ceiling",
         "What chance alone would score (independent columns, a naive attacker) and what a second real sample of the "
         "same size would score; for attacks the ceiling is the cap that the guarantee sets.",
     ),
@@ -153,18 +156,24 @@ def figure_name(name: str) -> str:
     >>> figure_name("leak.membership.nearest_record.auc")
     'Membership attack, nearest record: AUC'
     """
-    _, *parts = name.split(".")
+    topic, *parts = name.split(".")
     if name.startswith("leak.membership.") and len(parts) == 3:
         return f"Membership attack, {_words(parts[1])}: {_TERMS.get(parts[2], _words(parts[2]))}"
+    if topic == "rare" and len(parts) > 1:
+        return f"{_words(parts[0])}: {', '.join(map(_term, parts[1:]))}"
     parts = parts[1:] if parts[:1] == ["copies"] else parts
-    words = [_TERMS.get(part) or _AGAINST.get(part) or _words(part) for part in parts] or [_words(name)]
-    label = ", ".join(words)
+    special = _TRAINED if topic == "utility" else {}
+    label = ", ".join(special.get(part) or _term(part) for part in parts) or _words(name)
     return label[:1].upper() + label[1:]
 
 
 def policy_name(key: str) -> str:
     """A reader's name for a policy line."""
     return POLICY_NAMES.get(key) or _words(key).capitalize()
+
+
+def _term(part: str) -> str:
+    return _TERMS.get(part) or _AGAINST.get(part) or _words(part)
 
 
 def _words(identifier: str) -> str:

@@ -1,7 +1,7 @@
 """From a fitted model to rows: any number, under any condition, with rare conditions raised to a chosen share."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import pandas as pd
@@ -12,7 +12,6 @@ from medsynth.errors import UsageError
 from medsynth.models.base import Fitted
 from medsynth.sampling.repair import draw_lawful
 from medsynth.sampling.strata import Stratum, allocate, natural_shares, upsampling_strata
-from medsynth.schema import parse_predicate
 
 WEIGHT = "_weight"
 
@@ -43,12 +42,14 @@ class Draw:
       upsampled: One entry per upsampled condition.
       repaired: Share of the rows that broke a rule when first drawn and were drawn again.
       where: The condition they were drawn under, as text, or None.
+      rare_shares: Share of the rows that has each rare condition of the schema.
     """
 
     frame: pd.DataFrame
     upsampled: tuple[Upsampled, ...] = ()
     repaired: float = 0.0
     where: str | None = None
+    rare_shares: Mapping[str, float] = field(default_factory=dict)
 
 
 def draw(
@@ -75,23 +76,27 @@ def draw(
     """
     if n < 0:
         raise UsageError(f"-n: rows to draw must not be negative, got {n}.")
-    given = None if where is None else compile_condition(parse_predicate(where), codec)
+    given = None if where is None else compile_condition(codec.schema.predicate(where), codec)
     targets = dict(upsample or {})
     if not targets:
         rows = draw_lawful(fitted, codec, n, rng, given)
-        return Draw(frame=_identified(rows.frame, codec), repaired=rows.repaired / max(n, 1), where=where)
+        frame = _identified(rows.frame, codec)
+        shares = _rare_shares(frame, codec)
+        return Draw(frame=frame, repaired=rows.repaired / max(n, 1), where=where, rare_shares=shares)
     conditions = rare_conditions(codec, targets)
     strata = upsampling_strata(fitted, conditions, targets, given)
     frame, repaired = _draw_strata(fitted, codec, n, rng, strata)
     natural = natural_shares(fitted, conditions, given)
+    shares = _rare_shares(frame, codec)
     return Draw(
         frame=frame,
         upsampled=tuple(
-            Upsampled(name=name, natural=natural[name], target=target, drawn=_drawn_share(frame, codec, name))
+            Upsampled(name=name, natural=natural[name], target=target, drawn=shares[name])
             for name, target in targets.items()
         ),
         repaired=repaired / max(n, 1),
         where=where,
+        rare_shares=shares,
     )
 
 
@@ -101,14 +106,11 @@ def rare_conditions(codec: Codec, targets: Mapping[str, float]) -> dict[str, Con
     Raises:
       UsageError: If a name is not in the schema or a share is outside (0, 1).
     """
-    known = {rare.name: rare for rare in codec.schema.rare}
     for name, share in targets.items():
-        if name not in known:
-            names = ", ".join(known) or "none"
-            raise UsageError(f"--upsample {name}: not a rare condition of the schema (those are: {names}). Name one of them.")
+        codec.schema.rare_condition(name)
         if not 0 < share < 1:
             raise UsageError(f"--upsample {name}:{share}: the share must lie between 0 and 1, as in {name}:0.3.")
-    return {name: compile_condition(parse_predicate(known[name].where), codec) for name in targets}
+    return {name: compile_condition(codec.schema.rare_predicates[name], codec) for name in targets}
 
 
 def _draw_strata(
@@ -127,9 +129,9 @@ def _draw_strata(
     return _identified(frame.iloc[order].reset_index(drop=True), codec), repaired
 
 
-def _drawn_share(frame: pd.DataFrame, codec: Codec, name: str) -> float:
-    rare = next(rare for rare in codec.schema.rare if rare.name == name)
-    return float(parse_predicate(rare.where).evaluate(frame, codec.schema).mean()) if len(frame) else 0.0
+def _rare_shares(frame: pd.DataFrame, codec: Codec) -> dict[str, float]:
+    inside = {name: rare.evaluate(frame, codec.schema) for name, rare in codec.schema.rare_predicates.items()}
+    return {name: float(rows.mean()) if len(frame) else 0.0 for name, rows in inside.items()}
 
 
 def _identified(frame: pd.DataFrame, codec: Codec) -> pd.DataFrame:

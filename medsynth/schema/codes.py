@@ -5,6 +5,7 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -65,9 +66,11 @@ class CodeSystem:
         return code if code in self.position else None
 
     def resolve(self, label: str) -> str | None:
-        """The full label that a code, a label, or the code range in a label stands for; finest level first.
+        """The full label that a code, a label, or the code range in a label stands for; finest
+        level first.
 
-        `630-679` stands for `11 Complications of pregnancy (630-679)` if no finer label bears that range.
+        `630-679` stands for `11 Complications of pregnancy (630-679)` if no finer label bears that
+        range.
         """
         if label in self.position:
             return label
@@ -81,22 +84,26 @@ class CodeSystem:
         return None
 
     def members(self, label: str) -> "npt.NDArray[np.bool_]":
-        """Mask over the codes: those under a code, block or chapter label (as `resolve` reads it)."""
+        """Mask over the codes: those under a code, block or chapter label (as `resolve` reads
+        it).
+        """
         import numpy as np
 
         full = self.resolve(label)
         mask = np.zeros(len(self.codes), dtype=bool)
-        if full in self.position:
+        if full is not None and full in self.position:
             mask[self.position[full]] = True
-        else:
-            for level in self.levels:
-                if full in level.labels:
-                    return np.asarray(level.groups == level.labels.index(full))
+            return mask
+        for level in self.levels:
+            if full in level.labels:
+                return np.asarray(level.groups == level.labels.index(full))
         return mask
 
 
 def _short_names(label: str) -> set[str]:
-    """Code ranges by which a long label may be called: its first word and what stands in brackets at its end."""
+    """Code ranges by which a long label may be called: its first word and what stands in brackets
+    at its end.
+    """
     first = label.split(" ", 1)[0]
     bracket = re.search(r"\(([^()]*)\)$", label)
     return {name for name in (first, bracket[1] if bracket else "") if _DIGIT.search(name)}
@@ -109,8 +116,8 @@ def _as_written(text: str) -> str | None:
 def icd9_category(text: str) -> str | None:
     """The three-character category of an ICD-9-CM code, E codes four, with or without the point.
 
-    >>> icd9_category("250.83"), icd9_category("E909.1"), icd9_category("v57.1"), icd9_category("8.45")
-    ('250', 'E909', 'V57', '008')
+    >>> [icd9_category(code) for code in ("250.83", "E909.1", "v57.1", "8.45", "V3001")]
+    ['250', 'E909', 'V57', '008', 'V30']
     >>> icd9_category("chest pain") is None
     True
     """
@@ -132,7 +139,9 @@ def code_system_from_rows(name: str, rows: Sequence[Mapping[str, str]]) -> CodeS
     """
     columns = list(rows[0]) if rows else []
     if "code" not in columns:
-        raise ValueError(f"Code list {shown(name)}: column 'code' is absent. Name the column of codes 'code'.")
+        raise ValueError(
+            f"Code list {shown(name)}: column 'code' is absent. Name the column of codes 'code'."
+        )
     _check_rows(name, rows, columns)
     codes = tuple(row["code"] for row in rows)
     names = [column for column in columns if column not in {"code", TITLE}]
@@ -147,9 +156,14 @@ def _check_rows(name: str, rows: Sequence[Mapping[str, str]], columns: list[str]
     for row in rows:
         blank = [key for key in columns if key != TITLE and not str(row.get(key) or "").strip()]
         if blank or set(row) != set(columns):
-            raise ValueError(f"Code list {shown(name)}: a row lacks {shown((blank or columns)[0])}. Fill every cell.")
+            raise ValueError(
+                f"Code list {shown(name)}: a row lacks {shown((blank or columns)[0])}. Fill every "
+                f"cell."
+            )
         if row["code"] in seen:
-            raise ValueError(f"Code list {shown(name)}: code {shown(row['code'])} occurs twice. Remove one.")
+            raise ValueError(
+                f"Code list {shown(name)}: code {shown(row['code'])} occurs twice. Remove one."
+            )
         seen.add(row["code"])
 
 
@@ -163,8 +177,10 @@ def _level(name: str, labels: list[str]) -> CodeLevel:
 
 
 def _check_nesting(name: str, levels: tuple[CodeLevel, ...]) -> None:
-    for fine, coarse in zip(levels, levels[1:], strict=False):
-        if len(set(zip(fine.groups.tolist(), coarse.groups.tolist(), strict=True))) != len(fine.labels):
+    for fine, coarse in pairwise(levels):
+        if len(set(zip(fine.groups.tolist(), coarse.groups.tolist(), strict=True))) != len(
+            fine.labels
+        ):
             raise ValueError(
                 f"Code list {shown(name)}: a {fine.name} lies in two of {coarse.name}. "
                 "Order the columns from fine to coarse, each inside the next."
@@ -172,14 +188,15 @@ def _check_nesting(name: str, levels: tuple[CodeLevel, ...]) -> None:
 
 
 @lru_cache(maxsize=32)
-def _read(path: Path, stamp: tuple[int, int]) -> CodeSystem:
+def _read(path: Path, _stamp: tuple[int, int]) -> CodeSystem:
     with path.open(encoding="utf-8-sig", newline="") as lines:
         rows: list[Any] = list(csv.DictReader(lines))
     return code_system_from_rows(path.stem, rows)
 
 
 def load_code_system(path: Path) -> CodeSystem:
-    """Reads a CSV: `code`, then levels from fine to coarse, and optionally `title`; read once per version of the file.
+    """Reads a CSV: `code`, then levels from fine to coarse, and optionally `title`; read once per
+    version of the file.
 
     Raises:
       ValueError: If the file is absent, too large, or not such a list.
@@ -191,7 +208,9 @@ def load_code_system(path: Path) -> CodeSystem:
         return _read(path.resolve(), (status.st_mtime_ns, status.st_size))
     except (OSError, UnicodeDecodeError, csv.Error) as problem:
         reason = problem.strerror if isinstance(problem, OSError) else problem
-        raise ValueError(f"Code list {shown(path.name)}: cannot be read ({reason}). Check the path.") from None
+        raise ValueError(
+            f"Code list {shown(path.name)}: cannot be read ({reason}). Check the path."
+        ) from None
 
 
 def shipped_code_system(name: str) -> CodeSystem:
@@ -202,7 +221,10 @@ def shipped_code_system(name: str) -> CodeSystem:
     """
     path = _codes_folder() / f"{name}.csv"
     if not _NAME.fullmatch(name) or not path.is_file():
-        raise ValueError(f"system {shown(name)} is not a shipped code list. {suggestion(name, shipped_code_systems())}")
+        raise ValueError(
+            f"system {shown(name)} is not a shipped code list. "
+            f"{suggestion(name, shipped_code_systems())}"
+        )
     return load_code_system(path)
 
 

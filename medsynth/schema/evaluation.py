@@ -8,13 +8,37 @@ import numpy as np
 import pandas as pd
 
 from medsynth.schema.expression import (
-    Arithmetic, ColumnReference, Expression, IfElse, Literal, Rounded,
+    Arithmetic,
+    ColumnReference,
+    Expression,
+    IfElse,
+    Literal,
+    Rounded,
 )
 from medsynth.schema.predicate import (
-    And, Compare, CompareColumns, Implies, InGroup, IsIn, IsMissing, Not, Or, Predicate, leaf_holds,
+    And,
+    Compare,
+    CompareColumns,
+    Implies,
+    InGroup,
+    IsIn,
+    IsMissing,
+    Not,
+    Or,
+    Predicate,
+    leaf_holds,
 )
 from medsynth.schema.reading import (
-    BoolArray, FloatArray, column_cells, day_number, days, kind_of, numbers, text_reader, texts, uniques,
+    BoolArray,
+    FloatArray,
+    column_cells,
+    day_number,
+    days,
+    kind_of,
+    numbers,
+    text_reader,
+    texts,
+    uniques,
 )
 from medsynth.schema.texts import canonical_text
 
@@ -22,11 +46,18 @@ if TYPE_CHECKING:
     from medsynth.schema.view import SchemaView
 
 _COMPARE: dict[str, Callable[[Any, Any], Any]] = {
-    "==": operator.eq, "!=": operator.ne, "<": operator.lt,
-    "<=": operator.le, ">": operator.gt, ">=": operator.ge,
+    "==": operator.eq,
+    "!=": operator.ne,
+    "<": operator.lt,
+    "<=": operator.le,
+    ">": operator.gt,
+    ">=": operator.ge,
 }
 _CALCULATE: dict[str, Callable[[Any, Any], Any]] = {
-    "+": operator.add, "-": operator.sub, "*": operator.mul, "/": operator.truediv,
+    "+": operator.add,
+    "-": operator.sub,
+    "*": operator.mul,
+    "/": operator.truediv,
 }
 
 
@@ -34,18 +65,26 @@ def evaluate_predicate(node: Predicate, frame: pd.DataFrame, schema: "SchemaView
     """Which rows satisfy a predicate, (n,) bool."""
     match node:
         case And(parts=parts):
-            return np.logical_and.reduce([part.evaluate(frame, schema) for part in parts])
+            return np.asarray(_evaluated(parts, frame, schema).all(axis=0))
         case Or(parts=parts):
-            return np.logical_or.reduce([part.evaluate(frame, schema) for part in parts])
+            return np.asarray(_evaluated(parts, frame, schema).any(axis=0))
         case Not(part=part):
             return ~part.evaluate(frame, schema)
         case Implies(left=left, right=right):
             return ~left.evaluate(frame, schema) | right.evaluate(frame, schema)
         case CompareColumns():
             return _compare_columns(node, frame, schema)
-        case Compare(column=name) | IsIn(column=name) | InGroup(column=name) | IsMissing(column=name):
+        case (
+            Compare(column=name) | IsIn(column=name) | InGroup(column=name) | IsMissing(column=name)
+        ):
             return _leaf(node, name, frame, schema)
     raise TypeError(f"not a predicate: {type(node).__name__}")
+
+
+def _evaluated(
+    parts: tuple[Predicate, ...], frame: pd.DataFrame, schema: "SchemaView"
+) -> BoolArray:
+    return np.stack([part.evaluate(frame, schema) for part in parts])
 
 
 def _leaf(node: Predicate, name: str, frame: pd.DataFrame, schema: "SchemaView") -> BoolArray:
@@ -63,9 +102,10 @@ def _number_leaf(node: Predicate, values: FloatArray, read: Callable[[Any], floa
     present = ~np.isnan(values)
     match node:
         case IsMissing():
-            return ~present
+            return np.isnan(values)
         case Compare(op=op, value=value):
-            return present & np.asarray(_COMPARE[op](values, read(value)), dtype=bool)
+            holds: BoolArray = _COMPARE[op](values, read(value))
+            return present & holds
         case IsIn(values=members):
             return present & np.isin(values, [read(member) for member in members])
     return np.zeros(len(values), dtype=bool)
@@ -88,7 +128,11 @@ def _text_test(node: Predicate, column: Any) -> Callable[[str], bool]:
     match node:
         case InGroup(label=label) if column is not None and column.kind == "code":
             system = column.code_system
-            inside = {code for code, member in zip(system.codes, system.members(label), strict=True) if member}
+            inside = {
+                code
+                for code, member in zip(system.codes, system.members(label), strict=True)
+                if member
+            }
             return inside.__contains__
         case IsIn(values=values):
             return {canonical_text(value) for value in values}.__contains__
@@ -101,7 +145,7 @@ def _text_test(node: Predicate, column: Any) -> Callable[[str], bool]:
 
 def _order_test(column: Any, op: str, bound: str) -> Callable[[str], bool]:
     if not getattr(column, "ordered", False) or bound not in column.texts:
-        return lambda text: False
+        return frozenset[str]().__contains__
     position = {text: index for index, text in enumerate(column.texts)}
     return lambda text: text in position and bool(_COMPARE[op](position[text], position[bound]))
 
@@ -122,14 +166,18 @@ def _comparable(name: str, frame: pd.DataFrame, schema: "SchemaView") -> Any:
     if kind != "text":
         return days(cells, column) if kind == "day" else numbers(cells, column)
     values = texts(cells, column)
-    if not getattr(column, "ordered", False):
+    if column is None or not getattr(column, "ordered", False):
         return values
     position = {text: float(index) for index, text in enumerate(column.texts)}
     return np.array([position.get(text, np.nan) for text in values], dtype=np.float64)
 
 
-def evaluate_expression(node: Expression, frame: pd.DataFrame, schema: "SchemaView") -> "pd.Series[Any]":
-    """A derived column's values: int64 or Int64 where the definition can only give whole numbers."""
+def evaluate_expression(
+    node: Expression, frame: pd.DataFrame, schema: "SchemaView"
+) -> "pd.Series[Any]":
+    """A derived column's values: int64 or Int64 where the definition can only give whole
+    numbers.
+    """
     values = _values(node, frame, schema)
     if values.dtype == np.float64 and is_whole(node, schema):
         if np.isnan(values).any() or not _always_present(node, schema):
@@ -146,7 +194,10 @@ def _values(node: Expression, frame: pd.DataFrame, schema: "SchemaView") -> Any:
         case ColumnReference(column=name):
             return _reference(name, frame, schema)
         case IfElse(then=then, condition=condition, otherwise=otherwise):
-            return _choose(condition.evaluate(frame, schema), *(_values(n, frame, schema) for n in (then, otherwise)))
+            return _choose(
+                condition.evaluate(frame, schema),
+                *(_values(n, frame, schema) for n in (then, otherwise)),
+            )
         case Arithmetic(left=left, op=op, right=right):
             return _calculate(op, *(_as_numbers(_values(n, frame, schema)) for n in (left, right)))
         case Rounded(value=value, places=places):
@@ -161,12 +212,17 @@ def _reference(name: str, frame: pd.DataFrame, schema: "SchemaView") -> Any:
         return numbers(cells, column)
     if kind == "day":
         return _day_stamps(days(cells, column))
-    written = {text: value for text, value in zip(column.texts, column.values, strict=True)} if (
-        column is not None and column.kind in {"category", "boolean"}
-    ) else {}
+    written = _written_values(column)
     values = np.empty(len(cells), dtype=object)
     values[:] = [written.get(text, text) for text in texts(cells, column)]
     return values
+
+
+def _written_values(column: Any) -> dict[str, Any]:
+    """Declared values by their canonical text."""
+    if column is None or column.kind not in {"category", "boolean"}:
+        return {}
+    return dict(zip(column.texts, column.values, strict=True))
 
 
 def _day_stamps(values: FloatArray) -> Any:
@@ -212,4 +268,6 @@ def is_whole(node: Expression, schema: "SchemaView") -> bool:
 
 def _always_present(node: Expression, schema: "SchemaView") -> bool:
     columns = [schema.columns.get(name) for name in node.columns]
-    return all(column is not None and not getattr(column, "can_be_missing", True) for column in columns)
+    return all(
+        column is not None and not getattr(column, "can_be_missing", True) for column in columns
+    )

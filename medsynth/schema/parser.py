@@ -4,9 +4,26 @@ from collections.abc import Callable
 from typing import TypeVar
 
 from medsynth.errors import UsageError
-from medsynth.schema.expression import Arithmetic, ColumnReference, Expression, IfElse, Literal, Rounded
+from medsynth.schema.expression import (
+    Arithmetic,
+    ColumnReference,
+    Expression,
+    IfElse,
+    Literal,
+    Rounded,
+)
 from medsynth.schema.predicate import (
-    And, Compare, CompareColumns, Implies, InGroup, IsIn, IsMissing, Not, Or, Predicate, Value,
+    And,
+    Compare,
+    CompareColumns,
+    Implies,
+    InGroup,
+    IsIn,
+    IsMissing,
+    Not,
+    Or,
+    Predicate,
+    Value,
 )
 from medsynth.schema.texts import shown
 from medsynth.schema.tokens import Token, tokenize
@@ -53,6 +70,9 @@ class Parser:
         if self._token.kind in {"word", "sign"} and self._token.value in values:
             return str(self._take().value)
         return None
+
+    def _at_operator(self) -> bool:
+        return self._token.kind == "sign" and self._token.value in OPERATORS
 
     def _expect(self, value: str) -> None:
         if self._accept(value) is None:
@@ -111,7 +131,9 @@ class Parser:
         word = self._take()
         if word.kind != "name" or word.value != "of" or word.quoted:
             self._next -= word.kind != "end"
-            raise self._error("'of'", "Write all of (a, b) == 'No'; back-quote a column named all or any.")
+            raise self._error(
+                "'of'", "Write all of (a, b) == 'No'; back-quote a column named all or any."
+            )
         self._expect("(")
         names = [self._name()]
         while self._accept(","):
@@ -131,9 +153,7 @@ class Parser:
     def _comparison(self) -> Predicate:
         if self._token.kind == "name":
             name = self._name()
-            if self._token.value not in OPERATORS or self._token.kind != "sign":
-                return self._tail(name)
-            return self._chain(ColumnReference(name))
+            return self._chain(ColumnReference(name)) if self._at_operator() else self._tail(name)
         return self._chain(Literal(self._literal()))
 
     def _tail(self, name: str) -> Predicate:
@@ -150,7 +170,8 @@ class Parser:
         if op := self._accept(*OPERATORS):
             return _compare(ColumnReference(name), op, self._operand(), self._error)
         raise self._error(
-            "a comparison, in, or is missing", f"Write, say, {shown(name, 30)[1:-1]} == true for a yes/no column."
+            "a comparison, in, or is missing",
+            f"Write, say, {shown(name, 30)[1:-1]} == true for a yes/no column.",
         )
 
     def _chain(self, left: ColumnReference | Literal) -> Predicate:
@@ -164,7 +185,11 @@ class Parser:
         return And(tuple(parts)) if len(parts) > 1 else parts[0]
 
     def _operand(self) -> ColumnReference | Literal:
-        return ColumnReference(self._name()) if self._token.kind == "name" else Literal(self._literal())
+        return (
+            ColumnReference(self._name())
+            if self._token.kind == "name"
+            else Literal(self._literal())
+        )
 
     def _literal(self) -> Value:
         if self._token.kind in {"number", "text"}:
@@ -228,12 +253,16 @@ class Parser:
         return left
 
     def _limit(self, node: Arithmetic) -> Arithmetic:
-        """Operators lean to the left, so a long sum is a deep tree: limited like any other depth."""
+        """Operators lean to the left, so a long sum is a deep tree: limited like any other
+        depth.
+        """
         depth, inner = 0, node.left
         while isinstance(inner, Arithmetic):
             depth, inner = depth + 1, inner.left
         if depth > 4 * MOST_DEPTH:
-            raise UsageError(f"{self._what}: more than {4 * MOST_DEPTH} operators in a row. Split it.")
+            raise UsageError(
+                f"{self._what}: more than {4 * MOST_DEPTH} operators in a row. Split it."
+            )
         return node
 
     def _factor(self) -> Expression:

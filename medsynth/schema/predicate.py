@@ -1,9 +1,12 @@
 """The one small language: `age >= 65 and sex == 'F' or dx in ICD9('250')`, as frozen nodes.
 
-Precedence, loosest first: implies, or, and, not, comparison. Logic has two values: a comparison, `in` or `not in` with
-a missing cell is false, and `not` turns that into true. `x not in (...)` reads `not x in (...) and x is not missing`.
+Precedence, loosest first: implies, or, and, not, comparison. Logic has two values: a comparison,
+`in` or `not in` with
+a missing cell is false, and `not` turns that into true. `x not in (...)` reads `not x in (...) and
+x is not missing`.
 """
 
+import operator
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -27,11 +30,30 @@ if TYPE_CHECKING:
     from medsynth.schema.view import SchemaView
 
 __all__ = [
-    "And", "Arithmetic", "ColumnReference", "Compare", "CompareColumns", "Expression", "IfElse", "Implies",
-    "InGroup", "IsIn", "IsMissing", "Literal", "Not", "Or", "Predicate", "Rounded", "Value", "leaf_holds",
-    "parse_expression", "parse_predicate", "rename_column",
+    "And",
+    "Arithmetic",
+    "ColumnReference",
+    "Compare",
+    "CompareColumns",
+    "Expression",
+    "IfElse",
+    "Implies",
+    "InGroup",
+    "IsIn",
+    "IsMissing",
+    "Literal",
+    "Not",
+    "Or",
+    "Predicate",
+    "Rounded",
+    "Value",
+    "leaf_holds",
+    "parse_expression",
+    "parse_predicate",
+    "rename_column",
 ]
 
+_ORDERS = {"<": operator.lt, "<=": operator.le, ">": operator.gt, ">=": operator.ge}
 Value = bool | int | float | str
 Leaf = TypeVar("Leaf", bound="Predicate")
 
@@ -136,7 +158,9 @@ class IsIn(Predicate):
 
 @dataclass(frozen=True)
 class InGroup(Predicate):
-    """`column in SYSTEM('label')`: under a code, block or chapter of the column's public hierarchy."""
+    """`column in SYSTEM('label')`: under a code, block or chapter of the column's public
+    hierarchy.
+    """
 
     column: str
     system: str
@@ -239,7 +263,8 @@ def rename_column(leaf: Leaf, column: str) -> Leaf:
 
 
 def leaf_holds(leaf: Predicate, value: Value) -> bool:
-    """Whether a comparison of one column holds for a constant; texts compare as texts, numbers as numbers.
+    """Whether a comparison of one column holds for a constant; texts compare as texts, numbers as
+    numbers.
 
     >>> leaf_holds(Compare("stage", ">=", 2), 3), leaf_holds(IsIn("sex", ("F",)), "M")
     (True, False)
@@ -256,12 +281,14 @@ def leaf_holds(leaf: Predicate, value: Value) -> bool:
 def _constants_compare(left: Value, op: str, right: Value) -> bool:
     a, b = _number(left), _number(right)
     if op in {"==", "!="}:
-        same = a == b if a is not None and b is not None else canonical_text(left) == canonical_text(right)
+        same = (
+            a == b
+            if a is not None and b is not None
+            else canonical_text(left) == canonical_text(right)
+        )
         return same == (op == "==")
     pair: tuple[Any, Any] = (a, b) if a is not None and b is not None else (str(left), str(right))
-    return {"<": pair[0] < pair[1], "<=": pair[0] <= pair[1]}.get(op, False) or (
-        {">": pair[0] > pair[1], ">=": pair[0] >= pair[1]}.get(op, False)
-    )
+    return bool(_ORDERS[op](*pair))
 
 
 def _number(value: Value) -> float | None:
@@ -275,7 +302,8 @@ def parse_predicate(text: str) -> Predicate:
       text: Such as `age >= 65 and sex == 'F' or dx in ICD9('250')`.
 
     Returns:
-      The frozen syntax tree; columns and values are not checked against any schema (`Schema.predicate` does).
+      The frozen syntax tree; columns and values are not checked against any schema
+      (`Schema.predicate` does).
 
     Raises:
       UsageError: Naming the position and what is expected there.

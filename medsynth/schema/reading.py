@@ -31,13 +31,17 @@ def column_cells(name: str, frame: pd.DataFrame, schema: "SchemaView") -> "pd.Se
         return cells if isinstance(cells, pd.Series) else cells.iloc[:, 0]
     expression = schema.derived_expressions.get(name)
     if expression is None:
-        raise DataError(f"Table: column {shown(name)} is absent. Add it, or name it as the schema does.")
+        raise DataError(
+            f"Table: column {shown(name)} is absent. Add it, or name it as the schema does."
+        )
     cells = expression.evaluate(frame, schema)
     return cells  # type: ignore[no-any-return]
 
 
 def kind_of(name: str, cells: "pd.Series[Any]", schema: "SchemaView") -> str:
-    """The declared kind; of an undeclared (derived) column `number`, `day` or `text`, by its type."""
+    """The declared kind; of an undeclared (derived) column `number`, `day` or `text`, by its
+    type.
+    """
     column = schema.columns.get(name)
     if column is not None and column.kind in NUMERIC:
         return "number"
@@ -51,7 +55,9 @@ def kind_of(name: str, cells: "pd.Series[Any]", schema: "SchemaView") -> str:
 
 
 def _is_number(cells: "pd.Series[Any]") -> bool:
-    return pd.api.types.is_numeric_dtype(cells.dtype) and not pd.api.types.is_bool_dtype(cells.dtype)
+    return pd.api.types.is_numeric_dtype(cells.dtype) and not pd.api.types.is_bool_dtype(
+        cells.dtype
+    )
 
 
 def _plain(cells: "pd.Series[Any]") -> "pd.Series[Any]":
@@ -111,7 +117,9 @@ def uniques(cells: "pd.Series[Any]") -> tuple[npt.NDArray[np.intp], list[Any]]:
     try:
         codes, distinct = pd.factorize(plain)
     except TypeError:  # unhashable content such as lists: its text decides
-        codes, distinct = pd.factorize(plain.map(lambda value: None if value is None else str(value)))
+        codes, distinct = pd.factorize(
+            plain.map(lambda value: None if value is None else str(value))
+        )
     return codes, list(distinct)
 
 

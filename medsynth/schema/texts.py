@@ -1,4 +1,6 @@
-"""Small texts shared by the schema: canonical values, and what the writer of an unknown name probably meant."""
+"""Small texts shared by the schema: canonical values, and what the writer of an unknown name
+probably meant.
+"""
 
 from collections.abc import Iterable
 from difflib import get_close_matches
@@ -26,13 +28,17 @@ def canonical_text(value: Any) -> str:
 
 
 def shown(value: Any, limit: int = 60) -> str:
-    """A name or value as it may stand in a one-line message: quoted, escaped, cut.
+    r"""A name or value as it may stand in a one-line message: quoted, escaped, cut.
 
-    >>> shown("a\\nb"), shown(3)
-    ("'a\\\\nb'", '3')
+    >>> shown("a\nb"), shown(3)
+    ("'a\\nb'", '3')
     """
     text = repr(value) if isinstance(value, str) else str(value)
-    return text if len(text) <= limit else text[: limit - 4] + "..." + (text[0] if text[0] in "'\"" else "")
+    return (
+        text
+        if len(text) <= limit
+        else text[: limit - 4] + "..." + (text[0] if text[0] in "'\"" else "")
+    )
 
 
 def listed(names: Iterable[Any]) -> str:

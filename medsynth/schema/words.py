@@ -4,7 +4,22 @@ import re
 from typing import Any
 
 RESERVED = frozenset(
-    {"and", "or", "not", "in", "is", "implies", "true", "false", "if", "else", "all", "any", "missing", "round"}
+    {
+        "and",
+        "or",
+        "not",
+        "in",
+        "is",
+        "implies",
+        "true",
+        "false",
+        "if",
+        "else",
+        "all",
+        "any",
+        "missing",
+        "round",
+    }
 )
 OPERATORS = ("==", "!=", "<=", ">=", "<", ">")
 MIRRORED = {"<": ">", "<=": ">=", ">": "<", ">=": "<=", "==": "==", "!=": "!="}

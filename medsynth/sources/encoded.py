@@ -107,13 +107,6 @@ def encode_batches(
     )
 
 
-def needed_columns(codec: Codec) -> tuple[str, ...]:
-    """Columns a source must read: modelled, person and order."""
-    privacy = codec.schema.privacy
-    extra = [name for name in (privacy.unit, privacy.order) if name is not None]
-    return tuple(dict.fromkeys([*codec.domain.names, *extra]))
-
-
 def _order(frame: pd.DataFrame, schema: "Schema") -> npt.NDArray[np.float64]:
     column = schema.columns.get(schema.privacy.order or "")
     return order_values(frame[schema.privacy.order], "number" if column is None else column.kind)

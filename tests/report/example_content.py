@@ -70,7 +70,9 @@ def _guarantee() -> dict[str, object]:
         "sentence": "Whatever anyone concludes about a person from this table, they would have concluded with nearly "
         "the same probability had that person's records never been used.",
         "membership_auc_cap": 0.5646,
-        "membership_tpr_cap": 0.0178,
+        "membership_tpr_cap_at_1pct_fpr": 0.0178,
+        "odds_factor": 2.718,
+        "odds_failure": 3.1e-07,
         "accountant": "mu-GDP filter",
         "persons_stated": 71518,
     }

@@ -1,0 +1,267 @@
+"""What each command says when it is done, and what a run notes for later steps."""
+
+import importlib.metadata
+import importlib.util
+import os
+import platform
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from medsynth.errors import DataError
+from medsynth.judging import score_named
+from medsynth.models.model_file import ModelFile
+from medsynth.outputs import Result, RunFolder
+from medsynth.planning import Plan
+from medsynth.publishing import Clock
+from medsynth.sampling.draw import Draw
+from medsynth.schema import dump_schema
+from medsynth.score import Evaluation, Score
+from medsynth.version import __version__
+
+if TYPE_CHECKING:
+    from medsynth.fidelity.validation import Finding
+    from medsynth.schema import Schema
+    from medsynth.schema.draft import Draft
+
+EXTRAS = ("torch", "opacus", "sdv", "sdmetrics", "lifelines")
+ENGINES = ("numpy", "scipy", "pandas", "pyarrow", "duckdb", "scikit-learn", "great-expectations", "opendp", "safetensors")
+
+
+def drafted(out: Path, draft: "Draft") -> Result:
+    """What `init` wrote and what a person must confirm."""
+    pending = draft.schema.unconfirmed
+    return Result(
+        values={"schema": str(out), "unconfirmed": list(pending)},
+        lines=(
+            f"Drafted {out} from the table; only its owner can read it.",
+            f"{len(pending)} entries were read from data and need your word: is each public knowledge?",
+            "Every guess is explained in the file. Correct it, add rules and rare conditions, then:",
+            f"Next: medsynth schema confirm {out}",
+        ),
+    )
+
+
+def confirmed(path: Path, names: Sequence[str]) -> Result:
+    """What was confirmed."""
+    return Result(
+        values={"schema": str(path), "confirmed": list(names)},
+        lines=(f"Confirmed in {path}: {', '.join(names) or 'nothing was left to confirm'}.",),
+    )
+
+
+def checked(schema: "Schema", findings: Sequence["Finding"]) -> Result:
+    """What of a table breaks its schema: INTERNAL."""
+    lines = [f"INTERNAL, for the steward's eyes: table against schema '{schema.dataset.name}'"]
+    lines += [f"  {finding.sentence}" for finding in findings]
+    if not findings:
+        lines.append("  Nothing breaks the schema.")
+    lines += [f"  Note: {notice}" for notice in schema.notices()]
+    return Result(
+        values={"edition": "internal", "findings": [asdict(finding) for finding in findings]},
+        lines=tuple(lines),
+        ok=not findings,
+    )
+
+
+def refuse_unreadable(findings: Iterable["Finding"]) -> None:
+    """Stops a run, before any budget is spent, where a whole column is not what the schema says.
+
+    Raises:
+      DataError: Naming the column.
+    """
+    for finding in findings:
+        if finding.whole_column:
+            raise DataError(finding.sentence)
+
+
+def planned(plan: Plan) -> Result:
+    """The forecast."""
+    lines = [
+        plan.guarantee.sentence(),
+        f"{plan.columns} columns, {plan.cells:,} cells. How the budget is split:",
+        *(
+            f"  {phase.label:<24} {phase.share:6.1%} of mu^2, {phase.tables:,} tables, noise {phase.sigma:,.1f} persons on a cell"
+            for phase in plan.spending
+        ),
+        f"A group held by fewer than about {plan.smallest_group:,} persons is below the noise of a single-column table "
+        f"at epsilon {plan.guarantee.epsilon:g}: group it or accept it.",
+        f"Drawing the noise takes about {plan.noise_seconds:.0f} s.",
+    ]
+    return Result(
+        values={
+            "guarantee": plan.guarantee.as_dict(),
+            "columns": plan.columns,
+            "cells": plan.cells,
+            "spending": [asdict(phase) for phase in plan.spending],
+            "smallest_group": plan.smallest_group,
+            "noise_seconds": plan.noise_seconds,
+        },
+        lines=tuple(lines),
+    )
+
+
+def fitted(out: Path, file: ModelFile) -> Result:
+    """The guarantee and where the model is."""
+    return Result(
+        values={"model": str(out), "guarantee": dict(file.guarantee), "ledger": [dict(entry) for entry in file.ledger]},
+        lines=(str(file.guarantee["sentence"]), f"Model: {out}", f"Next: medsynth sample {out} -o synthetic.parquet"),
+    )
+
+
+def sampled(out: Path, drawn: Draw) -> Result:
+    """How many rows, and what was upsampled."""
+    return Result(
+        values={"synthetic": str(out), "rows": len(drawn.frame), **_drawn_values(drawn)},
+        lines=(
+            f"{len(drawn.frame):,} synthetic records: {out}",
+            *(f"  {change.name}: {change.natural:.2%} in the model, {change.drawn:.2%} in the file" for change in drawn.upsampled),
+            *(("  Column _weight restores the population.",) if drawn.upsampled else ()),
+        ),
+    )
+
+
+def _drawn_values(drawn: Draw) -> dict[str, Any]:
+    return {"upsampled": [asdict(change) for change in drawn.upsampled], "repaired": drawn.repaired, "where": drawn.where}
+
+
+def run_record(tables: Any, drawn: Draw, *, seed: int | None, problems: Sequence["Finding"]) -> dict[str, Any]:
+    """What later steps need of a run: INTERNAL."""
+    plain = {key: str(value.resolve()) if isinstance(value, Path) else value for key, value in asdict(tables).items()}
+    return {
+        "date": Clock.today(),
+        "schema": None,
+        "tables": plain,
+        "findings": [finding.sentence for finding in problems],
+        "rare_shares": dict(drawn.rare_shares),
+        "sampling": {
+            "n": len(drawn.frame),
+            "seed": seed,
+            "where": drawn.where,
+            "repaired_share": drawn.repaired,
+            "upsampling": [
+                {"name": u.name, "before": u.natural, "target": u.target, "after": u.drawn} for u in drawn.upsampled
+            ],
+            "weights_note": "Column _weight restores the population; use it in every estimate." if drawn.upsampled else "",
+        },
+    }
+
+
+def foreign_record(synthetic: Path, schema: "Schema") -> dict[str, Any]:
+    """The run record of a table made elsewhere."""
+    return {"date": Clock.today(), "schema": dump_schema(schema.self_contained()), "tables": None, "synthetic": synthetic.name}
+
+
+def finished(
+    folder: RunFolder, file: ModelFile, drawn: Draw, evaluations: Mapping[str, Evaluation], problems: Sequence["Finding"]
+) -> Result:
+    """The end of a run: guarantee, fidelity, utility, rare shares, the strongest attack, the files."""
+    headline = headline_scores(evaluations)
+    lines = [str(file.guarantee["sentence"]), *headline_lines(headline)]
+    lines += [
+        f"Rare condition '{u.name}': {u.natural:.2%} before, {u.drawn:.2%} after upsampling (column _weight undoes it)."
+        for u in drawn.upsampled
+    ]
+    lines += [f"INTERNAL: {finding.sentence}" for finding in problems]
+    lines += [f"Files: {path}" for path in (folder.synthetic, folder.model, folder.shareable / "report.html")]
+    lines += [f"INTERNAL: {folder.internal / 'report.html'} (never share it)"]
+    return Result(
+        values={
+            "out": str(folder.path),
+            "guarantee": dict(file.guarantee),
+            "rows": len(drawn.frame),
+            **_drawn_values(drawn),
+            "scores": {name: asdict(score) for name, score in headline.items()},
+        },
+        lines=tuple(lines),
+    )
+
+
+HEADLINES = (
+    "fidelity.tv2.train",
+    "fidelity.tv2.holdout",
+    "utility.auc.synthetic",
+    "utility.auc.real",
+    "utility.auc.drop",
+    "leak.copies.exact_excess",
+    "leak.membership.strongest.auc",
+    "leak.membership.strongest.tpr_at_1pct_fpr",
+)
+
+
+def headline_scores(evaluations: Mapping[str, Evaluation]) -> dict[str, Score]:
+    """The figures a reader asks for first."""
+    found = {name: score_named(evaluations.values(), name) for name in HEADLINES}
+    return {name: score for name, score in found.items() if score is not None}
+
+
+def headline_lines(scores: Mapping[str, Score]) -> list[str]:
+    """One line per question."""
+    lines = []
+    pairs = scores.get("fidelity.tv2.holdout")
+    if pairs is not None and pairs.value is not None:
+        lines.append(
+            f"Pairs of columns: error {pairs.value:.4f} on held-out persons; floor (independent columns) "
+            f"{_number(pairs.baseline)}, ceiling (a second real sample) {_number(pairs.ceiling)}."
+        )
+    synthetic, real = scores.get("utility.auc.synthetic"), scores.get("utility.auc.real")
+    if synthetic is not None and real is not None and synthetic.value is not None and real.value is not None:
+        lines.append(
+            f"AUC on real held-out persons: {synthetic.value:.3f} trained on synthetic, {real.value:.3f} trained on real."
+        )
+    attack = scores.get("leak.membership.strongest.auc")
+    if attack is not None and attack.value is not None:
+        lines.append(
+            f"Strongest membership attack: AUC {attack.value:.3f} ({_number(attack.low)} to {_number(attack.high)}); "
+            f"cap from the guarantee {_number(attack.ceiling)}; chance 0.500."
+        )
+    return lines
+
+
+def _number(value: float | None) -> str:
+    return "not known" if value is None else f"{value:.4f}" if abs(value) < 0.1 else f"{value:.3f}"
+
+
+def judged(folder: RunFolder, evaluations: Mapping[str, Evaluation]) -> Result:
+    """Every score's sentence."""
+    scores = [score for evaluation in evaluations.values() for score in evaluation.scores if not score.columns]
+    return Result(
+        values={"edition": "internal", "scores": [asdict(score) for score in scores]},
+        lines=(
+            "INTERNAL: computed on private records.",
+            *(score.sentence for score in scores),
+            f"Report: {folder.internal / 'report.html'}",
+        ),
+    )
+
+
+def reported(paths: Sequence[Path]) -> Result:
+    """Which files were written."""
+    return Result(values={"files": [str(path) for path in paths]}, lines=tuple(f"Written: {path}" for path in paths))
+
+
+def with_next_step(result: Result) -> Result:
+    """The demo's last line."""
+    step = "Next: medsynth init YOURFILE -s schema.yaml --person COLUMN"
+    return Result(values=result.values, lines=(*result.lines, step), ok=result.ok)
+
+
+def machine() -> Result:
+    """Versions, extras and the machine."""
+    versions = {name: importlib.metadata.version(name) for name in ENGINES}
+    extras = {name: _installed(name) for name in EXTRAS}
+    facts = {
+        "medsynth": __version__,
+        "python": platform.python_version(),
+        "system": platform.platform(),
+        "processors": os.cpu_count(),
+        "noise": "exact discrete Gaussian (OpenDP), operating system's entropy",
+    }
+    lines = [f"{name:<20} {value}" for name, value in (facts | versions).items()]
+    lines += [f"{name:<20} {value or 'not installed (optional)'}" for name, value in extras.items()]
+    return Result(values={**facts, "versions": versions, "extras": extras}, lines=tuple(lines))
+
+
+def _installed(name: str) -> str | None:
+    return importlib.metadata.version(name) if importlib.util.find_spec(name) else None

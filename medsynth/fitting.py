@@ -1,0 +1,129 @@
+"""Fitting, as the command line and the Python class share it: source and schema to a model that can be shared."""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from medsynth.encoding.codec import Codec, require_columns
+from medsynth.encoding.comparison import Claim, MeasuredTable
+from medsynth.errors import SchemaError
+from medsynth.models import MODELS
+from medsynth.models.base import Fitted
+from medsynth.models.model_file import ModelFile
+from medsynth.privacy.ledger import Ledger
+from medsynth.progress import Progress
+from medsynth.schema import dump_schema
+from medsynth.sources import Source
+from medsynth.sources.encoded import encode_batches
+from medsynth.version import __version__
+
+if TYPE_CHECKING:
+    from medsynth.schema import Schema
+
+
+@dataclass(frozen=True, kw_only=True)
+class FitRequest:
+    """What to fit; public settings only.
+
+    Attributes:
+      schema: The table's description.
+      model: A name of `medsynth.models.MODELS`.
+      epsilon: Of this fit; None takes the schema's.
+      delta: Of this fit; None takes the schema's.
+    """
+
+    schema: "Schema"
+    model: str = "adaptive"
+    epsilon: float | None = None
+    delta: float | None = None
+
+    @property
+    def budget(self) -> tuple[float, float]:
+        """(epsilon, delta) of the fit."""
+        privacy = self.schema.privacy
+        return (
+            privacy.epsilon if self.epsilon is None else self.epsilon,
+            self.schema.delta_value if self.delta is None else self.delta,
+        )
+
+
+def open_ledger(schema: "Schema", path: object = None) -> Ledger:
+    """The population's ledger; the schema's epsilon and delta are its limit when it is made."""
+    return Ledger(
+        schema.privacy.epsilon,
+        schema.delta_value,
+        population=schema.dataset.name,
+        unit="person",
+        persons=schema.privacy.persons,
+        path=None if path is None else str(path),
+    )
+
+
+def fit_model(source: Source, request: FitRequest, ledger: Ledger, progress: Progress) -> ModelFile:
+    """Fits a model under the ledger.
+
+    The budget is asked for before a row is read; no row's content raises, warns or changes what is printed.
+
+    Raises:
+      SchemaError: If something read from data was not confirmed.
+      DataError: If a column is absent or the file cannot be read.
+      BudgetError: If the population's budget does not allow the fit.
+    """
+    schema = request.schema
+    require_confirmed(schema)
+    model = MODELS[request.model]()
+    codec = Codec(schema=schema)
+    require_columns(source.columns, schema.inputs)
+    epsilon, delta = request.budget
+    allowance = ledger.allowance(epsilon, delta, label=f"Fit of {request.model}")
+    progress.start("Reading and encoding the table")
+    records = encode_batches(
+        source.batches(schema.inputs), Codec(schema=schema), bounding_key(ledger), rows=source.rows
+    )
+    fitted = model.fit(
+        records, allowance, persons=schema.privacy.persons, mu=allowance.guarantee.mu, progress=progress
+    )
+    progress.finish()
+    return ModelFile(
+        fitted=fitted,
+        schema=dump_schema(schema.self_contained()),
+        guarantee=allowance.guarantee.as_dict(),
+        ledger=tuple(entry.as_dict() for entry in allowance.entries),
+        about={"model": request.model, "medsynth": __version__},
+    )
+
+
+def bounding_key(ledger: Ledger) -> bytes:
+    """64 secret bytes: which rows of a person are kept, and how persons are told apart."""
+    return ledger.key("rows kept per person") + ledger.key("persons told apart")
+
+
+def require_confirmed(schema: "Schema") -> None:
+    """Refuses a schema with parts that `init` read from data and nobody confirmed, or that need a later engine.
+
+    Raises:
+      SchemaError: Naming the columns and the command that confirms them.
+    """
+    if schema.unconfirmed:
+        names = ", ".join(repr(name) for name in schema.unconfirmed[:5])
+        raise SchemaError(
+            f"Schema '{schema.dataset.name}': columns {names} were drafted from the data (source: data) and are not "
+            "confirmed. Check each, then run `medsynth schema confirm`."
+        )
+
+
+def claim_of(file: ModelFile) -> Claim:
+    """What the model published, as plain values for the evaluations."""
+    fitted: Fitted = file.fitted
+    return Claim(
+        guarantee=file.guarantee,
+        measurements=tuple(
+            MeasuredTable(
+                attributes=tuple(level.attribute for level in measurement.clique),
+                groups=tuple(level.groups for level in measurement.clique),
+                noisy=measurement.noisy,
+                sigma=measurement.sigma,
+            )
+            for measurement in fitted.measurements
+        ),
+        persons=int(file.guarantee["persons"]),
+    )

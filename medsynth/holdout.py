@@ -1,0 +1,90 @@
+"""Who is held out: a person-disjoint split that depends on each person alone, and the comparison made from it."""
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from medsynth.encoding.bounding import bounding_of, order_values, person_digests, row_hashes
+from medsynth.encoding.codec import Codec, person_weighted
+from medsynth.encoding.comparison import Claim, Comparison
+from medsynth.encoding.typed import typed_frame
+from medsynth.errors import UsageError
+from medsynth.sampling.draw import WEIGHT
+
+if TYPE_CHECKING:
+    from medsynth.schema import Schema
+
+FloatArray = npt.NDArray[np.float64]
+
+
+def held_out(frame: pd.DataFrame, schema: "Schema", share: float, key: bytes) -> npt.NDArray[np.bool_]:
+    """Which rows belong to held-out persons, (n,) bool.
+
+    A person is held out or not by a keyed hash of the identifier. Where rows are persons, each row gets a coin of its own
+    from a generator seeded with the key: adding a row changes nobody else's odds.
+
+    Args:
+      frame: Private rows.
+      schema: Names the person column.
+      share: Of the persons to hold out, in (0, 1).
+      key: 32 secret bytes.
+
+    Raises:
+      UsageError: If the share is outside (0, 1).
+    """
+    if not 0 < share < 1:
+        raise UsageError(f"--holdout-share {share}: must lie between 0 and 1, as in 0.2.")
+    unit = schema.privacy.unit
+    if unit is None:
+        seed = np.frombuffer(key, dtype=np.uint32).tolist()
+        return np.random.default_rng(seed).random(len(frame)) < share
+    digests = person_digests(frame[unit], key)
+    return digests[:, 0] < np.uint64(int(share * 2.0**64))
+
+
+def row_weights(frame: pd.DataFrame, codec: Codec, key: bytes) -> FloatArray:
+    """What each row stands for under the schema's bounding rule: mean 1, zero for rows that are not kept.
+
+    Args:
+      frame: Private rows.
+      codec: Encodes them.
+      key: The 64 secret bytes of the fit, so that the same rows are kept.
+    """
+    privacy = codec.schema.privacy
+    if privacy.unit is None:
+        return np.ones(len(frame))
+    order = None
+    if privacy.order is not None:
+        column = codec.schema.columns.get(privacy.order)
+        order = order_values(frame[privacy.order], "number" if column is None else column.kind)
+    persons = person_digests(frame[privacy.unit], key[32:])
+    ties = row_hashes(codec.encode(frame), key[:32])
+    return person_weighted(bounding_of(privacy).weights(persons, order, ties))
+
+
+def compare(
+    train: pd.DataFrame,
+    holdout: pd.DataFrame,
+    synthetic: pd.DataFrame,
+    *,
+    codec: Codec,
+    key: bytes,
+    claim: Claim | None,
+) -> Comparison:
+    """Train, holdout and synthetic rows with their weights, typed as the schema declares; rows that bounding drops are left out."""
+    parts: dict[str, Any] = {}
+    for name, frame in (("train", train), ("holdout", holdout)):
+        weights = row_weights(frame, codec, key)
+        kept = weights > 0
+        parts[name] = typed_frame(frame[kept], codec.schema).reset_index(drop=True)
+        parts[f"{name}_weights"] = weights[kept]
+    weights = synthetic[WEIGHT].to_numpy(dtype=np.float64) if WEIGHT in synthetic else np.ones(len(synthetic))
+    return Comparison(
+        **parts,
+        synthetic=typed_frame(synthetic.drop(columns=WEIGHT, errors="ignore"), codec.schema),
+        synthetic_weights=weights,
+        codec=codec,
+        claim=claim,
+    )

@@ -1,0 +1,54 @@
+"""The baseline that knows every column and no relation: denoised one-way tables, whole budget."""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from medsynth.encoding.domain import Level
+from medsynth.encoding.records import Records
+from medsynth.models.calibration import calibrate
+from medsynth.models.graphical import GraphicalModel
+from medsynth.models.junction_tree import JunctionTree
+from medsynth.models.levels import Chain
+from medsynth.models.one_ways import measure_one_ways
+from medsynth.progress import Progress, Silent
+
+if TYPE_CHECKING:
+    from medsynth.privacy import Ledger
+
+
+@dataclass(frozen=True, kw_only=True)
+class Independent:
+    """Columns drawn independently of each other; the floor that every other model must beat."""
+
+    def fit(
+        self,
+        records: Records,
+        ledger: "Ledger",
+        *,
+        persons: int,
+        mu: float,
+        progress: Progress | None = None,
+    ) -> GraphicalModel:
+        """Fits the model; see `Model`."""
+        progress = progress or Silent()
+        progress.start("One-way tables")
+        one_ways = measure_one_ways(records, ledger, mu2=mu**2)
+        chains = tuple(
+            Chain(attribute=attribute.name, levels=(Level.finest(attribute),))
+            for attribute in records.domain.attributes
+        )
+        tree = JunctionTree.build(chains, [])
+        with np.errstate(divide="ignore"):
+            potentials = [np.log(one_ways.shares[clique[0][0]]) for clique in tree.cliques]
+        progress.finish()
+        return GraphicalModel(
+            domain=records.domain,
+            chains=chains,
+            one_ways=one_ways.shares,
+            calibrated=calibrate(tree, potentials),
+            total=one_ways.total,
+            measurements=one_ways.measurements,
+            model="independent",
+        )

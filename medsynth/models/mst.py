@@ -1,0 +1,194 @@
+"""The honest simple model: the pairs of a maximum spanning tree, found by noisy scores, at levels the noise allows."""
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from math import sqrt
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+
+from medsynth.encoding.domain import Clique
+from medsynth.encoding.records import Records
+from medsynth.models.estimation import TableTarget, fit_potentials
+from medsynth.models.graphical import GraphicalModel
+from medsynth.models.junction_tree import JunctionTree
+from medsynth.models.levels import Chain, nested_chain
+from medsynth.models.one_ways import OneWays, measure_one_ways
+from medsynth.models.selection import (
+    MEAN_ABSOLUTE_NORMAL,
+    Choice,
+    Resolutions,
+    all_pairs,
+    finest_readable,
+    split_noise,
+)
+from medsynth.privacy.mechanisms import UNITS_PER_PERSON
+from medsynth.progress import Progress, Silent
+
+if TYPE_CHECKING:
+    from medsynth.privacy import Ledger, Measurement
+
+FloatArray = npt.NDArray[np.float64]
+
+READABLE = 0.35
+"""A table is measured at levels where its noise stays within this share of the persons. Source: recipe, step 3."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class MST:
+    """Maximum spanning tree.
+
+    Attributes:
+      one_way_share: Part of mu^2 for the one-way tables.
+      score_share: Part of mu^2 for the scores that choose the pairs; the rest measures them.
+      iterations: Limit of the fit.
+
+    Source: McKenna, Miklau and Sheldon (2021), arXiv:2108.04978; levels and estimation as in `adaptive`.
+    """
+
+    one_way_share: float = 0.3
+    score_share: float = 0.1
+    iterations: int = 200
+
+    def fit(
+        self,
+        records: Records,
+        ledger: "Ledger",
+        *,
+        persons: int,
+        mu: float,
+        progress: Progress | None = None,
+    ) -> GraphicalModel:
+        """Fits the model; see `Model`."""
+        progress = progress or Silent()
+        progress.start("One-way tables")
+        one_ways = measure_one_ways(records, ledger, mu2=self.one_way_share * mu**2)
+        chains = tuple(
+            nested_chain(attribute, mass)
+            for attribute, mass in zip(records.domain.attributes, one_ways.masses, strict=True)
+        )
+        progress.start("Pairs")
+        pair_mu2 = (1 - self.one_way_share - self.score_share) * mu**2
+        choices, entries = _choose(
+            records, ledger, one_ways, chains, score_mu2=self.score_share * mu**2, pair_mu2=pair_mu2
+        )
+        pairs = _measure(records, ledger, chains, choices, pair_mu2)
+        progress.start("Estimation")
+        tree = JunctionTree.build(chains, [_nodes(choice) for choice in choices])
+        targets = [*_one_way_targets(tree, one_ways), *_pair_targets(choices, pairs)]
+        calibrated = fit_potentials(tree, targets, one_ways.total, iterations=self.iterations)
+        progress.finish()
+        return GraphicalModel(
+            domain=records.domain,
+            chains=chains,
+            one_ways=one_ways.shares,
+            calibrated=calibrated,
+            total=one_ways.total,
+            measurements=(*one_ways.measurements, *pairs),
+            scores=entries,
+            model="mst",
+            settings=asdict(self),
+        )
+
+
+def _choose(
+    records: Records,
+    ledger: "Ledger",
+    one_ways: OneWays,
+    chains: tuple[Chain, ...],
+    *,
+    score_mu2: float,
+    pair_mu2: float,
+) -> tuple[list[Choice], tuple[int, ...]]:
+    """(pairs of the maximum spanning tree of noisy distances from independence, ledger entries of the scores)."""
+    candidates = all_pairs(chains)
+    if not candidates:
+        return [], ()
+    sensitivity = records.l2 / UNITS_PER_PERSON
+    resolutions = Resolutions(chains=chains, masses=one_ways.masses, total=one_ways.total)
+    noise = MEAN_ABSOLUTE_NORMAL * sensitivity * sqrt(len(chains) / pair_mu2)
+    choices = finest_readable(resolutions, candidates, noise, READABLE)
+    references = [_independent(chains, one_ways, choice) for choice in choices]
+    sigma = sensitivity * sqrt(len(choices) / score_mu2)
+    cliques = [_clique(chains, choice) for choice in choices]
+    scores, entry = ledger.distances(records, cliques, references, sigma, label="Pair scores")
+    return [choices[k] for k in _spanning_tree(candidates, scores)], (entry,)
+
+
+def _independent(chains: Sequence[Chain], one_ways: OneWays, choice: Choice) -> FloatArray:
+    """Expected persons of a pair's groups if its attributes were independent."""
+    i, j, level_i, level_j = choice
+    rows, columns = chains[i].levels[level_i], chains[j].levels[level_j]
+    mass_i = np.bincount(rows.groups, one_ways.masses[i], rows.size)
+    mass_j = np.bincount(columns.groups, one_ways.masses[j], columns.size)
+    return np.outer(mass_i, mass_j) / one_ways.total
+
+
+def _spanning_tree(pairs: Sequence[tuple[int, int]], scores: FloatArray) -> list[int]:
+    """Positions of the pairs of a maximum spanning tree; equal scores by position (Kruskal).
+
+    >>> _spanning_tree([(0, 1), (0, 2), (1, 2)], np.array([1.0, 3.0, 2.0]))
+    [1, 2]
+    """
+    component = {attribute: attribute for pair in pairs for attribute in pair}
+    chosen = []
+    for k in np.argsort(-scores, kind="stable").tolist():
+        first, second = (component[attribute] for attribute in pairs[k])
+        if first != second:
+            chosen.append(k)
+            component = {a: first if c == second else c for a, c in component.items()}
+    return chosen
+
+
+def _measure(
+    records: Records,
+    ledger: "Ledger",
+    chains: Sequence[Chain],
+    choices: Sequence[Choice],
+    mu2: float,
+) -> "list[Measurement]":
+    """Measures the chosen pairs."""
+    if not choices:
+        return []
+    cliques = [_clique(chains, choice) for choice in choices]
+    cells = [float(np.prod([level.size for level in clique])) for clique in cliques]
+    sigmas = records.l2 / UNITS_PER_PERSON * split_noise(cells, mu2)
+    return ledger.measure(records, cliques, sigmas.tolist(), label="Pair tables")
+
+
+def _one_way_targets(tree: JunctionTree, one_ways: OneWays) -> list[TableTarget]:
+    """Denoised one-ways at the finest level of each attribute in the tree."""
+    targets = []
+    for attribute, (measurement, mass) in enumerate(
+        zip(one_ways.measurements, one_ways.masses, strict=True)
+    ):
+        level = tree.chains[attribute].levels[tree.finest[attribute]]
+        cells = np.bincount(level.groups, minlength=level.size)
+        targets.append(
+            TableTarget(
+                nodes=((attribute, tree.finest[attribute]),),
+                noisy=np.bincount(level.groups, mass, level.size),
+                variance=measurement.sigma**2 * cells,
+            )
+        )
+    return targets
+
+
+def _pair_targets(
+    choices: Sequence[Choice], measured: "Sequence[Measurement]"
+) -> list[TableTarget]:
+    return [
+        TableTarget(nodes=_nodes(choice), noisy=m.noisy, variance=m.sigma**2)
+        for choice, m in zip(choices, measured, strict=True)
+    ]
+
+
+def _nodes(choice: Choice) -> tuple[tuple[int, int], tuple[int, int]]:
+    i, j, level_i, level_j = choice
+    return (i, level_i), (j, level_j)
+
+
+def _clique(chains: Sequence[Chain], choice: Choice) -> Clique:
+    i, j, level_i, level_j = choice
+    return chains[i].levels[level_i], chains[j].levels[level_j]

@@ -1,0 +1,330 @@
+"""The whole story: check, plan, fit, sample, evaluate, audit, report, run.
+
+    private table + schema ──check──▶ fit (ledger) ──▶ model file ──▶ sample ──▶ synthetic table
+                                                                          │
+    train and held-out persons ───────────────────────────▶ evaluate, audit ──▶ report, two editions
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from medsynth import describe
+from medsynth.encoding.codec import Codec, require_columns
+from medsynth.encoding.comparison import Comparison
+from medsynth.errors import DataError, InputError, UsageError
+from medsynth.fidelity.validation import findings
+from medsynth.fitting import FitRequest, bounding_key, claim_of, fit_model, open_ledger
+from medsynth.holdout import compare, held_out
+from medsynth.judging import attack, from_plain, measure, to_plain
+from medsynth.models.model_file import ModelFile, load_model, save_model
+from medsynth.outputs import Result, RunFolder, require_free_file
+from medsynth.planning import make_plan
+from medsynth.privacy.ledger import Ledger
+from medsynth.progress import Progress, Silent
+from medsynth.publishing import provenance_of, write_report
+from medsynth.sampling.draw import Draw, draw
+from medsynth.sampling.provenance import read_provenance, replace_file, write_table
+from medsynth.schema import load_schema, parse_schema
+from medsynth.sources.files import FileSource, read_frame
+from medsynth.sources.frame import FrameSource
+
+if TYPE_CHECKING:
+    from medsynth.schema import Schema
+
+DEMO_DATA = Path(__file__).parent / "data" / "diabetes130"
+DEMO_UPSAMPLE = {"died": 0.1}
+
+
+def init(
+    data: Path, out: Path, *, person: str | None, rows_are_persons: bool, overwrite: bool
+) -> Result:
+    """Drafts a schema from a table; the draft is owner-only, and what was read from data is marked."""
+    from medsynth.schema.draft import draft_schema
+
+    require_free_file(out, overwrite=overwrite)
+    drafted = draft_schema(read_frame(data), name=out.stem, person=person, rows_are_persons=rows_are_persons)
+    replace_file(out, lambda target: target.write_text(drafted.text, encoding="utf-8", newline="\n"), mode=0o600)
+    return describe.drafted(out, drafted)
+
+
+def confirm(schema: Path, *, columns: Sequence[str] | None, private: bool) -> Result:
+    """Turns `source: data` into public or private, on a person's word."""
+    from medsynth.schema.draft import confirm_schema
+
+    confirmed = confirm_schema(schema, columns=columns, as_="private" if private else "public")
+    return describe.confirmed(schema, confirmed)
+
+
+def check(data: Path, schema_name: str) -> Result:
+    """Tells the steward, and nobody else, what in a table breaks its schema."""
+    schema = load_schema(schema_name)
+    frame = read_frame(data)
+    require_columns(frame.columns, schema.inputs)
+    return describe.checked(schema, findings(frame, schema))
+
+
+def plan(schema_name: str, *, epsilon: float | None, delta: float | None, model: str) -> Result:
+    """Says what the budget buys; reads no data."""
+    return describe.planned(
+        make_plan(FitRequest(schema=load_schema(schema_name), model=model, epsilon=epsilon, delta=delta))
+    )
+
+
+def fit(
+    data: Path,
+    schema_name: str,
+    out: Path,
+    *,
+    epsilon: float | None = None,
+    delta: float | None = None,
+    model: str = "adaptive",
+    ledger: Path | None = None,
+    allow_synthetic: bool = False,
+    overwrite: bool = False,
+    progress: Progress | None = None,
+) -> Result:
+    """Fits a model and writes it as one file that can be shared."""
+    require_free_file(out, overwrite=overwrite)
+    schema = load_schema(schema_name)
+    source = FileSource(path=data)
+    _require_columns_and_origin(data, source, schema, allow_synthetic=allow_synthetic)
+    request = FitRequest(schema=schema, model=model, epsilon=epsilon, delta=delta)
+    fitted = fit_model(source, request, _ledger_for(data, schema, ledger), progress or Silent())
+    save_model(out, fitted)
+    return describe.fitted(out, fitted)
+
+
+def sample(
+    model: Path,
+    out: Path,
+    *,
+    n: int | None = None,
+    seed: int | None = None,
+    where: str | None = None,
+    upsample: Mapping[str, float] | None = None,
+    overwrite: bool = False,
+    progress: Progress | None = None,
+) -> Result:
+    """Draws synthetic records; opens no private data, costs no privacy."""
+    require_free_file(out, overwrite=overwrite)
+    file = load_model(model)
+    drawn = draw_from(file, n=n, seed=seed, where=where, upsample=upsample, progress=progress or Silent())
+    write_table(drawn.frame, out, provenance_of(file))
+    return describe.sampled(out, drawn)
+
+
+def draw_from(
+    file: ModelFile,
+    *,
+    n: int | None,
+    seed: int | None,
+    where: str | None,
+    upsample: Mapping[str, float] | None,
+    progress: Progress,
+) -> Draw:
+    """Draws rows from a model file; by default as many as the stated persons."""
+    codec = codec_of(file)
+    progress.start("Drawing records")
+    rows = codec.schema.privacy.persons if n is None else n
+    drawn = draw(file.fitted, codec, rows, np.random.default_rng(seed), where=where, upsample=upsample)
+    progress.finish()
+    return drawn
+
+
+def codec_of(file: ModelFile) -> Codec:
+    """The codec of the schema a model was fitted with."""
+    return Codec(schema=parse_schema(file.schema, where="model file"))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Tables:
+    """Where a comparison's tables are.
+
+    Attributes:
+      train: Private rows the model saw, or all rows where `holdout_share` is given.
+      holdout: Private rows of other persons.
+      holdout_share: Share of persons held out of `train`.
+      ledger: Budget file, whose keys decide who is held out.
+    """
+
+    train: Path
+    holdout: Path | None = None
+    holdout_share: float | None = None
+    ledger: Path | None = None
+
+    def read(self, schema: "Schema", ledger: Ledger) -> tuple[pd.DataFrame, pd.DataFrame]:
+        """(train, holdout) rows."""
+        frame = read_frame(self.train)
+        require_columns(frame.columns, schema.inputs)
+        if self.holdout is not None:
+            holdout = read_frame(self.holdout)
+            require_columns(holdout.columns, schema.inputs)
+            return frame, holdout
+        if self.holdout_share is None:
+            raise UsageError("Evaluation needs rows of other persons. Give --holdout.")
+        out = held_out(frame, schema, self.holdout_share, ledger.key("persons held out"))
+        return frame[~out], frame[out]
+
+
+def run(
+    data: Path,
+    schema_name: str,
+    out: Path,
+    *,
+    holdout: Path | None = None,
+    holdout_share: float = 0.2,
+    epsilon: float | None = None,
+    delta: float | None = None,
+    model: str = "adaptive",
+    ledger: Path | None = None,
+    n: int | None = None,
+    seed: int | None = None,
+    where: str | None = None,
+    upsample: Mapping[str, float] | None = None,
+    overwrite: bool = False,
+    progress: Progress | None = None,
+) -> Result:
+    """Check, fit, sample, evaluate, audit, report."""
+    progress = progress or Silent()
+    folder = RunFolder(path=out)
+    schema = load_schema(schema_name)
+    _require_columns_and_origin(data, FileSource(path=data), schema, allow_synthetic=False)
+    folder.require_free(overwrite=overwrite)
+    budget = _ledger_for(data, schema, ledger)
+    tables = Tables(train=data, holdout=holdout, holdout_share=None if holdout else holdout_share, ledger=ledger)
+    progress.start("Checking the table")
+    train, held = tables.read(schema, budget)
+    problems = findings(train, schema)
+    describe.refuse_unreadable(problems)
+
+    request = FitRequest(schema=schema, model=model, epsilon=epsilon, delta=delta)
+    file = fit_model(FrameSource(frame=train), request, budget, progress)
+    folder.clear()
+    save_model(folder.model, file)
+    drawn = draw_from(file, n=n, seed=seed, where=where, upsample=upsample, progress=progress)
+    write_table(drawn.frame, folder.synthetic, provenance_of(file))
+    folder.write_internal("run.json", describe.run_record(tables, drawn, seed=seed, problems=problems))
+
+    comparison = compare(
+        train, held, drawn.frame, codec=codec_of(file), key=bounding_key(budget), claim=claim_of(file)
+    )
+    evaluations = measure(comparison, progress) | attack(comparison, progress)
+    folder.write_internal("scores.json", to_plain(evaluations))
+    write_report(folder, evaluations)
+    return describe.finished(folder, file, drawn, evaluations, problems)
+
+
+def evaluate(folder: Path | None, **options: Any) -> Result:
+    """Measures fidelity and utility of the table of a run, or of one made elsewhere."""
+    return _judge(folder, measure, **options)
+
+
+def audit(folder: Path | None, **options: Any) -> Result:
+    """Attacks the table of a run, or one made elsewhere."""
+    return _judge(folder, attack, **options)
+
+
+def _judge(
+    folder: Path | None,
+    evaluators: Any,
+    *,
+    synthetic: Path | None = None,
+    train: Path | None = None,
+    holdout: Path | None = None,
+    schema: str | None = None,
+    out: Path | None = None,
+    overwrite: bool = False,
+    progress: Progress | None = None,
+) -> Result:
+    if folder is not None:
+        target = RunFolder(path=folder)
+        comparison = _comparison_of_run(target)
+        earlier = from_plain(target.read_internal("scores.json"))
+    else:
+        if synthetic is None or train is None or holdout is None or schema is None or out is None:
+            raise UsageError("Give the OUT folder of a run, or all of --synthetic, --train, --holdout, -s and -o.")
+        target = RunFolder(path=out)
+        comparison = _comparison_of_files(synthetic, Tables(train=train, holdout=holdout), schema)
+        target.require_free(overwrite=overwrite)
+        earlier = {}
+        target.write_internal("run.json", describe.foreign_record(synthetic, comparison.schema))
+    found = evaluators(comparison, progress or Silent())
+    target.write_internal("scores.json", to_plain(earlier | found))
+    write_report(target, earlier | found)
+    return describe.judged(target, found)
+
+
+def _comparison_of_run(folder: RunFolder) -> Comparison:
+    record = folder.read_internal("run.json")
+    if record.get("tables") is None:
+        raise InputError(
+            f"{folder.path}: holds scores of a table made elsewhere. Give --synthetic, --train, --holdout, -s and -o again."
+        )
+    tables = Tables(**{key: Path(value) if isinstance(value, str) else value for key, value in record["tables"].items()})
+    file = load_model(folder.model)
+    codec = codec_of(file)
+    ledger = _ledger_for(tables.train, codec.schema, tables.ledger)
+    train, holdout = tables.read(codec.schema, ledger)
+    return compare(
+        train, holdout, read_frame(folder.synthetic), codec=codec, key=bounding_key(ledger), claim=claim_of(file)
+    )
+
+
+def _comparison_of_files(synthetic: Path, tables: Tables, schema_name: str) -> Comparison:
+    codec = Codec(schema=load_schema(schema_name))
+    ledger = open_ledger(codec.schema)  # in memory: only its keys are used, nothing is released
+    train, holdout = tables.read(codec.schema, ledger)
+    released = read_frame(synthetic)
+    require_columns(released.columns, codec.domain.names)
+    return compare(train, holdout, released, codec=codec, key=bounding_key(ledger), claim=None)
+
+
+def report(folder: Path, *, edition: str = "both") -> Result:
+    """Writes the report of a run again, from its scores."""
+    target = RunFolder(path=folder)
+    written = write_report(target, from_plain(target.read_internal("scores.json")), edition=edition)
+    return describe.reported(written)
+
+
+def demo(out: Path, *, overwrite: bool = False, progress: Progress | None = None) -> Result:
+    """The main job on real hospital stays that ship with medsynth."""
+    folder = RunFolder(path=out)
+    folder.require_free(overwrite=overwrite)
+    ledger = folder.internal / "demo.ledger.jsonl"
+    ledger.unlink(missing_ok=True)
+    result = run(
+        DEMO_DATA / "train.parquet",
+        "diabetes130",
+        out,
+        holdout=DEMO_DATA / "holdout.parquet",
+        ledger=ledger,
+        seed=1,
+        upsample=DEMO_UPSAMPLE,
+        overwrite=True,
+        progress=progress,
+    )
+    return describe.with_next_step(result)
+
+
+def doctor() -> Result:
+    """Versions, extras and the machine."""
+    return describe.machine()
+
+
+def _ledger_for(data: Path, schema: "Schema", ledger: Path | None) -> Ledger:
+    """The population's budget file, by default beside the data."""
+    return open_ledger(schema, ledger or data.parent / f"{schema.dataset.name}.ledger.jsonl")
+
+
+def _require_columns_and_origin(data: Path, source: FileSource, schema: "Schema", *, allow_synthetic: bool) -> None:
+    require_columns(source.columns, schema.inputs)
+    if not allow_synthetic and read_provenance(data) is not None:
+        raise DataError(
+            f"{data.name}: says that it is synthetic. Fitting on synthetic records breeds errors: use the original, or "
+            "add --allow-synthetic."
+        )

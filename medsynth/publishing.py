@@ -1,0 +1,174 @@
+"""From the scores of a run to its report in two editions, and what an output says of its origin."""
+
+import datetime
+import hashlib
+import os
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from medsynth.encoding.codec import Codec
+from medsynth.encoding.condition import compile_condition
+from medsynth.models.model_file import ModelFile, load_model
+from medsynth.outputs import RunFolder
+from medsynth.report.content import ReportContent, collect
+from medsynth.report.writer import write_reports
+from medsynth.schema import parse_schema
+from medsynth.score import Edition, Evaluation, Score
+from medsynth.version import __version__
+
+if TYPE_CHECKING:
+    from medsynth.schema import Schema
+
+NOT_TESTED = (
+    "Singling out, linking of split records and inference of single attributes were not attacked.",
+    "The most isolated persons were not attacked one by one.",
+    "Families and other groups of persons whose records depend on each other have a weaker guarantee than one person.",
+    "Timing of the computation, a compromised computer and restored old copies of a budget file are outside the guarantee.",
+    "Whether the table may be released is for people to decide; this report is evidence, not a certificate.",
+)
+STANDARD_ERRORS = 1.959964
+"""Half width of a 95 % interval, in standard errors."""
+
+
+def provenance_of(file: ModelFile) -> dict[str, Any]:
+    """What a synthetic table says of itself: schema, model, guarantee, version, licence and terms."""
+    dataset = parse_schema(file.schema, where="model file").dataset
+    return {
+        "generator": f"medsynth {__version__}",
+        "schema": dataset.name,
+        "model": file.about.get("model"),
+        "guarantee": {key: file.guarantee[key] for key in ("epsilon", "delta", "unit", "neighbours")},
+        "licence": dataset.licence,
+        "terms": dataset.terms,
+        "allowed_use": dataset.allowed_use,
+    }
+
+
+def write_report(
+    folder: RunFolder, evaluations: Mapping[str, Evaluation], *, edition: str = "both"
+) -> tuple[Path, ...]:
+    """Writes the report of a run folder from its model, its run record and its scores."""
+    record = folder.read_internal("run.json")
+    content = _own(folder, record, evaluations) if record["schema"] is None else _foreign(record, evaluations)
+    editions = tuple(Edition) if edition == "both" else (Edition(edition),)
+    return write_reports(folder.path, content, editions)
+
+
+def _own(folder: RunFolder, record: Mapping[str, Any], evaluations: Mapping[str, Evaluation]) -> ReportContent:
+    file = load_model(folder.model)
+    schema = parse_schema(file.schema, where=folder.model.name)
+    return collect(
+        **_about(schema, record),
+        guarantee=_guarantee(file),
+        ledger=[{key: entry[key] for key in ("label", "kind", "mu")} for entry in file.ledger],
+        model={"name": str(file.about["model"]), "settings": dict(getattr(file.fitted, "settings", {}))},
+        sampling=record["sampling"],
+        rare=rare_rows(file, schema, evaluations, record["rare_shares"]),
+        evaluations=tuple(evaluations.values()),
+        files=[
+            {"name": path.name, "sha256": hashlib.sha256(path.read_bytes()).hexdigest(), "description": what}
+            for path, what in ((folder.model, "Fitted model: noised measurements only"), (folder.synthetic, "Synthetic records"))
+        ],
+        not_tested=NOT_TESTED,
+        notices=schema.notices(),
+    )
+
+
+def _foreign(record: Mapping[str, Any], evaluations: Mapping[str, Evaluation]) -> ReportContent:
+    """The report of a table made elsewhere: nothing is claimed for it."""
+    return collect(
+        **_about(parse_schema(record["schema"]), record),
+        guarantee=None,
+        evaluations=tuple(evaluations.values()),
+        not_tested=NOT_TESTED,
+    )
+
+
+def _about(schema: "Schema", record: Mapping[str, Any]) -> dict[str, Any]:
+    dataset = schema.dataset
+    return {
+        "title": f"Synthetic table: {dataset.name}",
+        "date": record["date"],
+        "version": __version__,
+        "dataset": {
+            "name": dataset.name,
+            "population": dataset.population or "",
+            "licence": dataset.licence or "",
+            "terms": dataset.terms or "",
+            "allowed_use": dataset.allowed_use or "",
+        },
+        "row_meaning": row_meaning(schema),
+        "policy": schema.policy.model_dump() if schema.policy else None,
+    }
+
+
+def _guarantee(file: ModelFile) -> dict[str, Any]:
+    plain = dict(file.guarantee)
+    plain["membership_tpr_cap"] = plain.pop("membership_tpr_cap_at_1pct_fpr")
+    return plain
+
+
+def row_meaning(schema: "Schema") -> str:
+    """What one synthetic row stands for, under the schema's bounding rule.
+
+    Args:
+      schema: The table's description.
+    """
+    privacy = schema.privacy
+    if privacy.unit is None:
+        return "One row stands for one person."
+    rows, rule = privacy.bounding.max, privacy.bounding.rule
+    no_trajectory = "Rows are not linked: there are no trajectories of one person."
+    if rule == "weight":
+        return (
+            f"One row stands for one record of a randomly chosen person: of each person at most {rows} records count, and "
+            f"together they weigh as much as one person. {no_trajectory}"
+        )
+    which = {"first": f"the first {rows}", "last": f"the last {rows}", "sample": f"at most {rows} randomly chosen"}[rule]
+    return f"One row stands for one record, where {which} records of each person count. {no_trajectory}"
+
+
+def rare_rows(
+    file: ModelFile, schema: "Schema", evaluations: Mapping[str, Evaluation], file_shares: Mapping[str, float]
+) -> list[dict[str, Any]]:
+    """One row per declared rare condition: noised count with interval, share in model and file, real share (INTERNAL)."""
+    codec = Codec(schema=schema)
+    total = float(getattr(file.fitted, "total", schema.privacy.persons))
+    rows = []
+    for rare in schema.rare:
+        share, error = file.fitted.share(compile_condition(schema.rare_predicates[rare.name], codec))
+        half = None if error is None else STANDARD_ERRORS * error * total
+        rows.append(
+            {
+                "name": rare.name,
+                "where": rare.where,
+                "count": share * total,
+                "low": None if half is None else max(0.0, share * total - half),
+                "high": None if half is None else share * total + half,
+                "model_share": share,
+                "file_share": file_shares.get(rare.name),
+                "real_share": _real_share(evaluations, rare.name),
+            }
+        )
+    return rows
+
+
+def _real_share(evaluations: Mapping[str, Evaluation], name: str) -> float | None:
+    """The share among the training persons, as the rare-conditions metric found it."""
+    scores: Iterable[Score] = evaluations["rare_conditions"].scores if "rare_conditions" in evaluations else ()
+    return next((score.value for score in scores if score.name == f"rare.{name}.share.train"), None)
+
+
+@dataclass(frozen=True)
+class Clock:
+    """Today, or the day that SOURCE_DATE_EPOCH names, so that a report can be rebuilt byte for byte."""
+
+    @staticmethod
+    def today() -> str:
+        """ISO day."""
+        epoch = os.environ.get("SOURCE_DATE_EPOCH")
+        if epoch:
+            return datetime.datetime.fromtimestamp(int(epoch), tz=datetime.UTC).date().isoformat()
+        return datetime.datetime.now(tz=datetime.UTC).date().isoformat()

@@ -1,0 +1,227 @@
+"""The schema: everything public that medsynth knows of a table before it sees a row."""
+
+from collections.abc import Mapping
+from functools import cached_property
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import Field, field_validator, model_validator
+
+from medsynth.errors import UsageError
+from medsynth.schema.codes import CodeSystem
+from medsynth.schema.columns import Code, Column
+from medsynth.schema.expression import Expression
+from medsynth.schema.predicate import Predicate, parse_expression, parse_predicate
+from medsynth.schema.sections import Dataset, Policy, Privacy, Rare, Study, Subgroup, Utility
+from medsynth.schema.texts import shown
+from medsynth.schema.values import Entry, Filled
+
+UNMODELLED = frozenset({"id", "drop"})
+
+
+def _version(value: Any) -> Any:
+    if value != 1 or isinstance(value, bool):
+        raise ValueError(
+            f"must be 1, the version this release reads, got {shown(value)}. Write medsynth: 1."
+        )
+    return value
+
+
+class Schema(Entry):
+    """A public table description; every cross-reference in it has been checked.
+
+    Attributes:
+      columns: By name, in output order.
+      derived: Definitions of columns that are computed, not modelled.
+      rules: Predicates that always hold.
+      plausible: Predicates that real data may break.
+    """
+
+    medsynth: Literal[1]
+    dataset: Dataset
+    privacy: Privacy
+    columns: Annotated[dict[str, Column], Field(min_length=1)]
+    derived: dict[str, Filled] = Field(default_factory=dict)
+    rare: tuple[Rare, ...] = ()
+    rules: tuple[Filled, ...] = ()
+    plausible: tuple[Filled, ...] = ()
+    subgroups: tuple[Subgroup, ...] = ()
+    utility: Utility | None = None
+    studies: tuple[Study, ...] = ()
+    policy: Policy | None = None
+
+    _check_version = field_validator("medsynth", mode="before")(_version)
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        from medsynth.schema.checks import problems
+
+        found = problems(self)
+        if found:
+            raise ValueError("\n".join(found))
+        return self
+
+    @cached_property
+    def modelled(self) -> tuple[str, ...]:
+        """Columns that enter the model: not id or drop, not derived, not the unit."""
+        return tuple(
+            name
+            for name, column in self.columns.items()
+            if column.kind not in UNMODELLED
+            and name not in self.derived
+            and name != self.privacy.unit
+        )
+
+    @property
+    def inputs(self) -> tuple[str, ...]:
+        """Columns a private table must have: modelled, unit and order."""
+        extra = [name for name in (self.privacy.unit, self.privacy.order) if name is not None]
+        return tuple(dict.fromkeys([*self.modelled, *extra]))
+
+    @property
+    def outputs(self) -> tuple[str, ...]:
+        """Columns of a synthetic table: all but dropped ones in declared order, then derived ones
+        not listed.
+        """
+        kept = [
+            name
+            for name, column in self.columns.items()
+            if column.kind != "drop" and (column.kind == "id" or name != self.privacy.unit)
+        ]
+        return tuple(dict.fromkeys([*kept, *self.derived]))
+
+    @property
+    def delta_value(self) -> float:
+        """Delta as a number."""
+        return self.privacy.delta_value
+
+    @cached_property
+    def derived_expressions(self) -> Mapping[str, Expression]:
+        """Definitions of derived columns, each after those it depends on."""
+        parsed = {name: parse_expression(text) for name, text in self.derived.items()}
+        done: dict[str, Expression] = {}
+        while len(done) < len(parsed):
+            ready = [
+                name
+                for name, expression in parsed.items()
+                if name not in done and not (expression.columns & parsed.keys()) - done.keys()
+            ]
+            done |= {name: parsed[name] for name in ready}
+            if not ready:
+                raise UsageError(
+                    f"derived: {', '.join(sorted(parsed.keys() - done.keys()))} depend on each "
+                    f"other."
+                )
+        return done
+
+    def predicate(self, text: str) -> Predicate:
+        """Reads a predicate over this table, such as the value of `--where`.
+
+        Raises:
+          UsageError: If it cannot be read, or names an unknown column or a value outside a
+            column's domain.
+        """
+        from medsynth.schema.checks import checked
+
+        return checked(parse_predicate(text), self)
+
+    @cached_property
+    def rare_predicates(self) -> Mapping[str, Predicate]:
+        """Rare conditions by name."""
+        return {entry.name: self.predicate(entry.where) for entry in self.rare}
+
+    @cached_property
+    def subgroup_predicates(self) -> Mapping[str, Predicate]:
+        """Subgroups by name."""
+        return {entry.name: self.predicate(entry.where) for entry in self.subgroups}
+
+    @cached_property
+    def rule_predicates(self) -> tuple[Predicate, ...]:
+        """Rules that always hold."""
+        return tuple(self.predicate(text) for text in self.rules)
+
+    @cached_property
+    def plausible_predicates(self) -> tuple[Predicate, ...]:
+        """Rules that real data may break."""
+        return tuple(self.predicate(text) for text in self.plausible)
+
+    def predicates(self) -> tuple[Predicate, ...]:
+        """Every predicate a model must express exactly: rare conditions, rules, subgroups,
+        conditions of derived columns.
+        """
+        conditions = [
+            condition
+            for expression in self.derived_expressions.values()
+            for condition in _conditions(expression)
+        ]
+        return (
+            *self.rare_predicates.values(),
+            *self.rule_predicates,
+            *self.subgroup_predicates.values(),
+            *conditions,
+        )
+
+    def rare_condition(self, name: str) -> Rare:
+        """The declared rare condition of that name.
+
+        Raises:
+          UsageError: If there is none.
+        """
+        for entry in self.rare:
+            if entry.name == name:
+                return entry
+        from medsynth.schema.texts import suggestion
+
+        hint = suggestion(name, [entry.name for entry in self.rare])
+        raise UsageError(f"Rare condition {shown(name)} is not declared in the schema. {hint}")
+
+    def code_system(self, column: str) -> CodeSystem:
+        """The code system of a code column."""
+        described = self.columns[column]
+        if not isinstance(described, Code):
+            raise UsageError(
+                f"Column {shown(column)} is of kind {described.kind}, not code. Name a code column."
+            )
+        return described.code_system
+
+    def with_attacker(self, role: Literal["known", "secret", "neither"]) -> tuple[str, ...]:
+        """Columns that an attacker is assumed to know, to be after, or neither."""
+        return tuple(name for name in self.modelled if self.columns[name].attacker == role)
+
+    @property
+    def unconfirmed(self) -> tuple[str, ...]:
+        """What was read from data and awaits a person's word: columns, and `privacy.persons`."""
+        columns = [name for name, column in self.columns.items() if column.source == "data"]
+        return (*columns, *(["privacy.persons"] if self.privacy.persons_source == "data" else []))
+
+    def notices(self) -> tuple[str, ...]:
+        """Sentences about keys that are read but not yet acted upon, and about choices worth a
+        second look.
+        """
+        from medsynth.schema.checks import notices
+
+        return notices(self)
+
+    def self_contained(self) -> "Schema":
+        """The same schema with code lists of files beside it written inline, so that it can be
+        moved.
+        """
+        columns = {name: _inline(column) for name, column in self.columns.items()}
+        return self.model_copy(update={"columns": columns}) if columns != self.columns else self
+
+
+def _conditions(expression: Any) -> list[Predicate]:
+    found: list[Predicate] = []
+    for child in expression.children:
+        found += [child] if isinstance(child, Predicate) else _conditions(child)
+    return found
+
+
+def _inline(column: Any) -> Any:
+    if not isinstance(column, Code) or column.values_file is None:
+        return column
+    system = column.code_system
+    rows = tuple(
+        {"code": code} | {level.name: level.labels[level.groups[index]] for level in system.levels}
+        for index, code in enumerate(system.codes)
+    )
+    return column.model_copy(update={"values_file": None, "codes": rows})

@@ -1,0 +1,132 @@
+"""The Python class: fit, sample, save, load, with the manners of scikit-learn."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self
+
+import numpy as np
+import pandas as pd
+from sklearn.base import BaseEstimator
+from sklearn.exceptions import NotFittedError
+
+from medsynth.encoding.codec import Codec
+from medsynth.fitting import FitRequest, fit_model, open_ledger
+from medsynth.models.model_file import ModelFile, load_model, save_model
+from medsynth.privacy.guarantee import Guarantee
+from medsynth.privacy.ledger import Ledger
+from medsynth.progress import Silent
+from medsynth.sampling.draw import draw
+from medsynth.schema import Schema, load_schema, parse_schema
+from medsynth.sources.frame import FrameSource
+
+if TYPE_CHECKING:
+    from os import PathLike
+
+
+class Synthesizer(BaseEstimator):  # type: ignore[misc]
+    """Fits a private table under differential privacy and samples synthetic records from it.
+
+    Args:
+      schema: A `Schema`, the path of a schema file, or the name of a shipped one.
+      epsilon: Privacy loss of a fit; None takes the schema's.
+      delta: None takes the schema's.
+      model: adaptive, mst or independent.
+      ledger: A `Ledger` or the path of a budget file that many fits of one population share. None gives every fit a
+        budget of its own in memory: who fits the same people twice must add up the epsilons.
+
+    Attributes:
+      guarantee_: What the last fit promises.
+      model_: The fitted model with its public facts; may be shared.
+    """
+
+    def __init__(
+        self,
+        schema: "Schema | str | PathLike[str]",
+        *,
+        epsilon: float | None = None,
+        delta: float | None = None,
+        model: str = "adaptive",
+        ledger: "Ledger | str | PathLike[str] | None" = None,
+    ) -> None:
+        self.schema = schema
+        self.epsilon = epsilon
+        self.delta = delta
+        self.model = model
+        self.ledger = ledger
+
+    def fit(self, X: pd.DataFrame, y: object = None) -> Self:  # noqa: N803, ARG002 (scikit-learn's names)
+        """Fits the model.
+
+        Args:
+          X: Private rows with the schema's columns. No row's content raises or warns.
+          y: Ignored.
+
+        Raises:
+          DataError: If a column is absent.
+          BudgetError: If the ledger does not allow the fit.
+        """
+        schema = self.schema if isinstance(self.schema, Schema) else load_schema(self.schema)
+        request = FitRequest(schema=schema, model=self.model, epsilon=self.epsilon, delta=self.delta)
+        self.model_ = fit_model(FrameSource(frame=X), request, self._ledger(request), Silent())
+        return self
+
+    def _ledger(self, request: FitRequest) -> Ledger:
+        if isinstance(self.ledger, Ledger):
+            return self.ledger
+        if self.ledger is not None:
+            return open_ledger(request.schema, self.ledger)
+        epsilon, delta = request.budget
+        privacy = request.schema.privacy
+        return Ledger(epsilon, delta, population=request.schema.dataset.name, persons=privacy.persons)
+
+    @property
+    def guarantee_(self) -> Guarantee:
+        """What the last fit promises."""
+        plain = self._fitted().guarantee
+        return Guarantee.of(plain["epsilon"], plain["delta"], unit=plain["unit"], persons=plain["persons"])
+
+    def sample(
+        self,
+        n: int | None = None,
+        *,
+        where: str | None = None,
+        upsample: Mapping[str, float] | None = None,
+        seed: int | None = None,
+    ) -> pd.DataFrame:
+        """Draws synthetic records; costs no privacy.
+
+        Args:
+          n: Rows; None draws as many as the stated persons.
+          where: A predicate every record shall satisfy.
+          upsample: Rare condition of the schema to wanted share; adds a column `_weight` that restores the population.
+          seed: Same seed and model, same records.
+
+        Raises:
+          UsageError: If the predicate, a name or a share is wrong.
+        """
+        file = self._fitted()
+        codec = Codec(schema=parse_schema(file.schema, where="model"))
+        rows = codec.schema.privacy.persons if n is None else n
+        return draw(file.fitted, codec, rows, np.random.default_rng(seed), where=where, upsample=upsample).frame
+
+    def save(self, path: "str | PathLike[str]") -> None:
+        """Writes the model as one file that can be shared: noised measurements and public settings."""
+        save_model(Path(path), self._fitted())
+
+    @classmethod
+    def load(cls, path: "str | PathLike[str]") -> Self:
+        """Reads a model file.
+
+        Raises:
+          ModelFileError: If it is damaged, altered or of another version.
+        """
+        file = load_model(Path(path))
+        loaded = cls(parse_schema(file.schema, where=str(path)), model=str(file.about.get("model", "adaptive")))
+        loaded.model_ = file
+        return loaded
+
+    def _fitted(self) -> ModelFile:
+        file: Any = getattr(self, "model_", None)
+        if file is None:
+            raise NotFittedError("This Synthesizer is not fitted yet. Call fit with a table first.")
+        return file  # type: ignore[no-any-return]

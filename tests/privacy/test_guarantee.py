@@ -1,0 +1,59 @@
+import math
+
+import pytest
+from scipy.special import ndtr, ndtri
+
+from medsynth.errors import UsageError
+from medsynth.privacy.guarantee import Guarantee
+
+
+@pytest.mark.parametrize(
+    ("epsilon", "auc", "tpr"), [(1, 0.566, 0.018), (3, 0.677, 0.047), (8, 0.861, 0.213), (10, 0.904, 0.316)]
+)
+def test_membership_caps_match_the_published_table(epsilon: float, auc: float, tpr: float) -> None:
+    guarantee = Guarantee.of(epsilon, 1e-6)
+    assert guarantee.membership_auc_cap == pytest.approx(auc, abs=5e-4)
+    assert guarantee.membership_tpr_cap(0.01) == pytest.approx(tpr, abs=5e-4)
+
+
+def test_caps_by_hand_for_mu_one() -> None:
+    guarantee = Guarantee(epsilon=1.0, delta=0.126937, mu=1.0)
+    assert guarantee.membership_auc_cap == pytest.approx(ndtr(1 / math.sqrt(2)))
+    assert guarantee.membership_tpr_cap(0.5) == pytest.approx(ndtr(1.0))
+    assert guarantee.membership_tpr_cap(0.01) == pytest.approx(ndtr(ndtri(0.01) + 1))
+    assert guarantee.rho == 0.5
+    assert guarantee.delta_at(1.0) == pytest.approx(0.126937, abs=1e-6)
+
+
+def test_one_guarantee_has_an_epsilon_for_every_delta() -> None:
+    guarantee = Guarantee.of(1.0, 1e-6)
+    assert guarantee.epsilon_at(1e-6) == pytest.approx(1.0, rel=1e-12)
+    assert guarantee.epsilon_at(1e-9) > 1 > guarantee.epsilon_at(1e-4)
+
+
+def test_delta_defaults_to_the_stated_persons() -> None:
+    assert Guarantee.of(1.0, persons=1_000_000).delta == 1e-9
+    with pytest.raises(UsageError, match="delta or the stated number of persons"):
+        Guarantee.of(1.0)
+
+
+def test_sentence_names_the_unit_the_factor_and_the_chance_of_failure() -> None:
+    sentence = Guarantee.of(1.0, 1e-6, unit="patient").sentence()
+    assert "any one patient is in the data by at most x2.7" in sentence
+    assert "except with probability 7" in sentence
+    assert "epsilon 1, delta 1e-06 per patient" in sentence
+
+
+def test_chance_of_failure_bounds_the_gaussian_loss_and_exceeds_delta() -> None:
+    for epsilon, delta in [(0.5, 1e-5), (1.0, 1e-6), (3.0, 1e-9)]:
+        guarantee = Guarantee.of(epsilon, delta)
+        mu = guarantee.mu
+        upper, lower = ndtr(mu / 2 - epsilon / mu), ndtr(-mu / 2 - epsilon / mu)
+        assert delta < upper + lower < guarantee.odds_failure < 500 * delta
+
+
+def test_as_dict_holds_plain_values_only() -> None:
+    values = Guarantee.of(1.0, 1e-6, persons=71_518).as_dict()
+    assert all(isinstance(value, (float, int, str)) for value in values.values())
+    assert values["persons"] == 71_518
+    assert values["neighbours"] == "add-remove"
