@@ -3,7 +3,7 @@
 Reads `../shared/data/diabetes130/diabetic_data.csv.gz` (UCI Machine Learning Repository, data set
 296), changes no value, and writes two Parquet files beside their licence in
 `medsynth/data/diabetes130/`. A patient's stays go together: the keyed hash of `patient_nbr`, with
-the public key below, sends 70 of 100 patients to `train` and the others to `holdout`.
+the public key below, sends 80 of 100 patients to `train` and the others to `holdout`.
 
 Command: python benchmarks/build_demo_data.py
 """
@@ -23,7 +23,7 @@ ROOT = Path(__file__).resolve().parents[1]
 SOURCE = ROOT.parent / "shared" / "data" / "diabetes130" / "diabetic_data.csv.gz"
 TARGET = ROOT / "medsynth" / "data" / "diabetes130"
 KEY = b"medsynth demo split 1"
-TRAIN_SHARE = 0.7
+TRAIN_SHARE = 0.8
 UNIT = "patient_nbr"
 INTEGERS = (
     "encounter_id", UNIT, "admission_type_id", "discharge_disposition_id", "admission_source_id",

@@ -26,6 +26,9 @@ schema_app = typer.Typer(help="Confirm a drafted schema; print the JSON Schema."
 app.add_typer(schema_app, name="schema", rich_help_panel="TOOLS")
 
 
+INTERRUPTED = 130
+
+
 class Edition(StrEnum):
     """Which edition of the report."""
 
@@ -283,9 +286,16 @@ def main() -> None:
             raise
         typer.echo(f"medsynth: {error}", err=True)
         sys.exit(error.exit_code)
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, SystemExit) as ended:
+        if isinstance(ended, SystemExit) and ended.code != INTERRUPTED:
+            raise
         typer.echo("medsynth: interrupted; nothing half-written was left, and what was booked stays booked.", err=True)
-        sys.exit(130)
+        sys.exit(INTERRUPTED)
+    except MemoryError:
+        if debug:
+            raise
+        typer.echo("medsynth: not enough memory on this machine. Draw fewer rows with -n, or use a larger machine.", err=True)
+        sys.exit(6)
     except OSError as error:
         if debug:
             raise

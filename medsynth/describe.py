@@ -4,12 +4,11 @@ import importlib.metadata
 import importlib.util
 import os
 import platform
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from medsynth.errors import DataError
 from medsynth.judging import score_named
 from medsynth.models.model_file import ModelFile
 from medsynth.outputs import Result, RunFolder
@@ -21,17 +20,15 @@ from medsynth.score import Evaluation, Score
 from medsynth.version import __version__
 
 if TYPE_CHECKING:
-    from medsynth.fidelity.validation import Finding
+    from medsynth.checking import Finding
     from medsynth.schema import Schema
-    from medsynth.schema.draft import Draft
 
 EXTRAS = ("torch", "opacus", "sdv", "sdmetrics", "lifelines")
 ENGINES = ("numpy", "scipy", "pandas", "pyarrow", "duckdb", "scikit-learn", "great-expectations", "opendp", "safetensors")
 
 
-def drafted(out: Path, draft: "Draft") -> Result:
+def drafted(out: Path, pending: Sequence[str]) -> Result:
     """What `init` wrote and what a person must confirm."""
-    pending = draft.schema.unconfirmed
     return Result(
         values={"schema": str(out), "unconfirmed": list(pending)},
         lines=(
@@ -63,17 +60,6 @@ def checked(schema: "Schema", findings: Sequence["Finding"]) -> Result:
         lines=tuple(lines),
         ok=not findings,
     )
-
-
-def refuse_unreadable(findings: Iterable["Finding"]) -> None:
-    """Stops a run, before any budget is spent, where a whole column is not what the schema says.
-
-    Raises:
-      DataError: Naming the column.
-    """
-    for finding in findings:
-        if finding.whole_column:
-            raise DataError(finding.sentence)
 
 
 def planned(plan: Plan) -> Result:

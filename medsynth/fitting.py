@@ -9,6 +9,7 @@ from medsynth.errors import SchemaError
 from medsynth.models import MODELS
 from medsynth.models.base import Fitted
 from medsynth.models.model_file import ModelFile
+from medsynth.privacy.guarantee import Guarantee
 from medsynth.privacy.ledger import Ledger
 from medsynth.progress import Progress
 from medsynth.schema import dump_schema
@@ -64,12 +65,12 @@ def fit_model(source: Source, request: FitRequest, ledger: Ledger, progress: Pro
     The budget is asked for before a row is read; no row's content raises, warns or changes what is printed.
 
     Raises:
-      SchemaError: If something read from data was not confirmed.
+      UsageError, SchemaError: As `require_sound` says.
       DataError: If a column is absent or the file cannot be read.
       BudgetError: If the population's budget does not allow the fit.
     """
     schema = request.schema
-    require_confirmed(schema)
+    require_sound(request)
     model = MODELS[request.model]()
     codec = Codec(schema=schema)
     require_columns(source.columns, schema.inputs)
@@ -90,6 +91,19 @@ def fit_model(source: Source, request: FitRequest, ledger: Ledger, progress: Pro
         ledger=tuple(entry.as_dict() for entry in allowance.entries),
         about={"model": request.model, "medsynth": __version__},
     )
+
+
+def require_sound(request: FitRequest) -> None:
+    """Refuses what public settings alone show to be wrong, before a budget file is made or a row is read.
+
+    Raises:
+      UsageError: If the model is unknown, or epsilon or delta is outside its range.
+      SchemaError: If something read from data was not confirmed.
+    """
+    _ = MODELS[request.model]
+    epsilon, delta = request.budget
+    Guarantee.of(epsilon, delta, unit="person", persons=request.schema.privacy.persons)
+    require_confirmed(request.schema)
 
 
 def bounding_key(ledger: Ledger) -> bytes:

@@ -19,6 +19,16 @@ if TYPE_CHECKING:
 FloatArray = npt.NDArray[np.float64]
 
 
+def require_share(share: float) -> None:
+    """Refuses a share of held-out persons outside (0, 1).
+
+    Raises:
+      UsageError: Saying what is allowed.
+    """
+    if not 0 < share < 1:
+        raise UsageError(f"--holdout-share {share}: must lie between 0 and 1, as in 0.2.")
+
+
 def held_out(frame: pd.DataFrame, schema: "Schema", share: float, key: bytes) -> npt.NDArray[np.bool_]:
     """Which rows belong to held-out persons, (n,) bool.
 
@@ -34,8 +44,7 @@ def held_out(frame: pd.DataFrame, schema: "Schema", share: float, key: bytes) ->
     Raises:
       UsageError: If the share is outside (0, 1).
     """
-    if not 0 < share < 1:
-        raise UsageError(f"--holdout-share {share}: must lie between 0 and 1, as in 0.2.")
+    require_share(share)
     unit = schema.privacy.unit
     if unit is None:
         seed = np.frombuffer(key, dtype=np.uint32).tolist()

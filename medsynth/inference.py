@@ -1,4 +1,4 @@
-"""Intervals and tests for rates, means and areas under the ROC curve: pure functions on plain arrays."""
+"""Intervals and tests for rates, means and areas under the ROC curve: pure functions on arrays."""
 
 import math
 from typing import NamedTuple
@@ -80,32 +80,33 @@ def clopper_pearson(successes: int, trials: int, confidence: float = 0.95) -> In
     """
     _check_rate(successes, trials)
     tail = (1 - _check_confidence(confidence)) / 2
-    low = 0.0 if successes == 0 else float(special.betaincinv(successes, trials - successes + 1, tail))
+    low = (
+        0.0
+        if successes == 0
+        else float(special.betaincinv(successes, trials - successes + 1, tail))
+    )
     high = (
-        1.0 if successes == trials else float(special.betaincinv(successes + 1, trials - successes, 1 - tail))
+        1.0
+        if successes == trials
+        else float(special.betaincinv(successes + 1, trials - successes, 1 - tail))
     )
     return Interval(low, high)
 
 
 def newcombe_difference(
-    successes: int, trials: int, control_successes: int, control_trials: int, confidence: float = 0.95
+    successes: int,
+    trials: int,
+    control_successes: int,
+    control_trials: int,
+    confidence: float = 0.95,
 ) -> Interval:
     """Bounds the difference of two independent success rates, first minus control.
-
-    Args:
-      successes: Successes of the first group.
-      trials: Size of the first group, at least 1.
-      control_successes: Successes of the control.
-      control_trials: Size of the control, at least 1.
-      confidence: Two-sided level in (0, 1).
 
     Returns:
       (low, high), inside [-1, 1].
 
-    Raises:
-      ValueError: If a count is outside its range.
-
-    Source: Newcombe (1998), method 10, doi:10.1002/(SICI)1097-0258(19980430)17:8<873::AID-SIM779>3.0.CO;2-I.
+    Source: Newcombe (1998), method 10, doi:10.1002/(SICI)1097-0258(19980430)17:8<873::AID-
+      SIM779>3.0.CO;2-I.
 
     >>> low, high = newcombe_difference(56, 70, 48, 80)
     >>> round(low, 4), round(high, 4)
@@ -122,12 +123,6 @@ def newcombe_difference(
 
 def fisher_exact(successes: int, trials: int, control_successes: int, control_trials: int) -> float:
     """One-sided p-value of "the first rate is not above the control's".
-
-    Args:
-      successes: Successes of the first group.
-      trials: Size of the first group.
-      control_successes: Successes of the control.
-      control_trials: Size of the control.
 
     Returns:
       Probability of so many successes or more in the first group, given both totals.
@@ -148,7 +143,7 @@ def fisher_exact(successes: int, trials: int, control_successes: int, control_tr
 def smallest_detectable_excess(
     control_successes: int, trials: int, *, level: float = 0.05, power: float = 0.8
 ) -> float:
-    """The smallest excess rate that `fisher_exact` would have found, with both groups of the same size.
+    """The smallest excess rate that `fisher_exact` would have found, both groups of one size.
 
     Args:
       control_successes: Successes of the control, taken as what it usually shows.
@@ -195,7 +190,9 @@ def hanley_mcneil(area: float, positives: int, negatives: int) -> float:
     first = area / (2 - area)
     second = 2 * area**2 / (1 + area)
     variance = (
-        area * (1 - area) + (positives - 1) * (first - area**2) + (negatives - 1) * (second - area**2)
+        area * (1 - area)
+        + (positives - 1) * (first - area**2)
+        + (negatives - 1) * (second - area**2)
     ) / (positives * negatives)
     return math.sqrt(max(0.0, variance))
 
@@ -207,7 +204,8 @@ def delong(positives: FloatArray, negatives: FloatArray) -> float:
       positives: Scores of the positives, at least 2.
       negatives: Scores of the negatives, at least 2.
 
-    Source: DeLong, DeLong and Clarke-Pearson (1988), doi:10.2307/2531595; ranks as in Sun and Xu (2014).
+    Source: DeLong, DeLong and Clarke-Pearson (1988), doi:10.2307/2531595; ranks as in Sun and Xu
+      (2014).
     """
     both = _midranks(np.concatenate([positives, negatives]))
     above = (both[: len(positives)] - _midranks(positives)) / len(negatives)
@@ -215,19 +213,17 @@ def delong(positives: FloatArray, negatives: FloatArray) -> float:
     return float(math.sqrt(above.var(ddof=1) / len(positives) + below.var(ddof=1) / len(negatives)))
 
 
-def auc_interval(positives: FloatArray, negatives: FloatArray, confidence: float = 0.95) -> Estimate:
+def auc_interval(
+    positives: FloatArray, negatives: FloatArray, confidence: float = 0.95
+) -> Estimate:
     """Area under the ROC curve with its DeLong interval.
 
-    Where the two groups do not overlap, DeLong's variance is zero; the smaller group then bounds the area as
+    Where the two groups do not overlap, DeLong's variance is zero; the smaller group then bounds
+    the area as
     Clopper and Pearson bound a rate never seen to fail.
 
-    Args:
-      positives: Scores of the positives, at least 2.
-      negatives: Scores of the negatives, at least 2.
-      confidence: Two-sided level in (0, 1).
-
     Returns:
-      (value, low, high), inside [0, 1].
+      (value, low, high), inside [0, 1]; both groups need at least 2 scores.
     """
     area = auc(positives, negatives)
     error = delong(positives, negatives)
@@ -239,11 +235,16 @@ def auc_interval(positives: FloatArray, negatives: FloatArray, confidence: float
 
 
 def true_positive_rate(
-    positives: FloatArray, negatives: FloatArray, *, false_positive_rate: float = 0.01, confidence: float = 0.95
+    positives: FloatArray,
+    negatives: FloatArray,
+    *,
+    false_positive_rate: float = 0.01,
+    confidence: float = 0.95,
 ) -> Estimate:
     """Share of positives above the score that a stated share of negatives exceeds.
 
-    The interval allows for both samples: half of the error goes to where the threshold truly lies, half to the
+    The interval allows for both samples: half of the error goes to where the threshold truly lies,
+    half to the
     rate above it, each bounded as by Clopper and Pearson.
 
     Args:
@@ -259,9 +260,22 @@ def true_positive_rate(
     shared = (1 + confidence) / 2
     passed = range(n + 1)
     allowed = math.floor(false_positive_rate * n)
-    strict = max((k for k in passed[: allowed + 1] if clopper_pearson(k, n, shared).high <= false_positive_rate), default=-1)
-    loose = next((k for k in passed[allowed:] if clopper_pearson(k, n, shared).low >= false_positive_rate), n)
-    low = clopper_pearson(_above(positives, negatives, strict), len(positives), shared).low if strict >= 0 else 0.0
+    strict = max(
+        (
+            k
+            for k in passed[: allowed + 1]
+            if clopper_pearson(k, n, shared).high <= false_positive_rate
+        ),
+        default=-1,
+    )
+    loose = next(
+        (k for k in passed[allowed:] if clopper_pearson(k, n, shared).low >= false_positive_rate), n
+    )
+    low = (
+        clopper_pearson(_above(positives, negatives, strict), len(positives), shared).low
+        if strict >= 0
+        else 0.0
+    )
     high = clopper_pearson(_above(positives, negatives, loose), len(positives), shared).high
     return Estimate(_above(positives, negatives, allowed) / len(positives), low, high)
 
@@ -274,7 +288,9 @@ def _above(positives: FloatArray, negatives: FloatArray, allowed: int) -> int:
     return int((positives > threshold).sum())
 
 
-def person_multiplicities(persons: Groups, rng: np.random.Generator, *, draws: int | None = None) -> Groups:
+def person_multiplicities(
+    persons: Groups, rng: np.random.Generator, *, draws: int | None = None
+) -> Groups:
     """How often each row enters one bootstrap sample that draws whole persons with replacement.
 
     Args:
@@ -307,7 +323,8 @@ def bootstrap_mean(
       values: (n,), at least one row.
       rng: Source of the resampling.
       weights: (n,) nonnegative; equal if not given.
-      persons: (n,) numbers 0 .. persons - 1; whole persons are drawn. Every row is a person if not given.
+      persons: (n,) numbers 0 .. persons - 1; whole persons are drawn. Every row is a person if not
+        given.
       resamples: Bootstrap samples.
       confidence: Two-sided level in (0, 1).
 
@@ -368,7 +385,7 @@ def _check_rate(successes: int, trials: int) -> None:
 
 
 def person_numbers(identifiers: npt.ArrayLike | None, rows: int) -> Groups:
-    """Numbers 0 .. persons - 1 of each row's person; every row is a person where there are no identifiers.
+    """Number of each row's person, from 0; every row is a person where there are no identifiers.
 
     >>> person_numbers(["b", "a", "b"], 3).tolist(), person_numbers(None, 2).tolist()
     ([0, 1, 0], [0, 1])

@@ -1,8 +1,8 @@
 """What a command leaves behind: the folder of a run, and the result that is printed."""
 
 import json
-import os
 import shutil
+import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -62,25 +62,33 @@ class RunFolder:
         return self.path / "shareable"
 
     def require_free(self, *, overwrite: bool) -> None:
-        """Refuses a folder that holds something, unless it is to be replaced.
+        """Refuses a folder that holds something, unless it is to be replaced; leaves no trace.
 
         Raises:
           OutputError: If it is not empty, or cannot be made.
         """
+        if self.path.exists() and not self.path.is_dir():
+            raise OutputError(f"{self.path}: is a file. Choose another folder.")
+        require_writable(self.path)
+        if self.path.exists() and any(self.path.iterdir()) and not overwrite:
+            raise OutputError(f"{self.path}: already exists. Choose another folder, or add --overwrite.")
+
+    def make(self) -> None:
+        """Makes the folder and its internal part.
+
+        Raises:
+          OutputError: If it cannot be made.
+        """
         try:
-            if self.path.exists() and (not self.path.is_dir() or any(self.path.iterdir())):
-                if not overwrite:
-                    raise OutputError(f"{self.path}: already exists. Choose another folder, or add --overwrite.")
             self.path.mkdir(parents=True, exist_ok=True)
             self.internal.mkdir(exist_ok=True, mode=0o700)
             self.internal.chmod(0o700)
         except OSError as error:
             raise OutputError(f"{self.path}: cannot be made ({error.strerror}). Choose a folder you may write to.") from None
-        if not os.access(self.path, os.W_OK):
-            raise OutputError(f"{self.path}: cannot be written to. Choose a folder you may write to.")
 
-    def clear(self) -> None:
-        """Removes what an earlier run left, once the new run can no longer fail on its input."""
+    def renew(self) -> None:
+        """Makes the folder, without what an earlier run left, once the new run can no longer fail on its input."""
+        self.make()
         for name in ("model.medsynth", "synthetic.parquet"):
             (self.path / name).unlink(missing_ok=True)
         shutil.rmtree(self.shareable, ignore_errors=True)
@@ -115,10 +123,29 @@ class RunFolder:
 
 
 def require_free_file(path: Path, *, overwrite: bool) -> None:
-    """Refuses to replace a file unless told to.
+    """Refuses to replace a file unless told to, and a place where none can be written; leaves no trace.
 
     Raises:
-      OutputError: If it stands there.
+      OutputError: If it stands there, or its folder cannot be written to.
     """
+    if path.is_dir():
+        raise OutputError(f"{path}: is a folder. Name a file.")
     if path.exists() and not overwrite:
         raise OutputError(f"{path}: already exists. Choose another name, or add --overwrite.")
+    require_writable(path.parent)
+
+
+def require_writable(folder: Path) -> None:
+    """Tries whether a folder, or the nearest one above it that exists, takes a file; leaves no trace.
+
+    Raises:
+      OutputError: If it does not. Better before a budget is spent than after.
+    """
+    nearest = folder.absolute()
+    while not nearest.exists():
+        nearest = nearest.parent
+    try:
+        with tempfile.TemporaryFile(dir=nearest):
+            pass
+    except OSError as error:
+        raise OutputError(f"{folder}: cannot be written to ({error.strerror}). Choose a folder you may write to.") from None

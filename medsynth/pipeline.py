@@ -6,29 +6,29 @@
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import pandas as pd
 
 from medsynth import describe
+from medsynth.checking import check_table, refuse_unreadable
 from medsynth.encoding.codec import Codec, require_columns
 from medsynth.encoding.comparison import Comparison
 from medsynth.errors import DataError, InputError, UsageError
-from medsynth.fidelity.validation import findings
-from medsynth.fitting import FitRequest, bounding_key, claim_of, fit_model, open_ledger
-from medsynth.holdout import compare, held_out
+from medsynth.fitting import FitRequest, bounding_key, claim_of, fit_model, open_ledger, require_sound
+from medsynth.holdout import compare, held_out, require_share
 from medsynth.judging import attack, from_plain, measure, to_plain
 from medsynth.models.model_file import ModelFile, load_model, save_model
 from medsynth.outputs import Result, RunFolder, require_free_file
 from medsynth.planning import make_plan
+from medsynth.privacy.budget_file import budget_path
 from medsynth.privacy.ledger import Ledger
 from medsynth.progress import Progress, Silent
 from medsynth.publishing import provenance_of, write_report
-from medsynth.sampling.draw import Draw, draw
-from medsynth.sampling.provenance import read_provenance, replace_file, write_table
+from medsynth.sampling.draw import Draw, draw, generator, require_drawable
+from medsynth.sampling.provenance import read_provenance, require_table_name, write_table
 from medsynth.schema import load_schema, parse_schema
 from medsynth.sources.files import FileSource, read_frame
 from medsynth.sources.frame import FrameSource
@@ -48,13 +48,13 @@ def init(
 
     require_free_file(out, overwrite=overwrite)
     drafted = draft_schema(read_frame(data), name=out.stem, person=person, rows_are_persons=rows_are_persons)
-    replace_file(out, lambda target: target.write_text(drafted.text, encoding="utf-8", newline="\n"), mode=0o600)
-    return describe.drafted(out, drafted)
+    drafted.write(out)
+    return describe.drafted(out, load_schema(out).unconfirmed)
 
 
 def confirm(schema: Path, *, columns: Sequence[str] | None, private: bool) -> Result:
     """Turns `source: data` into public or private, on a person's word."""
-    from medsynth.schema.draft import confirm_schema
+    from medsynth.schema.confirm import confirm_schema
 
     confirmed = confirm_schema(schema, columns=columns, as_="private" if private else "public")
     return describe.confirmed(schema, confirmed)
@@ -65,7 +65,7 @@ def check(data: Path, schema_name: str) -> Result:
     schema = load_schema(schema_name)
     frame = read_frame(data)
     require_columns(frame.columns, schema.inputs)
-    return describe.checked(schema, findings(frame, schema))
+    return describe.checked(schema, check_table(frame, schema))
 
 
 def plan(schema_name: str, *, epsilon: float | None, delta: float | None, model: str) -> Result:
@@ -94,7 +94,9 @@ def fit(
     source = FileSource(path=data)
     _require_columns_and_origin(data, source, schema, allow_synthetic=allow_synthetic)
     request = FitRequest(schema=schema, model=model, epsilon=epsilon, delta=delta)
+    require_sound(request)
     fitted = fit_model(source, request, _ledger_for(data, schema, ledger), progress or Silent())
+    out.parent.mkdir(parents=True, exist_ok=True)
     save_model(out, fitted)
     return describe.fitted(out, fitted)
 
@@ -111,6 +113,7 @@ def sample(
     progress: Progress | None = None,
 ) -> Result:
     """Draws synthetic records; opens no private data, costs no privacy."""
+    require_table_name(out)
     require_free_file(out, overwrite=overwrite)
     file = load_model(model)
     drawn = draw_from(file, n=n, seed=seed, where=where, upsample=upsample, progress=progress or Silent())
@@ -131,7 +134,7 @@ def draw_from(
     codec = codec_of(file)
     progress.start("Drawing records")
     rows = codec.schema.privacy.persons if n is None else n
-    drawn = draw(file.fitted, codec, rows, np.random.default_rng(seed), where=where, upsample=upsample)
+    drawn = draw(file.fitted, codec, rows, generator(seed), where=where, upsample=upsample)
     progress.finish()
     return drawn
 
@@ -157,18 +160,34 @@ class Tables:
     holdout_share: float | None = None
     ledger: Path | None = None
 
-    def read(self, schema: "Schema", ledger: Ledger) -> tuple[pd.DataFrame, pd.DataFrame]:
-        """(train, holdout) rows."""
-        frame = read_frame(self.train)
-        require_columns(frame.columns, schema.inputs)
+    def __post_init__(self) -> None:
+        if self.holdout is None:
+            if self.holdout_share is None:
+                raise UsageError("Evaluation needs rows of other persons. Give --holdout.")
+            require_share(self.holdout_share)
+
+    def read(self, schema: "Schema") -> pd.DataFrame:
+        """All rows of `train`."""
+        return _read_table(self.train, schema)
+
+    def split(self, frame: pd.DataFrame, schema: "Schema", ledger: Ledger) -> tuple[pd.DataFrame, pd.DataFrame]:
+        """(train, holdout) rows, both with some.
+
+        Raises:
+          DataError: If nobody is left on one side.
+        """
         if self.holdout is not None:
-            holdout = read_frame(self.holdout)
-            require_columns(holdout.columns, schema.inputs)
-            return frame, holdout
-        if self.holdout_share is None:
-            raise UsageError("Evaluation needs rows of other persons. Give --holdout.")
-        out = held_out(frame, schema, self.holdout_share, ledger.key("persons held out"))
-        return frame[~out], frame[out]
+            train, holdout = frame, _read_table(self.holdout, schema)
+        else:
+            out = held_out(frame, schema, self.holdout_share or 0.0, ledger.key("persons held out"))
+            train, holdout = frame[~out], frame[out]
+        for part, rows in (("to fit", train), ("held out", holdout)):
+            if not len(rows):
+                raise DataError(
+                    f"Table: there is no record {part}, so nothing can be compared. Give a table with more persons, another "
+                    "--holdout-share or --holdout; `medsynth fit` needs no comparison."
+                )
+        return train, holdout
 
 
 def run(
@@ -192,19 +211,22 @@ def run(
     """Check, fit, sample, evaluate, audit, report."""
     progress = progress or Silent()
     folder = RunFolder(path=out)
-    schema = load_schema(schema_name)
-    _require_columns_and_origin(data, FileSource(path=data), schema, allow_synthetic=False)
     folder.require_free(overwrite=overwrite)
-    budget = _ledger_for(data, schema, ledger)
-    tables = Tables(train=data, holdout=holdout, holdout_share=None if holdout else holdout_share, ledger=ledger)
-    progress.start("Checking the table")
-    train, held = tables.read(schema, budget)
-    problems = findings(train, schema)
-    describe.refuse_unreadable(problems)
-
+    schema = load_schema(schema_name)
     request = FitRequest(schema=schema, model=model, epsilon=epsilon, delta=delta)
+    require_sound(request)
+    require_drawable(Codec(schema=schema), n or 0, seed=seed, where=where, upsample=upsample)
+    tables = Tables(train=data, holdout=holdout, holdout_share=None if holdout else holdout_share, ledger=ledger)
+    _require_columns_and_origin(data, FileSource(path=data), schema, allow_synthetic=False)
+
+    progress.start("Checking the table")
+    frame = tables.read(schema)
+    problems = check_table(frame, schema)
+    refuse_unreadable(problems)
+    budget = _ledger_for(data, schema, ledger)
+    train, held = tables.split(frame, schema, budget)
     file = fit_model(FrameSource(frame=train), request, budget, progress)
-    folder.clear()
+    folder.renew()
     save_model(folder.model, file)
     drawn = draw_from(file, n=n, seed=seed, where=where, upsample=upsample, progress=progress)
     write_table(drawn.frame, folder.synthetic, provenance_of(file))
@@ -251,6 +273,7 @@ def _judge(
         target = RunFolder(path=out)
         comparison = _comparison_of_files(synthetic, Tables(train=train, holdout=holdout), schema)
         target.require_free(overwrite=overwrite)
+        target.make()
         earlier = {}
         target.write_internal("run.json", describe.foreign_record(synthetic, comparison.schema))
     found = evaluators(comparison, progress or Silent())
@@ -268,8 +291,9 @@ def _comparison_of_run(folder: RunFolder) -> Comparison:
     tables = Tables(**{key: Path(value) if isinstance(value, str) else value for key, value in record["tables"].items()})
     file = load_model(folder.model)
     codec = codec_of(file)
-    ledger = _ledger_for(tables.train, codec.schema, tables.ledger)
-    train, holdout = tables.read(codec.schema, ledger)
+    # Opened, never made: a new budget file has other keys, so other persons would be held out.
+    ledger = Ledger.open(_ledger_path(tables.train, codec.schema, tables.ledger))
+    train, holdout = tables.split(tables.read(codec.schema), codec.schema, ledger)
     return compare(
         train, holdout, read_frame(folder.synthetic), codec=codec, key=bounding_key(ledger), claim=claim_of(file)
     )
@@ -278,7 +302,7 @@ def _comparison_of_run(folder: RunFolder) -> Comparison:
 def _comparison_of_files(synthetic: Path, tables: Tables, schema_name: str) -> Comparison:
     codec = Codec(schema=load_schema(schema_name))
     ledger = open_ledger(codec.schema)  # in memory: only its keys are used, nothing is released
-    train, holdout = tables.read(codec.schema, ledger)
+    train, holdout = tables.split(tables.read(codec.schema), codec.schema, ledger)
     released = read_frame(synthetic)
     require_columns(released.columns, codec.domain.names)
     return compare(train, holdout, released, codec=codec, key=bounding_key(ledger), claim=None)
@@ -295,6 +319,7 @@ def demo(out: Path, *, overwrite: bool = False, progress: Progress | None = None
     """The main job on real hospital stays that ship with medsynth."""
     folder = RunFolder(path=out)
     folder.require_free(overwrite=overwrite)
+    folder.make()
     ledger = folder.internal / "demo.ledger.jsonl"
     ledger.unlink(missing_ok=True)
     result = run(
@@ -318,7 +343,17 @@ def doctor() -> Result:
 
 def _ledger_for(data: Path, schema: "Schema", ledger: Path | None) -> Ledger:
     """The population's budget file, by default beside the data."""
-    return open_ledger(schema, ledger or data.parent / f"{schema.dataset.name}.ledger.jsonl")
+    return open_ledger(schema, _ledger_path(data, schema, ledger))
+
+
+def _ledger_path(data: Path, schema: "Schema", ledger: Path | None) -> Path:
+    return ledger or budget_path(data, schema.dataset.name)
+
+
+def _read_table(path: Path, schema: "Schema") -> pd.DataFrame:
+    frame = read_frame(path)
+    require_columns(frame.columns, schema.inputs)
+    return frame
 
 
 def _require_columns_and_origin(data: Path, source: FileSource, schema: "Schema", *, allow_synthetic: bool) -> None:

@@ -4,7 +4,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
-import numpy as np
 import pandas as pd
 from sklearn.base import BaseEstimator
 from sklearn.exceptions import NotFittedError
@@ -15,7 +14,7 @@ from medsynth.models.model_file import ModelFile, load_model, save_model
 from medsynth.privacy.guarantee import Guarantee
 from medsynth.privacy.ledger import Ledger
 from medsynth.progress import Silent
-from medsynth.sampling.draw import draw
+from medsynth.sampling.draw import draw, generator
 from medsynth.schema import Schema, load_schema, parse_schema
 from medsynth.sources.frame import FrameSource
 
@@ -53,6 +52,10 @@ class Synthesizer(BaseEstimator):  # type: ignore[misc]
         self.delta = delta
         self.model = model
         self.ledger = ledger
+
+    def __sklearn_clone__(self) -> Self:
+        """An unfitted copy that spends from the same ledger: a copied ledger would be a second budget."""
+        return type(self)(**self.get_params(deep=False))
 
     def fit(self, X: pd.DataFrame, y: object = None) -> Self:  # noqa: N803, ARG002 (scikit-learn's names)
         """Fits the model.
@@ -107,7 +110,7 @@ class Synthesizer(BaseEstimator):  # type: ignore[misc]
         file = self._fitted()
         codec = Codec(schema=parse_schema(file.schema, where="model"))
         rows = codec.schema.privacy.persons if n is None else n
-        return draw(file.fitted, codec, rows, np.random.default_rng(seed), where=where, upsample=upsample).frame
+        return draw(file.fitted, codec, rows, generator(seed), where=where, upsample=upsample).frame
 
     def save(self, path: "str | PathLike[str]") -> None:
         """Writes the model as one file that can be shared: noised measurements and public settings."""

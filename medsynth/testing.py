@@ -1,4 +1,4 @@
-"""Known-bad and known-good generators, so that you can test your own evaluation and anyone's synthesizer.
+"""Known-bad and known-good generators, to test your own evaluation and anyone's synthesizer.
 
 Each takes real rows and returns a table as a synthesizer would. What must catch, or pass, each:
 
@@ -23,18 +23,23 @@ if TYPE_CHECKING:
 
 AGES = ("0-17", "18-39", "40-64", "65-79", "80+")
 WARDS = ("cardiology", "general", "intensive", "oncology", "surgery")
+ANSWERS = ("no", "yes")
+KINDS = 24
 CHRONIC = tuple(f"chronic_{number}" for number in range(1, 9))
 
 
 def full_copy(train: pd.DataFrame, n: int, rng: np.random.Generator) -> pd.DataFrame:
-    """Training rows themselves: each once in random order, and again from the start where n is larger.
+    """Training rows themselves: each once in random order, and again where n is larger.
 
-    Must be caught by `leak.copies.exact_p`, `leak.copies.near_p` and `leak.membership.closest_record.auc`.
+    Must be caught by `leak.copies.exact_p`, `leak.copies.near_p` and
+    `leak.membership.closest_record.auc`.
     """
     return _rows(train, np.resize(rng.permutation(len(train)), n))
 
 
-def jittered_copy(train: pd.DataFrame, n: int, rng: np.random.Generator, *, cells: float = 0.1) -> pd.DataFrame:
+def jittered_copy(
+    train: pd.DataFrame, n: int, rng: np.random.Generator, *, cells: float = 0.1
+) -> pd.DataFrame:
     """Training rows, a share of whose cells is replaced by the same column of another random row.
 
     Must be caught by `leak.copies.near_p` and `leak.membership.closest_record.auc`.
@@ -42,16 +47,25 @@ def jittered_copy(train: pd.DataFrame, n: int, rng: np.random.Generator, *, cell
     copied = full_copy(train, n, rng)
     donors = independent_columns(train, n, rng)
     return pd.DataFrame(
-        {name: copied[name].where(pd.Series(rng.random(n) >= cells), donors[name]) for name in copied}
+        {
+            name: copied[name].where(pd.Series(rng.random(n) >= cells), donors[name])
+            for name in copied
+        }
     )
 
 
 def partial_copy(
-    train: pd.DataFrame, n: int, rng: np.random.Generator, *, share: float, rest: pd.DataFrame | None = None
+    train: pd.DataFrame,
+    n: int,
+    rng: np.random.Generator,
+    *,
+    share: float,
+    rest: pd.DataFrame | None = None,
 ) -> pd.DataFrame:
     """A stated share of verbatim training rows, hidden among innocent ones.
 
-    Must be caught by `leak.copies.exact_p`; areas under ROC curves and mean distances do not see it.
+    Must be caught by `leak.copies.exact_p`; areas under ROC curves and mean distances do not see
+    it.
 
     Args:
       train: Real rows.
@@ -76,12 +90,15 @@ def independent_columns(train: pd.DataFrame, n: int, rng: np.random.Generator) -
 
     Must pass every attack, and score at the floor of `fidelity.tv2.*` and `fidelity.tv3.*`.
     """
-    columns = {name: train[name].iloc[rng.integers(0, len(train), n)].reset_index(drop=True) for name in train}
+    columns = {
+        name: train[name].iloc[rng.integers(0, len(train), n)].reset_index(drop=True)
+        for name in train
+    }
     return pd.DataFrame(columns)
 
 
 def second_sample(others: pd.DataFrame, n: int, rng: np.random.Generator) -> pd.DataFrame:
-    """Real rows of people who are neither in train nor in the holdout, each once as long as they last.
+    """Real rows of people neither in train nor in the holdout, each once as long as they last.
 
     Must pass every attack, and score at the ceiling of every fidelity figure.
     """
@@ -95,25 +112,28 @@ def simulated_patients(n: int, rng: np.random.Generator) -> pd.DataFrame:
     (3, 15)
     """
     world = np.random.default_rng(2026)  # the population is the same for every draw
-    kind = rng.choice(24, size=n, p=world.dirichlet(np.full(24, 2.0)))
-    age = _choice(world.dirichlet(np.full(len(AGES), 0.6), size=24)[kind], rng)
-    stay = np.clip(rng.poisson(world.uniform(1, 12, 24)[kind]), 1, 30)
-    columns: dict[str, Any] = {
-        "person": np.arange(n),
-        "age": pd.Categorical.from_codes(age, AGES, ordered=True),
-        "sex": pd.Categorical.from_codes((rng.random(n) < world.uniform(0.2, 0.8, 24)[kind]).astype(int), ("F", "M")),
-        "ward": pd.Categorical.from_codes(_choice(world.dirichlet(np.full(len(WARDS), 0.5), size=24)[kind], rng), WARDS),
-        "stay": stay,
-        "charge": np.round(np.exp(rng.normal(world.uniform(5, 9, 24)[kind], 0.5)).clip(1, 99_999), 2),
-    }
-    rates = world.beta(0.4, 1.2, size=(24, len(CHRONIC)))[kind]
-    columns |= {
-        name: pd.Categorical.from_codes((rng.random(n) < rates[:, position]).astype(int), ("no", "yes"))
-        for position, name in enumerate(CHRONIC)
-    }
-    risk = 1 / (1 + np.exp(2.5 - 0.4 * age - 0.1 * stay - world.normal(0, 0.7, 24)[kind]))
-    columns["died"] = pd.Categorical.from_codes((rng.random(n) < risk).astype(int), ("no", "yes"))
-    return pd.DataFrame(columns)
+    kind = rng.choice(KINDS, size=n, p=world.dirichlet(np.full(KINDS, 2.0)))
+    age = _choice(world.dirichlet(np.full(len(AGES), 0.6), size=KINDS)[kind], rng)
+    ward = _choice(world.dirichlet(np.full(len(WARDS), 0.5), size=KINDS)[kind], rng)
+    stay = np.clip(rng.poisson(world.uniform(1, 12, KINDS)[kind]), 1, 30)
+    charge = np.exp(rng.normal(world.uniform(5, 9, KINDS)[kind], 0.5)).clip(1, 99_999)
+    rates = world.beta(0.4, 1.2, size=(KINDS, len(CHRONIC)))[kind]
+    risk = 1 / (1 + np.exp(2.5 - 0.4 * age - 0.1 * stay - world.normal(0, 0.7, KINDS)[kind]))
+    return pd.DataFrame(
+        {
+            "person": np.arange(n),
+            "age": _labelled(age, AGES, ordered=True),
+            "sex": _labelled(rng.random(n) < world.uniform(0.2, 0.8, KINDS)[kind], ("F", "M")),
+            "ward": _labelled(ward, WARDS),
+            "stay": stay,
+            "charge": np.round(charge, 2),
+            **{
+                name: _labelled(rng.random(n) < rates[:, position], ANSWERS)
+                for position, name in enumerate(CHRONIC)
+            },
+            "died": _labelled(rng.random(n) < risk, ANSWERS),
+        }
+    )
 
 
 def simulated_schema(persons: int = 10_000, **changes: Any) -> "Schema":
@@ -135,11 +155,24 @@ def simulated_schema(persons: int = 10_000, **changes: Any) -> "Schema":
             "sex": {"kind": "category", "values": ["F", "M"]},
             "ward": {"kind": "category", "values": list(WARDS)},
             "stay": {"kind": "integer", "min": 1, "max": 30},
-            "charge": {"kind": "decimal", "min": 1, "max": 99_999, "places": 2, "scale": "log", "bins": 24},
+            "charge": {
+                "kind": "decimal",
+                "min": 1,
+                "max": 99_999,
+                "places": 2,
+                "scale": "log",
+                "bins": 24,
+            },
             **{name: dict(binary) for name in CHRONIC},
             "died": dict(binary),
         },
-        "rare": [{"name": "intensive", "where": "ward == 'intensive' and chronic_1 == 'yes'", "keep_with": ["age", "sex"]}],
+        "rare": [
+            {
+                "name": "intensive",
+                "where": "ward == 'intensive' and chronic_1 == 'yes'",
+                "keep_with": ["age", "sex"],
+            }
+        ],
         "utility": {"target": "died", "positive": "yes"},
     }
     return build_schema(sections | changes)
@@ -147,6 +180,14 @@ def simulated_schema(persons: int = 10_000, **changes: Any) -> "Schema":
 
 def _rows(frame: pd.DataFrame, rows: npt.NDArray[np.intp]) -> pd.DataFrame:
     return frame.iloc[rows].reset_index(drop=True)
+
+
+def _labelled(
+    codes: npt.NDArray[Any], labels: tuple[str, ...], *, ordered: bool = False
+) -> "pd.Series[Any]":
+    return pd.Series(
+        pd.Categorical.from_codes(codes.astype(int), pd.Index(labels), ordered=ordered)
+    )
 
 
 def _choice(chances: npt.NDArray[np.float64], rng: np.random.Generator) -> npt.NDArray[np.int64]:

@@ -10,7 +10,12 @@ from medsynth import inference
 
 @pytest.mark.parametrize(
     ("successes", "trials", "low", "high"),
-    [(81, 263, 0.2553, 0.3662), (15, 148, 0.0624, 0.1605), (0, 20, 0.0, 0.1611), (1, 29, 0.0061, 0.1718)],
+    [
+        (81, 263, 0.2553, 0.3662),
+        (15, 148, 0.0624, 0.1605),
+        (0, 20, 0.0, 0.1611),
+        (1, 29, 0.0061, 0.1718),
+    ],
 )
 def test_wilson_interval_matches_published_table(successes, trials, low, high):
     # Newcombe (1998), Statistics in Medicine 17:857, table I, method 3.
@@ -19,7 +24,12 @@ def test_wilson_interval_matches_published_table(successes, trials, low, high):
 
 @pytest.mark.parametrize(
     ("successes", "trials", "low", "high"),
-    [(81, 263, 0.2527, 0.3676), (15, 148, 0.0578, 0.1617), (0, 20, 0.0, 0.1684), (1, 29, 0.0009, 0.1776)],
+    [
+        (81, 263, 0.2527, 0.3676),
+        (15, 148, 0.0578, 0.1617),
+        (0, 20, 0.0, 0.1684),
+        (1, 29, 0.0009, 0.1776),
+    ],
 )
 def test_clopper_pearson_matches_published_table(successes, trials, low, high):
     # Newcombe (1998), Statistics in Medicine 17:857, table I, method 5.
@@ -70,7 +80,10 @@ def test_smallest_detectable_excess_of_two_records_is_one():
 
 def test_auc_counts_ties_half_and_agrees_with_scikit_learn():
     rng = np.random.default_rng(0)
-    positives, negatives = rng.integers(1, 6, 40).astype(float), rng.integers(0, 5, 60).astype(float)
+    positives, negatives = (
+        rng.integers(1, 6, 40).astype(float),
+        rng.integers(0, 5, 60).astype(float),
+    )
     truth = np.r_[np.ones(40), np.zeros(60)]
     assert inference.auc(positives, negatives) == pytest.approx(
         roc_auc_score(truth, np.r_[positives, negatives])
@@ -78,12 +91,14 @@ def test_auc_counts_ties_half_and_agrees_with_scikit_learn():
 
 
 def test_hanley_mcneil_matches_published_example():
-    # Hanley and McNeil (1982): 58 normal, 51 abnormal images, area 0.893, standard error 0.032 (rounded inputs).
+    # Hanley and McNeil (1982): 58 normal, 51 abnormal images, area 0.893, standard error 0.032
+    # (rounded inputs).
     assert inference.hanley_mcneil(0.893, 51, 58) == pytest.approx(0.032, abs=1e-3)
 
 
 def test_delong_error_by_hand():
-    # Positives 3, 1 beat negatives 2, 0 in 2 and 1 of 2 pairs: components (1, 1/2) and (1/2, 1), variance 1/8 each.
+    # Positives 3, 1 beat negatives 2, 0 in 2 and 1 of 2 pairs: components (1, 1/2) and (1/2, 1),
+    # variance 1/8 each.
     error = inference.delong(np.array([3.0, 1.0]), np.array([2.0, 0.0]))
     assert error == pytest.approx(math.sqrt(0.125 / 2 + 0.125 / 2))
 
@@ -103,7 +118,8 @@ def test_true_positive_rate_by_hand():
 
 
 def test_true_positive_rate_interval_covers_chance():
-    # 200 repeats at nominal coverage of at least 0.95; fewer than 180 covered has probability below 1e-3.
+    # 200 repeats at nominal coverage of at least 0.95; fewer than 180 covered has probability below
+    # 1e-3.
     rng = np.random.default_rng(5)
     covered = 0
     for _ in range(200):
@@ -116,7 +132,11 @@ def test_bootstrap_mean_weights_rows_and_draws_whole_persons():
     values = np.array([0.0, 0.0, 1.0, 1.0])
     persons = np.array([0, 0, 1, 1])
     estimate = inference.bootstrap_mean(
-        values, np.random.default_rng(1), weights=np.array([1.0, 1.0, 3.0, 3.0]), persons=persons, resamples=200
+        values,
+        np.random.default_rng(1),
+        weights=np.array([1.0, 1.0, 3.0, 3.0]),
+        persons=persons,
+        resamples=200,
     )
     assert estimate == (0.75, 0.0, 1.0)
 
@@ -124,5 +144,6 @@ def test_bootstrap_mean_weights_rows_and_draws_whole_persons():
 def test_person_multiplicities_are_equal_within_a_person():
     persons = np.array([0, 1, 1, 2, 2, 2])
     drawn = inference.person_multiplicities(persons, np.random.default_rng(2), draws=50)
-    assert drawn[1] == drawn[2] and drawn[3] == drawn[4] == drawn[5]
+    assert drawn[1] == drawn[2]
+    assert drawn[3] == drawn[4] == drawn[5]
     assert drawn[[0, 1, 3]].sum() == 50

@@ -10,8 +10,8 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from medsynth.encoding.cells import factorized
 from medsynth.encoding.domain import IntArray
+from medsynth.encoding.raw import factorized, moments, numbers
 from medsynth.privacy.mechanisms import UNITS_PER_PERSON
 from medsynth.schema.texts import canonical_text
 
@@ -95,7 +95,9 @@ def person_digests(identifiers: pd.Series, key: bytes) -> HashArray:
 def _hash_texts(texts: npt.NDArray[Any], key: bytes) -> HashArray:
     if not len(texts):
         return np.empty(0, dtype=np.uint64)
-    return pd.util.hash_array(texts, hash_key=_printable(key), categorize=False)
+    # A text that is no valid Unicode cannot be hashed as it is.
+    safe = [text.encode("utf-8", "backslashreplace").decode("utf-8") for text in texts]
+    return pd.util.hash_array(np.array(safe, dtype=object), hash_key=_printable(key), categorize=False)
 
 
 def _printable(key: bytes) -> str:
@@ -115,7 +117,5 @@ def row_hashes(codes: IntArray, key: bytes) -> HashArray:
 
 def order_values(values: pd.Series, kind: str) -> npt.NDArray[np.float64]:
     """Sort keys of the declared order column: its rank by date or number; unreadable cells come first."""
-    if kind == "date":
-        read = pd.to_datetime(values, errors="coerce", format="ISO8601", utc=True)
-        return read.astype("int64").to_numpy(dtype=np.float64)
-    return pd.to_numeric(values, errors="coerce").fillna(-np.inf).to_numpy(dtype=np.float64)
+    read = moments(values) if kind == "date" else numbers(values)
+    return np.where(np.isnan(read), -np.inf, read)

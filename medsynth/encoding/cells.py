@@ -4,7 +4,7 @@ Encoding is a per-value map that never fails: a value outside the declared domai
 cell, else missing if it may be missing, else the nearest declared value.
 """
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Protocol
@@ -14,6 +14,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from medsynth.encoding.domain import Attribute, IntArray
+from medsynth.encoding.raw import factorized
 from medsynth.schema.texts import OTHER, canonical_text
 
 BoolArray = npt.NDArray[np.bool_]
@@ -107,12 +108,3 @@ def codes_of_uniques(values: pd.Series, cell_of: Any) -> IntArray:
     codes, uniques = factorized(values)
     cells = np.array([cell_of(value) for value in uniques] + [cell_of(None)], dtype=np.int32)
     return cells[codes]
-
-
-def factorized(values: pd.Series) -> tuple[npt.NDArray[np.intp], Sequence[Any]]:
-    """Distinct values and the position of each row's among them, -1 for an empty cell; content that cannot be hashed
-    goes by its text."""
-    try:
-        return pd.factorize(values)
-    except TypeError:
-        return pd.factorize(values.map(lambda value: value if isinstance(value, Hashable) else str(value)))

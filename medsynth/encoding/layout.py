@@ -9,6 +9,7 @@ from medsynth.encoding.categories import CategoryCells
 from medsynth.encoding.cells import Cells, Tail
 from medsynth.encoding.domain import IntArray
 from medsynth.encoding.numbers import NumberCells, TickArray, evenly, with_cuts
+from medsynth.encoding.raw import WRITTEN_TRUTHS
 
 if TYPE_CHECKING:
     from medsynth.schema import Schema
@@ -54,18 +55,14 @@ def _category(name: str, column: Any, cuts: tuple[tuple[str, Any], ...]) -> Cate
 
 def _boolean(name: str, column: Any, cuts: tuple[tuple[str, Any], ...]) -> CategoryCells:
     values = (column.false, column.true)
-    plain = column.false is False and column.true is True and not column.missing_codes
+    wordless = column.false is False and column.true is True
     return CategoryCells(
         name=name,
         values=values,
         tail=_tail(column, 2),
-        dtype="boolean" if plain else "category",
-        normalise=_TRUTH.get if plain else None,
+        dtype="boolean" if wordless and not column.missing_codes else "category",
+        normalise=WRITTEN_TRUTHS.get if wordless else None,
     )
-
-
-_TRUTH = {"1": "true", "t": "true", "T": "true", "True": "true", "TRUE": "true",
-          "0": "false", "f": "false", "F": "false", "False": "false", "FALSE": "false"}  # fmt: skip
 
 
 def _code(name: str, column: Any, cuts: tuple[tuple[str, Any], ...]) -> CategoryCells:

@@ -16,10 +16,12 @@ import pandas as pd
 
 from medsynth.encoding.cells import BoolArray, Tail, codes_of_uniques, groups_with_tail
 from medsynth.encoding.domain import Attribute, IntArray
+from medsynth.encoding.raw import moments, numbers
 from medsynth.errors import UsageError
 from medsynth.schema.texts import canonical_text
 
 TickArray = npt.NDArray[np.int64]
+MICROSECONDS_PER_DAY = 86_400_000_000
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -58,30 +60,27 @@ class NumberCells:
 
     def encode(self, values: pd.Series) -> IntArray:
         """Codes of raw values, (n,) int32; total."""
-        numbers = self._numbers(values)
-        readable = ~np.isnan(numbers)
-        ticks = np.clip(np.nan_to_num(numbers), -9.0e15, 9.0e15).round().astype(np.int64)
+        in_ticks = self._in_ticks(values)
+        readable = ~np.isnan(in_ticks)
+        ticks = np.clip(np.nan_to_num(in_ticks), -9.0e15, 9.0e15).round().astype(np.int64)
         cells = np.searchsorted(self.starts, ticks, side="right") - 1
         cells = np.clip(cells, 0, len(self.starts) - 1).astype(np.int32)
         if not readable.all():
             cells[~readable] = codes_of_uniques(values[~readable], self._unreadable_cell)
         for text, cell in self.tail.code_cells.items():
-            cells[numbers == self._tick_of(text)] = cell
+            cells[in_ticks == self._tick_of(text)] = cell
         return cells
 
-    def _numbers(self, values: pd.Series) -> npt.NDArray[np.float64]:
+    def _in_ticks(self, values: pd.Series) -> npt.NDArray[np.float64]:
         """Raw values in ticks, NaN where they cannot be read."""
         if self.dtype == "date":
             return _days(values)
-        try:
-            numbers = pd.to_numeric(values, errors="coerce")
-        except (TypeError, ValueError):  # nested content: its text decides
-            numbers = pd.to_numeric(values.map(str), errors="coerce")
         # 0.07 / 0.01 is not 7: ticks are compared as integers, so what is nearly one becomes one.
-        return np.round(numbers.to_numpy(dtype=np.float64, na_value=np.nan) / self.step, 6)
+        with np.errstate(over="ignore"):
+            return np.round(numbers(values) / self.step, 6)
 
     def _tick_of(self, text: str) -> float:
-        return float(self._numbers(pd.Series([text], dtype="object"))[0])
+        return float(self._in_ticks(pd.Series([text], dtype="object"))[0])
 
     def _unreadable_cell(self, value: Any) -> int:
         known = None if value is None else self.tail.code_cells.get(canonical_text(value))
@@ -153,14 +152,7 @@ def _number_or_nan(value: Any) -> float:
 
 
 def _days(values: pd.Series) -> npt.NDArray[np.float64]:
-    try:
-        dates = pd.to_datetime(values, errors="coerce", format="ISO8601", utc=True)
-    except (TypeError, ValueError):  # nested or mixed content: its text decides
-        dates = pd.to_datetime(values.map(str), errors="coerce", format="ISO8601", utc=True)
-    days = dates.dt.tz_localize(None).to_numpy().astype("datetime64[D]")
-    numbers = days.astype(np.int64).astype(np.float64)
-    numbers[np.isnat(days)] = np.nan
-    return numbers
+    return np.floor(moments(values) / MICROSECONDS_PER_DAY)
 
 
 def _compare(operator: str, left: Any, right: Any) -> BoolArray:

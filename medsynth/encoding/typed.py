@@ -2,9 +2,10 @@
 
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pandas as pd
 
-from medsynth.encoding.cells import factorized
+from medsynth.encoding.raw import WRITTEN_TRUTHS, factorized, moments, numbers
 from medsynth.schema.texts import canonical_text
 
 
@@ -33,19 +34,31 @@ def typed_column(values: pd.Series, column: Any) -> pd.Series:
     codes = {canonical_text(code) for code in getattr(column, "missing_codes", ())}
     match column.kind:
         case "integer" | "decimal":
-            numbers = pd.to_numeric(values, errors="coerce").astype("float64")
+            read = pd.Series(numbers(values), index=values.index, name=values.name)
             texts = {float(code) for code in codes if _is_number(code)}
-            return numbers.mask(numbers.isin(texts)) if texts else numbers
+            return read.mask(read.isin(texts)) if texts else read
         case "date":
-            return pd.to_datetime(values, errors="coerce", format="ISO8601", utc=True).dt.tz_localize(None)
+            return _timestamps(values)
         case "category" | "code":
             return _texts(values, codes, declared=getattr(column, "values", None))
         case "boolean" if column.true is not True:
             return _texts(values, codes, declared=[column.false, column.true])
         case "boolean":
-            return _texts(values, codes).map({"true": True, "false": False, "1": True, "0": False})
+            return _texts(values, codes).map(_truth)
         case _:
             return values
+
+
+def _truth(text: object) -> bool | None:
+    written = WRITTEN_TRUTHS.get(str(text))
+    return None if written is None else written == "true"
+
+
+def _timestamps(values: pd.Series) -> pd.Series:
+    read = moments(values)
+    known = np.nan_to_num(read).astype(np.int64).astype("datetime64[us]")
+    known[np.isnan(read)] = np.datetime64("NaT")
+    return pd.Series(known, index=values.index, name=values.name)
 
 
 def _is_number(text: str) -> bool:

@@ -1,4 +1,4 @@
-"""The two fixed learners of the utility figures, on encoded columns, and weighted measures of what they predict."""
+"""The two fixed learners of the utility figures, and weighted measures of what they predict."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -36,9 +36,11 @@ class Feature:
 
 
 def features_of(attributes: Sequence[Attribute], excluded: frozenset[str]) -> tuple[Feature, ...]:
-    """All columns but the excluded; a list of more than 100 codes enters at its coarsest public level (chapters)."""
+    """All columns but the excluded; more than 100 codes enter at their coarsest public level."""
     return tuple(
-        _feature(position, attribute) for position, attribute in enumerate(attributes) if attribute.name not in excluded
+        _feature(position, attribute)
+        for position, attribute in enumerate(attributes)
+        if attribute.name not in excluded
     )
 
 
@@ -51,21 +53,25 @@ def _feature(position: int, attribute: Attribute) -> Feature:
 
 
 def as_integers(codes: IntArray, features: Sequence[Feature]) -> npt.NDArray[np.float32]:
-    """Groups (n, features); cells behind the ordered ones of an ordered column are left blank (NaN)."""
+    """Groups (n, features); cells behind the ordered ones of a column are left blank (NaN)."""
     table = np.empty((len(codes), len(features)), dtype=np.float32)
     for column, feature in enumerate(features):
         groups = feature.groups[codes[:, feature.position]]
-        table[:, column] = np.where(groups < feature.ordered, groups, np.nan) if feature.ordered else groups
+        table[:, column] = (
+            np.where(groups < feature.ordered, groups, np.nan) if feature.ordered else groups
+        )
     return table
 
 
 def as_indicators(codes: IntArray, features: Sequence[Feature]) -> sparse.csr_matrix:
-    """One 0/1 column per group of a list of values; a rank in [0, 1] and a 0/1 column per tail cell of an ordered one."""
+    """Indicators of every group; an ordered column gives one rank in [0, 1] and its tail cells."""
     rows, columns, values, start = [], [], [], 0
     everyone = np.arange(len(codes))
     for feature in features:
         groups = feature.groups[codes[:, feature.position]]
-        first = max(0, feature.ordered - 1)  # an ordered column's ranks share one column, in front of its tail
+        first = max(
+            0, feature.ordered - 1
+        )  # an ordered column's ranks share one column, in front of its tail
         ranked = groups < feature.ordered
         rows.append(everyone)
         columns.append(start + np.where(ranked, 0, groups - first))
@@ -82,8 +88,14 @@ def boosting(features: Sequence[Feature], *, regression: bool = False) -> Any:
     listed = [not feature.ordered and 2 < feature.size <= MOST_CATEGORIES for feature in features]
     learner = HistGradientBoostingRegressor if regression else HistGradientBoostingClassifier
     return learner(
-        max_iter=100, learning_rate=0.1, max_leaf_nodes=31, min_samples_leaf=20, l2_regularization=1.0,
-        categorical_features=listed, early_stopping=False, random_state=SEED,
+        max_iter=100,
+        learning_rate=0.1,
+        max_leaf_nodes=31,
+        min_samples_leaf=20,
+        l2_regularization=1.0,
+        categorical_features=listed,
+        early_stopping=False,
+        random_state=SEED,
     )
 
 
@@ -97,7 +109,7 @@ def linear(*, regression: bool = False) -> Any:
 
 
 def weighted_auc(truth: BoolArray, beliefs: FloatArray, weights: FloatArray) -> float:
-    """Weighted probability that a positive is believed in more than a negative, ties half; NaN without both.
+    """Weighted chance that a positive is believed in more than a negative; NaN without both.
 
     >>> weighted_auc(np.array([True, False]), np.array([0.2, 0.2]), np.ones(2))
     0.5
@@ -148,8 +160,6 @@ class Ranked:
             return float("nan")
         precision = hits / np.maximum(hits + misses, np.finfo(float).tiny)
         return float((np.diff(hits, prepend=0.0) * precision).sum() / hits[-1])
-
-
 
 
 def weighted_r2(truth: FloatArray, beliefs: FloatArray, weights: FloatArray) -> float:

@@ -1,4 +1,4 @@
-"""How far the synthetic rows lie from the noisy tables the model published: the fidelity that may be shared."""
+"""How far synthetic rows lie from the published noisy tables: the fidelity that may be shared."""
 
 import math
 from collections.abc import Sequence
@@ -19,14 +19,20 @@ WORDS = {1: "single columns", 2: "pairs of columns"}
 class Measured:
     """Mean total variation distance to the noisy 1- and 2-way tables of the claim.
 
-    A function of the synthetic rows and the claim only, so it costs no privacy and is SHAREABLE. The ceiling is the
-    distance that the known noise alone would show if the synthetic table were exactly right. The floor of the 2-way
+    A function of the synthetic rows and the claim only, so it costs no privacy and is SHAREABLE.
+    The ceiling is the
+    distance that the known noise alone would show if the synthetic table were exactly right. The
+    floor of the 2-way
     figure is what the product of the synthetic table's own columns would score.
     """
 
     names: ClassVar[tuple[str, ...]] = ("measured",)
 
-    def evaluate(self, comparison: Comparison, rng: np.random.Generator) -> Evaluation:
+    def evaluate(
+        self,
+        comparison: Comparison,
+        rng: np.random.Generator,  # noqa: ARG002 - part of the protocol, nothing is drawn here
+    ) -> Evaluation:
         """Scores `fidelity.tv{1,2}.measured` and the chart of the worst tables."""
         claim = comparison.claim
         if claim is None or not claim.measurements or not comparison.synthetic_weights.sum() > 0:
@@ -45,7 +51,7 @@ class Measured:
 
 
 def estimated_persons(claim: Claim) -> float:
-    """Number of persons from the noisy tables themselves, each weighted by the noise of its total; at least 1."""
+    """Number of persons from the noisy tables, each weighted by its noise; at least 1."""
     tables = claim.measurements
     precision = np.array([1 / max(table.noisy.size * table.sigma**2, 1e-12) for table in tables])
     totals = np.array([table.noisy.sum() for table in tables])
@@ -64,7 +70,7 @@ def synthetic_shares(comparison: Comparison, table: MeasuredTable) -> FloatArray
 
 
 def noise_distance(table: MeasuredTable, persons: float) -> tuple[float, float]:
-    """Mean and standard deviation of the distance that noise alone causes: half a sum of |N(0, sigma)|."""
+    """Mean and deviation of the distance noise alone causes: half a sum of |N(0, sigma)|."""
     cells = table.noisy.size
     mean = 0.5 * cells * table.sigma * math.sqrt(2 / math.pi) / persons
     deviation = 0.5 * math.sqrt(cells * (1 - 2 / math.pi)) * table.sigma / persons
@@ -75,7 +81,9 @@ def _distances(comparison: Comparison, table: MeasuredTable, persons: float) -> 
     """Distance of the synthetic table, and of the product of its own columns."""
     shares, noisy = synthetic_shares(comparison, table), table.noisy / persons
     product = np.outer(shares.sum(axis=1), shares.sum(axis=0)) if shares.ndim == 2 else shares
-    own, floor = (float(total_variation(table_of.ravel(), noisy.ravel())) for table_of in (shares, product))
+    own, floor = (
+        float(total_variation(table_of.ravel(), noisy.ravel())) for table_of in (shares, product)
+    )
     return own, floor
 
 
@@ -84,14 +92,25 @@ def _score(ways: int, tables: Sequence[MeasuredTable], rows: FloatArray, persons
     value, expected = float(rows[:, 0].mean()), float(noise[:, 0].mean())
     half = 1.96 * float(np.sqrt((noise[:, 1] ** 2).sum()) / len(tables))
     baseline = float(rows[:, 1].mean()) if ways == 2 else None
-    against = f" The product of its single columns would score {baseline:.2%}." if baseline is not None else ""
+    against = (
+        f" The product of its single columns would score {baseline:.2%}."
+        if baseline is not None
+        else ""
+    )
     return Score(
         name=f"fidelity.tv{ways}.measured",
-        value=value, low=max(0.0, value - half), high=value + half, baseline=baseline, ceiling=expected,
-        better="lower", edition=Edition.SHAREABLE,
+        value=value,
+        low=max(0.0, value - half),
+        high=value + half,
+        baseline=baseline,
+        ceiling=expected,
+        better="lower",
+        edition=Edition.SHAREABLE,
         sentence=(
-            f"Averaged over the {len(tables):,} published noisy tables of {WORDS[ways]}, the synthetic table lies {value:.2%} "
-            f"from them (total variation; the noise moves this figure by about {half:.2%} either way). "
+            f"Averaged over the {len(tables):,} published noisy tables of {WORDS[ways]}, the "
+            f"synthetic table lies {value:.2%} "
+            f"from them (total variation; the noise moves this figure by about {half:.2%} either "
+            "way). "
             f"The published noise alone would show {expected:.2%}.{against}"
         ),
     )
@@ -99,8 +118,11 @@ def _score(ways: int, tables: Sequence[MeasuredTable], rows: FloatArray, persons
 
 def _untold(ways: int) -> Score:
     return Score(
-        name=f"fidelity.tv{ways}.measured", value=None, better="lower", edition=Edition.SHAREABLE,
-        sentence=f"No noisy tables of {WORDS[ways]} were published with this table, so nothing was compared.",
+        name=f"fidelity.tv{ways}.measured",
+        value=None,
+        better="lower",
+        edition=Edition.SHAREABLE,
+        sentence=f"No noisy tables of {WORDS[ways]} were published with it: nothing was compared.",
     )
 
 
@@ -109,14 +131,19 @@ def _worst(ways: int, tables: Sequence[MeasuredTable], rows: FloatArray, persons
     worst = np.argsort(noise[:, 0] - rows[:, 0], kind="stable")[:SHOWN_TABLES]
     value, half = rows[worst, 0], 1.96 * noise[worst, 1]
     arrays = {
-        "value": value, "low": np.maximum(0, value - half), "high": value + half, "ceiling": noise[worst, 0],
+        "value": value,
+        "low": np.maximum(0, value - half),
+        "high": value + half,
+        "ceiling": noise[worst, 0],
     }
     if ways == 2:
         arrays["baseline"] = rows[worst, 1]
     return Chart(
-        name=f"fidelity.measured.worst{ways}", kind="intervals", title=f"Noisy tables of {WORDS[ways]} met worst",
+        name=f"fidelity.measured.worst{ways}",
+        kind="intervals",
+        title=f"Noisy tables of {WORDS[ways]} met worst",
         labels=tuple(", ".join(tables[table].attributes) for table in worst),
         arrays={key: tuple(map(float, series)) for key, series in arrays.items()},
         edition=Edition.SHAREABLE,
-        sentence="Distance to each published noisy table, beside what its noise alone would show (ceiling).",
+        sentence="Distance to each published noisy table; its noise alone would show the ceiling.",
     )

@@ -15,9 +15,10 @@ PARTS: tuple[Part, ...] = ("train", "holdout", "synthetic")
 
 
 def column_overlays(comparison: Comparison, distances: FloatArray) -> tuple[Chart, ...]:
-    """Overlay charts of the utility target and the columns with the largest one-way distance, at most 12."""
+    """Bars of the utility target and of the columns with the largest distance, at most 12."""
     utility = comparison.schema.utility
-    key = [] if utility is None or utility.target not in comparison.domain else [comparison.domain.index(utility.target)]
+    target = utility.target if utility is not None else None
+    key = [comparison.domain.index(target)] if target and target in comparison.domain else []
     ranked = [int(position) for position in np.argsort(-distances, kind="stable")]
     shown = [*key, *[position for position in ranked if position not in key]][:SHOWN_COLUMNS]
     return tuple(_overlay(comparison, position, float(distances[position])) for position in shown)
@@ -27,14 +28,22 @@ def _overlay(comparison: Comparison, position: int, distance: float) -> Chart:
     attribute = comparison.domain.attributes[position]
     level = _bars_level(attribute)
     labels = group_labels(comparison, position, level)
-    series: dict[str, FloatArray] = {part: _shares(comparison, part, position, level) for part in PARTS}
+    series: dict[str, FloatArray] = {
+        part: _shares(comparison, part, position, level) for part in PARTS
+    }
     if level.size > SHOWN_BARS and not attribute.ordered:
         labels, series = _largest(labels, series)
     return Chart(
-        name=f"fidelity.column.{attribute.name}", kind="overlay", title=attribute.name, labels=labels,
+        name=f"fidelity.column.{attribute.name}",
+        kind="overlay",
+        title=attribute.name,
+        labels=labels,
         arrays={part: tuple(map(float, shares)) for part, shares in series.items()},
         edition=Edition.INTERNAL,
-        sentence=f"Shares of {attribute.name} in train, holdout and synthetic; total variation to train {distance:.3f}.",
+        sentence=(
+            f"Shares of {attribute.name} in train, holdout and synthetic; "
+            f"total variation to train {distance:.3f}."
+        ),
     )
 
 
@@ -50,8 +59,12 @@ def _shares(comparison: Comparison, part: Part, position: int, level: Level) -> 
     return shares
 
 
-def _largest(labels: tuple[str, ...], series: dict[str, FloatArray]) -> tuple[tuple[str, ...], dict[str, FloatArray]]:
+def _largest(
+    labels: tuple[str, ...], series: dict[str, FloatArray]
+) -> tuple[tuple[str, ...], dict[str, FloatArray]]:
     """The groups with most training rows, the rest together."""
     kept = np.argsort(-series["train"], kind="stable")[: SHOWN_BARS - 1]
-    shown = {part: np.append(shares[kept], 1 - shares[kept].sum()) for part, shares in series.items()}
+    shown = {
+        part: np.append(shares[kept], 1 - shares[kept].sum()) for part, shares in series.items()
+    }
     return (*[labels[group] for group in kept], REST), shown

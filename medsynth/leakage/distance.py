@@ -1,4 +1,4 @@
-"""Exact nearest neighbours in mixed columns: how many steps of its columns apart two rows are, block by block."""
+"""Exact nearest neighbours in mixed columns, block by block."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -20,7 +20,8 @@ NARROW = 200
 class Distance:
     """Gower's distance on cells: the mean over columns of a difference between 0 and 1.
 
-    Ordered cells differ by their ranks; values of a list, and cells that mean missing or other, by 0 or 1.
+    Ordered cells differ by their ranks; values of a list, and cells that mean missing or other, by
+    0 or 1.
 
     Source: Gower (1971), doi:10.2307/2528823.
     """
@@ -28,7 +29,7 @@ class Distance:
     attributes: Sequence[Attribute]
 
     def nearest(self, queries: IntArray, targets: IntArray) -> FloatArray:
-        """Distance of every query row (n, d) to its nearest target row (m, d); 1 where there are no targets.
+        """Distance of every query row (n, d) to its nearest target row (m, d); 1 without targets.
 
         Exact: every pair is looked at, in blocks that stay in the processor's cache.
         """
@@ -42,7 +43,7 @@ class Distance:
         return best / (STEPS * max(1, len(self.attributes)))
 
     def _scaled(self, codes: IntArray) -> npt.NDArray[np.int16]:
-        """Codes (d, n): ranks of ordered columns spread over 0 .. STEPS, their tail cells far from all and each other."""
+        """Codes (d, n): ranks spread over 0 .. STEPS, tail cells far from all and each other."""
         scaled = np.empty((len(self.attributes), len(codes)), dtype=np.int16)
         for position, attribute in enumerate(self.attributes):
             table = np.arange(attribute.size)
@@ -53,7 +54,9 @@ class Distance:
             scaled[position] = table.astype(np.int16)[codes[:, position]]
         return scaled
 
-    def _steps(self, queries: npt.NDArray[np.int16], targets: npt.NDArray[np.int16]) -> npt.NDArray[np.int32]:
+    def _steps(
+        self, queries: npt.NDArray[np.int16], targets: npt.NDArray[np.int16]
+    ) -> npt.NDArray[np.int32]:
         """Summed steps (q, m) between a block of queries (d, q) and a block of targets (d, m)."""
         shape = (queries.shape[1], targets.shape[1])
         total = np.zeros(shape, dtype=np.int32)

@@ -1,6 +1,7 @@
-"""Membership from marginals: where the released or published shares exceed the population's, the person was likelier in.
+"""Membership from marginals: where released shares exceed the population's, members are likelier.
 
-On models that measure marginals these are the strongest black-box attacks known, because they look exactly where the
+On models that measure marginals these are the strongest black-box attacks known, because they look
+exactly where the
 model looked.
 """
 
@@ -37,7 +38,8 @@ class Table:
 
     def counts(self, codes: IntArray, weights: FloatArray) -> FloatArray:
         """Weighted counts, flat."""
-        return np.bincount(self.cells(codes), weights, minlength=int(np.prod(self.shape)))
+        cells = int(np.prod(self.shape))
+        return np.bincount(self.cells(codes), weights, minlength=cells).astype(np.float64)
 
 
 def known_marginal_ratio(
@@ -45,7 +47,8 @@ def known_marginal_ratio(
 ) -> FloatArray:
     """Sum over the measured tables of log(released share / reference share) of each row's cell.
 
-    Without a claim the structure is unknown, and all pairs of columns are used at their coarsest public level, or a
+    Without a claim the structure is unknown, and all pairs of columns are used at their coarsest
+    public level, or a
     random 300 of them.
 
     Source: Golob et al. (2024), arXiv:2410.05506.
@@ -54,16 +57,19 @@ def known_marginal_ratio(
     population = comparison.codes("holdout")[reference]
     mass = np.ones(len(reference))  # one row per person already weighs persons equally
     for table in _attacked_tables(comparison, rng):
-        released = _smoothed(table.counts(comparison.codes("synthetic"), comparison.synthetic_weights))
+        released = _smoothed(
+            table.counts(comparison.codes("synthetic"), comparison.synthetic_weights)
+        )
         known = _smoothed(table.counts(population, mass))
         belief += (np.log(released) - np.log(known))[table.cells(rows)]
     return belief
 
 
 def published_table_ratio(comparison: Comparison, rows: IntArray, reference: Rows) -> FloatArray:
-    """Sum over the published noisy tables of the standardised surplus over the reference in each row's cell.
+    """Sum over the published noisy tables of the standardised surplus in each row's cell.
 
-    This is the likelihood ratio of "one person more in this cell" for a count whose variance is that of the noise, of the
+    This is the likelihood ratio of "one person more in this cell" for a count whose variance is
+    that of the noise, of the
     training sample and of the reference sample.
     """
     belief = np.zeros(len(rows))
@@ -108,7 +114,9 @@ def _coarse_pair(attributes: Sequence[Attribute], pair: tuple[int, int]) -> Tabl
         else np.arange(attributes[position].size, dtype=np.int32)
         for position in pair
     )
-    return Table(positions=pair, groups=groups, shape=tuple(int(cells.max()) + 1 for cells in groups))
+    return Table(
+        positions=pair, groups=groups, shape=tuple(int(cells.max()) + 1 for cells in groups)
+    )
 
 
 def _smoothed(counts: FloatArray) -> FloatArray:

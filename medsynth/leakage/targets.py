@@ -1,4 +1,4 @@
-"""Who is attacked: one row of each of so many persons, members from train and non-members from the holdout."""
+"""Who is attacked: one row per person, members from train and strangers from the holdout."""
 
 from dataclasses import dataclass
 
@@ -51,14 +51,20 @@ def one_row_each(comparison: Comparison, part: Part, rng: np.random.Generator) -
 
 def choose_pairs(comparison: Comparison, most: int, rng: np.random.Generator) -> tuple[Rows, Rows]:
     """At most so many members and equally many strangers, one row per person."""
-    members, strangers = one_row_each(comparison, "train", rng), one_row_each(comparison, "holdout", rng)
+    members, strangers = (
+        one_row_each(comparison, "train", rng),
+        one_row_each(comparison, "holdout", rng),
+    )
     size = min(most, len(members), len(strangers))
     return members[:size], strangers[:size]
 
 
 def choose_targets(comparison: Comparison, most: int, rng: np.random.Generator) -> Targets:
-    """Members, strangers and a reference; half of the holdout's persons at least are the reference."""
-    members, others = one_row_each(comparison, "train", rng), one_row_each(comparison, "holdout", rng)
+    """Members, strangers and a reference: at least half of the holdout's persons."""
+    members, others = (
+        one_row_each(comparison, "train", rng),
+        one_row_each(comparison, "holdout", rng),
+    )
     size = min(most, len(members), len(others) // 2)
     return Targets(members=members[:size], strangers=others[:size], reference=others[size:])
 

@@ -1,6 +1,7 @@
-"""What a model is, and what fitting one gives: the seam between noisy counts and everything after them."""
+"""What a model is and what fitting one gives: the seam between noisy counts and all after them."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
@@ -18,7 +19,7 @@ FloatArray = npt.NDArray[np.float64]
 
 
 class Fitted(Protocol):
-    """A distribution over the public domain, made of noisy counts; all it does is post-processing."""
+    """A distribution over the public domain, made of noisy counts; the rest is post-processing."""
 
     @property
     def domain(self) -> Domain:
@@ -35,13 +36,14 @@ class Fitted(Protocol):
         ...
 
     def share(self, condition: "Condition") -> tuple[float, float | None]:
-        """(probability of a condition, standard error from the measurement noise where it is known)."""
+        """(probability of a condition, its standard error from the noise where that is known)."""
         ...
 
     def sample(
         self, n: int, rng: np.random.Generator, given: "Condition | None" = None
     ) -> IntArray:
-        """Draws n rows of finest cells, shape (n, attributes) int32; with a condition, exactly given it.
+        """Draws n rows of finest cells, shape (n, attributes) int32; with a condition, exactly
+        given it.
 
         Raises:
           UsageError: If the condition has probability 0 in the model.
@@ -49,8 +51,28 @@ class Fitted(Protocol):
         ...
 
 
+@dataclass(frozen=True, kw_only=True)
+class Spending:
+    """One phase of a fit, forecast from public facts.
+
+    Attributes:
+      label: What is released.
+      share: Part of mu^2.
+      tables: Number of tables or scores.
+      cells: Noisy numbers to draw.
+      sigma: Noise on a cell in persons, where one person counts as one: the largest over the
+        phase's tables.
+    """
+
+    label: str
+    share: float
+    tables: int
+    cells: int
+    sigma: float
+
+
 class Model(Protocol):
-    """Public settings, as fields of a frozen dataclass; private data come in as arguments of `fit` alone."""
+    """Public settings, as fields of a frozen dataclass; private data only as arguments of `fit`."""
 
     def fit(
         self,
@@ -68,6 +90,11 @@ class Model(Protocol):
           ledger: Adds the noise and books it.
           persons: Stated number of persons, public.
           mu: Gaussian privacy budget this fit may spend.
-          progress: Hears of steps whose names and numbers follow from public facts and noisy values.
+          progress: Hears of steps whose names and numbers follow from public facts and noisy
+            values.
         """
+        ...
+
+    def spending(self, domain: Domain, *, persons: int, mu: float) -> tuple[Spending, ...]:
+        """Forecasts how a fit splits its budget, the one-way tables first; reads no data."""
         ...

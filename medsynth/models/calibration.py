@@ -1,7 +1,8 @@
 """Potentials of a junction tree -> probabilities: calibration, marginals, evidence.
 
-Hugin propagation with one `exp` per clique: messages towards the root are added as logarithms (so nothing overflows),
-messages away from it are ratios of separator probabilities. A log potential of -inf is a structural zero.
+Hugin propagation with one `exp` per clique: messages towards the root are added as logarithms (so
+nothing overflows), messages away from it are ratios of separator probabilities. A log potential of
+-inf is a structural zero.
 """
 
 from collections.abc import Mapping, Sequence
@@ -16,6 +17,8 @@ from medsynth.models.tree_marginals import joint_marginal, pair_marginals
 
 FloatArray = npt.NDArray[np.float64]
 
+SMALLEST_MESSAGE = 1e-290
+
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Calibrated:
@@ -23,10 +26,13 @@ class Calibrated:
 
     Attributes:
       tree: The junction tree.
-      log_potentials: One table per clique; the density is proportional to the exponential of their sum.
-      log_partition: Logarithm of the total of that exponential; -inf if every cell is a structural zero.
+      log_potentials: One table per clique; the density is proportional to the exponential of their
+        sum.
+      log_partition: Logarithm of the total of that exponential; -inf if every cell is a structural
+        zero.
       beliefs: Probabilities of each clique's cells.
-      duals: Dual values of the fit by nodes, for a warm start; empty if the potentials were not fitted.
+      duals: Dual values of the fit by nodes, for a warm start; empty if the potentials were not
+        fitted.
     """
 
     tree: JunctionTree
@@ -49,7 +55,9 @@ class Calibrated:
             return joint_marginal(self.tree, self.beliefs, self.separator_beliefs, nodes)
         return self.tree.embedding(self.tree.cliques[home], nodes).sum(self.beliefs[home])
 
-    def pair_marginals(self, levels: Sequence[int] | None = None) -> dict[tuple[int, int], FloatArray]:
+    def pair_marginals(
+        self, levels: Sequence[int] | None = None
+    ) -> dict[tuple[int, int], FloatArray]:
         """Exact probabilities of every pair of attributes.
 
         Args:
@@ -68,7 +76,8 @@ class Calibrated:
           evidence: Per attribute position, a weight in [0, 1] for each group at `tree.finest`.
 
         Returns:
-          (distribution given the evidence, probability of the evidence); with probability 0 the distribution is unchanged.
+          (distribution given the evidence, probability of the evidence); with probability 0 the
+          distribution is unchanged.
         """
         tree = self.tree
         potentials = list(self.log_potentials)
@@ -78,7 +87,9 @@ class Calibrated:
             assert home is not None  # finest levels are in the tree by definition
             with np.errstate(divide="ignore"):
                 logs = np.log(weights)
-            potentials[home] = potentials[home] + tree.embedding(tree.cliques[home], (node,)).spread(logs)
+            potentials[home] = potentials[home] + tree.embedding(
+                tree.cliques[home], (node,)
+            ).spread(logs)
         given = calibrate(tree, potentials)
         if given.log_partition == -np.inf:
             return self, 0.0
@@ -86,7 +97,7 @@ class Calibrated:
 
     @cached_property
     def separator_beliefs(self) -> tuple[FloatArray, ...]:
-        """Probabilities over each clique's separator towards its parent; a scalar 1 for the root."""
+        """Probabilities of each clique's separator towards its parent; a scalar 1 for the root."""
         return tuple(
             np.ones(()) if up is None else up.sum(belief)
             for up, belief in zip(self.tree.upward, self.beliefs, strict=True)
@@ -94,11 +105,9 @@ class Calibrated:
 
 
 def calibrate(tree: JunctionTree, log_potentials: Sequence[FloatArray]) -> Calibrated:
-    """Turns log potentials (one table per clique, -inf for a structural zero) into probabilities."""
-    beliefs, messages, log_partition = _collect(tree, log_potentials)
-    for clique, parent in enumerate(tree.parents):
-        if parent >= 0:
-            _pass_down(tree, clique, beliefs, messages)
+    """Turns log potentials (a table per clique, -inf for a structural zero) into probabilities."""
+    beliefs = [np.array(table) for table in log_potentials]
+    log_partition = propagate(tree, beliefs)
     return Calibrated(
         tree=tree,
         log_potentials=tuple(log_potentials),
@@ -107,42 +116,52 @@ def calibrate(tree: JunctionTree, log_potentials: Sequence[FloatArray]) -> Calib
     )
 
 
-def _collect(
-    tree: JunctionTree, log_potentials: Sequence[FloatArray]
-) -> tuple[list[FloatArray], list[FloatArray], float]:
-    """Passes messages from the leaves to the root.
+def propagate(tree: JunctionTree, tables: list[FloatArray]) -> float:
+    """Turns log potentials into probabilities in place.
 
     Returns:
-      (tables, messages, log partition): tables are scaled to sum 1, messages are their sums over each separator; only
-      the root's table is a probability yet.
+      The log partition; with -inf (every cell is a structural zero) all tables are 0.
     """
-    tables = list(log_potentials)
-    messages: list[FloatArray] = [np.ones(())] * len(tables)
-    log_scale = 0.0
-    for clique in range(len(tables) - 1, -1, -1):
-        peak = float(tables[clique].max())
-        if peak == -np.inf:
-            return [np.zeros(shape) for shape in tree.shapes], messages, -np.inf
-        table = np.exp(tables[clique] - peak)
-        mass = float(table.sum())
-        table /= mass
-        log_scale += peak + float(np.log(mass))
-        tables[clique] = table
-        up, down = tree.upward[clique], tree.downward[clique]
+    messages, log_partition = _collect(tree, tables)
+    if log_partition == -np.inf:
+        for table in tables:
+            table.fill(0.0)
+        return log_partition
+    for clique, (up, down) in enumerate(zip(tree.upward, tree.downward, strict=True)):
         if up is not None and down is not None:
-            messages[clique] = up.sum(table)
-            parent = tree.parents[clique]
+            target, current = down.sum(tables[tree.parents[clique]]), messages[clique]
+            # Below this a message has lost its digits; the target is as small unless the parent
+            # outweighs e^667.
+            ratio = np.divide(
+                target, current, out=np.zeros_like(target), where=current > SMALLEST_MESSAGE
+            )
+            tables[clique] *= up.spread(ratio)
+    return log_partition
+
+
+def _collect(tree: JunctionTree, tables: list[FloatArray]) -> tuple[list[FloatArray], float]:
+    """Passes messages from the leaves to the root, as logarithms.
+
+    Returns:
+      (sums of each table over its separator, log partition); the root's table is then a
+      probability, the others are the products of what lies below them, on any scale.
+    """
+    messages: list[FloatArray] = [np.ones(())] * len(tables)
+    log_partition = 0.0
+    for clique in range(len(tables) - 1, -1, -1):
+        table, up, down = tables[clique], tree.upward[clique], tree.downward[clique]
+        peak = float(table.max())
+        if peak == -np.inf:
+            return messages, -np.inf
+        table -= peak
+        np.exp(table, out=table)
+        message = table.sum() if up is None else up.sum(table)
+        mass = float(message.sum())
+        log_partition += peak + float(np.log(mass))
+        if down is None:
+            table /= mass
+        else:
+            messages[clique] = message
             with np.errstate(divide="ignore"):
-                tables[parent] = tables[parent] + down.spread(np.log(messages[clique]))
-    return tables, messages, log_scale
-
-
-def _pass_down(
-    tree: JunctionTree, clique: int, beliefs: list[FloatArray], messages: list[FloatArray]
-) -> None:
-    """Gives a clique the separator probabilities of its parent."""
-    up, down = tree.upward[clique], tree.downward[clique]
-    assert up is not None and down is not None  # called below the root only
-    target, current = down.sum(beliefs[tree.parents[clique]]), messages[clique]
-    ratio = np.divide(target, current, out=np.zeros_like(target), where=current > 0)
-    beliefs[clique] *= up.spread(ratio)
+                tables[tree.parents[clique]] += down.spread(np.log(message / mass))
+    return messages, log_partition

@@ -1,9 +1,11 @@
-"""Denoised one-way tables: scale by scale for ordered cells, by nonnegative mass elsewhere; all post-processing.
+"""Denoised one-way tables: scale by scale for ordered cells, by nonnegative mass elsewhere; all
+post-processing.
 
-One-way noise is the largest error left at small epsilon, and every level and expected pair count rests on it.
-Ordered cells are seen at every scale at once (a translation-invariant Haar transform); per scale, a mixture of normals
-learns how much of the spread is signal and each coefficient becomes its posterior mean. Nominal cells share a prior over
-nonnegative masses instead, per block of a public hierarchy, so that cells nobody falls into fall silent together.
+One-way noise is the largest error left at small epsilon, and every level and expected pair count
+rests on it. Ordered cells are seen at every scale at once (a translation-invariant Haar transform);
+per scale, a mixture of normals learns how much of the spread is signal and each coefficient becomes
+its posterior mean. Nominal cells share a prior over nonnegative masses instead, per block of a
+public hierarchy, so that cells nobody falls into fall silent together.
 """
 
 import numpy as np
@@ -27,7 +29,9 @@ PRIOR_MASSES = np.concatenate([[0.0], np.geomspace(0.1, 1.0, 6), np.arange(1.25,
 """Support of the prior of a nominal cell's mass, in units of the noise."""
 
 CERTAIN = 6.0
-"""A nominal cell above this many noise deviations stays as measured: the prior has nothing to add."""
+"""A nominal cell above this many noise deviations stays as measured: the prior has nothing to
+add.
+"""
 
 BLOCK_WEIGHT = 20.0
 """How many cells the prior of all cells counts for within a block of the hierarchy."""
@@ -53,8 +57,9 @@ def denoise_one_way(
     Returns:
       Masses, nonnegative, summing to the total.
 
-    Source: recipe, step 1 (ordered cells); nonparametric empirical Bayes, Kiefer and Wolfowitz (1956),
-      doi:10.1214/aoms/1177728066 (nominal cells); adaptive shrinkage after Stephens (2017), doi:10.1093/biostatistics/kxw041.
+    Source: recipe, step 1 (ordered cells); nonparametric empirical Bayes, Kiefer and Wolfowitz
+      (1956), doi:10.1214/aoms/1177728066 (nominal cells); adaptive shrinkage after Stephens (2017),
+      doi:10.1093/biostatistics/kxw041.
     """
     mass = max(float(noisy.sum()), 1.0) if total is None else total
     estimate = np.array(noisy, dtype=np.float64)
@@ -69,12 +74,14 @@ def denoise_one_way(
 def shrink_nominal(
     noisy: FloatArray, sigma: float, blocks: npt.NDArray[np.int32] | None = None
 ) -> FloatArray:
-    """Posterior mean masses of unordered cells under a nonnegative prior learned from the cells themselves.
+    """Posterior mean masses of unordered cells under a nonnegative prior learned from the cells
+    themselves.
 
     Args:
       noisy: Counts plus independent noise, shape (n,).
       sigma: Standard deviation of the noise.
-      blocks: Public group of each cell; cells of a block share a prior that leans on the prior of all.
+      blocks: Public group of each cell; cells of a block share a prior that leans on the prior of
+        all.
 
     Returns:
       Nonnegative masses where the noise is felt, the measured count elsewhere.
@@ -112,7 +119,7 @@ def _block_priors(
 
 
 def smooth(noisy: FloatArray, sigma: float) -> FloatArray:
-    """Shrinks the Haar details of an ordered table, averaged over all shifts; its sum stays.
+    """Shrinks the Haar details of an ordered table towards a flat table, averaged over all shifts.
 
     Args:
       noisy: Counts plus independent noise, shape (n,).
@@ -122,21 +129,25 @@ def smooth(noisy: FloatArray, sigma: float) -> FloatArray:
       Smoothed counts, shape (n,); some may be negative.
     """
     scales = max(1, int(np.ceil(np.log2(len(noisy)))))
+    # Centred, so that the padding to a power of two looks like more of the same.
+    mean = noisy.mean()
     values = np.zeros(2**scales)
-    values[: len(noisy)] = noisy
+    values[: len(noisy)] = noisy - mean
     present = np.zeros(2**scales)
     present[: len(noisy)] = 1.0
     details, spreads = _details(values, present, scales)
     sums = np.full(2**scales, values.sum())
     for scale, detail in reversed(list(enumerate(_shrunk(details, spreads * sigma)))):
-        # A sum over one half is (whole + detail) / 2 seen from its left, (whole - detail) / 2 from its right.
+        # Half a window sums to (whole + detail) / 2 as its left, (whole - detail) / 2 as its right.
         other = np.roll(sums - detail, 2**scale)
         sums = (sums + detail + other) / 4
-    return sums[: len(noisy)]
+    return np.asarray(sums[: len(noisy)] + mean)
 
 
 def _details(values: FloatArray, present: FloatArray, scales: int) -> tuple[FloatArray, FloatArray]:
-    """Differences of neighbouring sums at every scale and shift, and their noise in units of a cell's noise."""
+    """Differences of neighbouring sums at every scale and shift, and their noise in units of a
+    cell's noise.
+    """
     details, variances = [], []
     for scale in range(scales):
         following, present_after = np.roll(values, -(2**scale)), np.roll(present, -(2**scale))

@@ -4,22 +4,29 @@ A noisy table is evidence, not a constraint: the dual
 
     total * log Z(theta) - <theta, noisy> + kappa / 2 * sum(variance * theta^2)
 
-is smooth and convex, and its minimum's marginals differ from the tables by kappa * variance * theta.
+is smooth and convex, and its minimum's marginals differ from the tables by kappa * variance *
+theta.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
 
-from medsynth.models.calibration import Calibrated, calibrate
-from medsynth.models.junction_tree import Embedding, JunctionTree, Node
+from medsynth.models.calibration import Calibrated, calibrate, propagate
+from medsynth.models.clique_tables import CliqueTables
+from medsynth.models.junction_tree import JunctionTree, Node
+from medsynth.models.lbfgs import minimise
 
 FloatArray = npt.NDArray[np.float64]
 
 KAPPA = 0.003
 """Weight of the noise in the dual. Source: recipe, step 7."""
+
+LEAST_CURVATURE = 10.0
+"""Persons: a cell that holds fewer is stepped as if it held these."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -79,32 +86,32 @@ def fit_potentials(
         return calibrate(tree, dual.base)
     start = np.concatenate([_start(target, warm) for target in measurements])
     theta = _minimise(dual, start, iterations)
-    tables = dual.tables(theta)
+    tables = dual.tables.cut(theta)
     duals = {target.nodes: table for target, table in zip(measurements, tables, strict=True)}
     return replace(calibrate(tree, dual.potentials(theta)), duals=duals)
 
 
 def _start(target: TableTarget, warm: Calibrated | None) -> FloatArray:
-    """Dual values of an earlier fit, or zeros."""
+    """Dual values of an earlier fit; else those of independence."""
     known = None if warm is None else warm.duals.get(target.nodes)
-    if known is None or known.shape != target.noisy.shape:
-        return np.zeros(target.noisy.size)
-    return known.ravel()
+    if known is not None and known.shape == target.noisy.shape:
+        return known.ravel()
+    if warm is None and len(target.nodes) == 1:
+        counts = np.maximum(target.noisy, 0.5)
+        return np.asarray(np.log(counts / counts.sum()).ravel())
+    return np.zeros(target.noisy.size)
 
 
 def _minimise(dual: "_Dual", start: FloatArray, iterations: int) -> FloatArray:
     """L-BFGS in coordinates in which the curvature is near 1."""
-    from scipy.optimize import minimize
-
-    scale = np.sqrt(dual.ridge + np.maximum(dual.noisy, 0.0) + 1.0)
+    counts = np.clip(dual.noisy, 0.0, dual.total)
+    scale = np.sqrt(dual.ridge + counts * (1 - counts / dual.total) + LEAST_CURVATURE)
 
     def scaled(point: FloatArray) -> tuple[float, FloatArray]:
         value, gradient = dual.value_and_gradient(point / scale)
         return value, gradient / scale
 
-    options = {"maxiter": iterations, "maxcor": 20, "ftol": 1e-12, "gtol": 1e-3}
-    found = minimize(scaled, start * scale, jac=True, method="L-BFGS-B", options=options)
-    return np.asarray(found.x / scale)
+    return np.asarray(minimise(scaled, start * scale, iterations=iterations) / scale)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -113,17 +120,15 @@ class _Dual:
 
     Attributes:
       tree: The junction tree.
-      homes: Per table, the clique it sits in and how.
-      shapes: Shapes of the tables.
-      noisy: All tables' cells, in a row.
+      tables: Where the targets sit in the cliques.
+      noisy: All targets' cells, in a row.
       ridge: kappa times the variance of each cell.
       total: Number of persons.
-      base: Log potentials before any table: 0, or -inf for a structural zero.
+      base: Log potentials before any target: 0, or -inf for a structural zero.
     """
 
     tree: JunctionTree
-    homes: tuple[tuple[int, Embedding], ...]
-    shapes: tuple[tuple[int, ...], ...]
+    tables: CliqueTables
     noisy: FloatArray
     ridge: FloatArray
     total: float
@@ -138,54 +143,50 @@ class _Dual:
         kappa: float,
         zeros: Sequence[StructuralZeros],
     ) -> "_Dual":
-        """Places every table in its clique."""
-        ridges = [np.broadcast_to(kappa * np.asarray(t.variance), t.noisy.shape).ravel() for t in targets]
+        """Places every target in its clique."""
+        ridges = [
+            np.broadcast_to(kappa * np.asarray(t.variance), t.noisy.shape).ravel() for t in targets
+        ]
         return cls(
             tree=tree,
-            homes=tuple(_place(tree, target.nodes) for target in targets),
-            shapes=tuple(target.noisy.shape for target in targets),
+            tables=CliqueTables.of(tree, [target.nodes for target in targets]),
             noisy=np.concatenate([np.zeros(0), *(target.noisy.ravel() for target in targets)]),
             ridge=np.concatenate([np.zeros(0), *ridges]),
             total=total,
             base=_base(tree, zeros),
         )
 
-    def tables(self, theta: FloatArray) -> list[FloatArray]:
-        """Cuts a row of dual values into tables."""
-        ends = np.cumsum([int(np.prod(shape)) for shape in self.shapes])
-        parts = np.split(theta, ends[:-1])
-        return [part.reshape(shape) for part, shape in zip(parts, self.shapes, strict=True)]
-
     def potentials(self, theta: FloatArray) -> list[FloatArray]:
         """Log potentials of the cliques."""
         found = [table.copy() for table in self.base]
-        for (clique, embedding), table in zip(self.homes, self.tables(theta), strict=True):
-            found[clique] += embedding.spread(table)
+        self.tables.add(theta, found)
         return found
 
     def value_and_gradient(self, theta: FloatArray) -> tuple[float, FloatArray]:
         """The dual and its gradient at theta."""
-        fitted = calibrate(self.tree, self.potentials(theta))
-        marginals = np.concatenate(
-            [embedding.sum(fitted.beliefs[clique]).ravel() for clique, embedding in self.homes]
-        )
+        work = self._work
+        for table, base in zip(work, self.base, strict=True):
+            np.copyto(table, base)
+        self.tables.add(theta, work)
+        log_partition = propagate(self.tree, work)
         pull = self.ridge * theta
-        value = self.total * fitted.log_partition - theta @ self.noisy + 0.5 * float(pull @ theta)
-        return float(value), self.total * marginals - self.noisy + pull
+        value = self.total * log_partition - theta @ self.noisy + 0.5 * float(pull @ theta)
+        return float(value), self.total * self.tables.sums(work) - self.noisy + pull
 
-
-def _place(tree: JunctionTree, nodes: tuple[Node, ...]) -> tuple[int, Embedding]:
-    """The smallest clique that holds the nodes."""
-    home = tree.home(nodes)
-    if home is None:
-        raise ValueError("a table lies outside every clique of the tree: build the tree with its nodes")
-    return home, tree.embedding(tree.cliques[home], nodes)
+    @cached_property
+    def _work(self) -> list[FloatArray]:
+        return [np.empty(shape) for shape in self.tree.shapes]
 
 
 def _base(tree: JunctionTree, zeros: Sequence[StructuralZeros]) -> tuple[FloatArray, ...]:
     """Log potentials that hold the structural zeros and nothing else."""
     tables = [np.zeros(shape) for shape in tree.shapes]
     for zero in zeros:
-        clique, embedding = _place(tree, zero.nodes)
+        clique = tree.home(zero.nodes)
+        if clique is None:
+            raise ValueError(
+                "structural zeros lie outside every clique: build the tree with their nodes"
+            )
+        embedding = tree.embedding(tree.cliques[clique], zero.nodes)
         tables[clique] += embedding.spread(np.where(zero.allowed, 0.0, -np.inf))
     return tuple(tables)

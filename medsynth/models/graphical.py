@@ -1,11 +1,12 @@
-"""What every marginal model fits: a tree over levels, one-way shares below them, and pair targets for edited rows.
+"""What every marginal model fits: a tree over levels, one-way shares below them, and pair targets
+for edited rows.
 
-A tree group stands for several finest cells; inside it the cells follow the attribute's one-way shares, independently of
-the other attributes. So any table is the tree's, refined; any condition is evidence on groups; and a row is a row of
-the tree with a cell drawn in each group.
+A tree group stands for several finest cells; inside it the cells follow the attribute's one-way
+shares, independently of the other attributes. So any table is the tree's, refined; any condition is
+evidence on groups; and a row is a row of the tree with a cell drawn in each group.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
 FloatArray = npt.NDArray[np.float64]
 
 LARGEST_JOINT = 1 << 14
-"""Boxes are read off one joint table of their attributes up to this many cells, else each calibrates the tree."""
+"""Up to this many cells, boxes are read off one joint table of their attributes."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -90,7 +91,8 @@ class GraphicalModel:
         shares = self._box_shares(given)
         if not shares.sum() > 0:
             raise UsageError(
-                "The condition cannot occur in the fitted model: its probability is 0. Use a wider condition."
+                "The condition cannot occur in the fitted model: its probability is 0. "
+                "Use a wider condition."
             )
         counts = _systematic_counts(shares, n, rng)
         parts = [
@@ -123,7 +125,12 @@ class GraphicalModel:
         return columns.T
 
     def _cells(
-        self, attribute: int, groups: IntArray, box: "Box", rng: np.random.Generator, systematic: bool
+        self,
+        attribute: int,
+        groups: IntArray,
+        box: "Box",
+        rng: np.random.Generator,
+        systematic: bool,
     ) -> IntArray:
         """A finest cell inside each row's group."""
         level = self._tree_level(attribute)
@@ -152,7 +159,7 @@ class GraphicalModel:
         return tuple(shares)
 
     def _refinement(self, attribute: int, level: Level) -> FloatArray:
-        """Share of each tree group that lies in each group of a level, (tree groups, level.size)."""
+        """Share of each tree group in each group of a level, shape (tree groups, level.size)."""
         here = self._tree_level(attribute)
         flat = here.groups.astype(np.int64) * level.size + level.groups
         shares = np.bincount(flat, self._within[attribute], here.size * level.size)
@@ -163,7 +170,8 @@ class GraphicalModel:
         found = {}
         for attribute, mask in box.items():
             level = self._tree_level(attribute)
-            found[attribute] = np.bincount(level.groups, self._within[attribute] * mask, level.size)
+            allowed = self._within[attribute] * mask
+            found[attribute] = np.bincount(level.groups, allowed, level.size).astype(np.float64)
         return found
 
     def _box_shares(self, condition: "Condition") -> FloatArray:
@@ -172,7 +180,9 @@ class GraphicalModel:
         nodes = [(a, self.tree.finest[a]) for a in attributes]
         cells = np.prod([float(self._tree_level(a).size) for a in attributes])
         if cells > LARGEST_JOINT:
-            return np.array([self.calibrated.condition(self._evidence(box))[1] for box in condition.boxes])
+            return np.array(
+                [self.calibrated.condition(self._evidence(box))[1] for box in condition.boxes]
+            )
         joint = self.calibrated.marginal(nodes)
         shares = []
         for box in condition.boxes:
@@ -184,10 +194,11 @@ class GraphicalModel:
         return np.array(shares)
 
     def _standard_error(self, condition: "Condition") -> float | None:
-        """From the noise of the least noisy measured table over the condition's attributes, or None."""
+        """From the noise of the best measured table over the condition's attributes, or None."""
         names = {self.domain.names[a] for box in condition.boxes for a in box}
         errors = [
-            measurement.sigma * float(np.sqrt((self._coverage(condition, measurement.clique) ** 2).sum()))
+            measurement.sigma
+            * float(np.sqrt((self._coverage(condition, measurement.clique) ** 2).sum()))
             for measurement in self.measurements
             if names and names <= {level.attribute for level in measurement.clique}
         ]

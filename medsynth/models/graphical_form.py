@@ -1,6 +1,7 @@
 """A graphical model as plain values and named arrays, and back; going back checks everything."""
 
 from collections.abc import Mapping, Sequence
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -63,13 +64,17 @@ class GraphicalForm:
         parts: dict[str, Part] = {}
         for position, attribute in enumerate(fitted.domain.attributes):
             if attribute.hierarchy:
-                parts[f"hierarchy/{position:04}"] = Part(array=np.stack(attribute.hierarchy), entries=())
+                parts[f"hierarchy/{position:04}"] = Part(
+                    array=np.stack(attribute.hierarchy), entries=()
+                )
             parts[f"levels/{position:04}"] = Part(array=levels.array(position), entries=first)
             parts[f"one_way/{position:04}"] = Part(array=fitted.one_ways[position], entries=first)
         for position, table in enumerate(fitted.calibrated.log_potentials):
             parts[f"potential/{position:05}"] = Part(array=table, entries=every)
         for position, measurement in enumerate(fitted.measurements):
-            parts[f"measured/{position:05}"] = Part(array=measurement.noisy, entries=(measurement.entry,))
+            parts[f"measured/{position:05}"] = Part(
+                array=measurement.noisy, entries=(measurement.entry,)
+            )
         for position, target in enumerate(fitted.targets):
             parts[f"target/{position:05}"] = Part(array=target.table, entries=every)
         return parts
@@ -77,17 +82,25 @@ class GraphicalForm:
     def unpack(self, values: Mapping[str, Any], arrays: Mapping[str, Array]) -> GraphicalModel:
         """The model; any inconsistency is an error of the kinds that `Form` names."""
         domain = _domain(values, arrays)
-        levels = [_levels(attribute, arrays[f"levels/{k:04}"]) for k, attribute in enumerate(domain.attributes)]
+        levels = [
+            _levels(attribute, arrays[f"levels/{k:04}"])
+            for k, attribute in enumerate(domain.attributes)
+        ]
         chains = tuple(
-            _chain(each, length) for each, length in zip(levels, values["chain_lengths"], strict=True)
+            _chain(each, length)
+            for each, length in zip(levels, values["chain_lengths"], strict=True)
         )
         tree = _tree(chains, values)
-        potentials = [_float(arrays[f"potential/{k:05}"], shape) for k, shape in enumerate(tree.shapes)]
+        potentials = [
+            _float(arrays[f"potential/{k:05}"], shape) for k, shape in enumerate(tree.shapes)
+        ]
         _require(not any(bool((np.isnan(table) | (table == np.inf)).any()) for table in potentials))
         return GraphicalModel(
             domain=domain,
             chains=chains,
-            one_ways=tuple(_shares(arrays[f"one_way/{k:04}"], a.size) for k, a in enumerate(domain.attributes)),
+            one_ways=tuple(
+                _shares(arrays[f"one_way/{k:04}"], a.size) for k, a in enumerate(domain.attributes)
+            ),
             calibrated=calibrate(tree, potentials),
             total=_positive(values["total"]),
             measurements=tuple(
@@ -96,7 +109,8 @@ class GraphicalForm:
             ),
             scores=tuple(_natural(entry) for entry in values["scores"]),
             targets=tuple(
-                _target(item, levels, arrays[f"target/{k:05}"]) for k, item in enumerate(values["targets"])
+                _target(item, levels, arrays[f"target/{k:05}"])
+                for k, item in enumerate(values["targets"])
             ),
             sweeps=_natural(values["sweeps"]),
             model=str(values["model"]),
@@ -124,7 +138,9 @@ class _Levels:
         position = self._positions[level.attribute]
         known = self._known[position]
         for row, other in enumerate(known):
-            if other is level or (other.size == level.size and np.array_equal(other.groups, level.groups)):
+            if other is level or (
+                other.size == level.size and np.array_equal(other.groups, level.groups)
+            ):
                 return position, row
         known.append(level)
         return position, len(known) - 1
@@ -142,7 +158,9 @@ def _domain(values: Mapping[str, Any], arrays: Mapping[str, Array]) -> Domain:
         _require(size >= 1 and ordered <= size and hierarchy.dtype == np.int32)
         _require(hierarchy.shape[1:] == (size,) and bool((hierarchy >= 0).all()))
         attributes.append(
-            Attribute(name=str(item["name"]), size=size, ordered=ordered, hierarchy=tuple(hierarchy))
+            Attribute(
+                name=str(item["name"]), size=size, ordered=ordered, hierarchy=tuple(hierarchy)
+            )
         )
     _require(len({attribute.name for attribute in attributes}) == len(attributes))
     return Domain(attributes=tuple(attributes))
@@ -163,14 +181,16 @@ def _chain(levels: Sequence[Level], length: int) -> Chain:
     """The first levels of an attribute as a chain: nested, the last the finest."""
     kept = tuple(levels[: _natural(length)])
     _require(len(kept) == length and length >= 1 and kept[-1].is_finest)
-    for coarse, fine in zip(kept, kept[1:], strict=False):
+    for coarse, fine in pairwise(kept):
         pairs = np.unique(np.stack([fine.groups, coarse.groups]), axis=1)
         _require(pairs.shape[1] == fine.size)
     return Chain(attribute=kept[0].attribute, levels=kept)
 
 
 def _tree(chains: tuple[Chain, ...], values: Mapping[str, Any]) -> JunctionTree:
-    cliques = [tuple((_natural(a), _natural(level)) for a, level in clique) for clique in values["cliques"]]
+    cliques = [
+        tuple((_natural(a), _natural(level)) for a, level in clique) for clique in values["cliques"]
+    ]
     parents = [int(parent) for parent in values["parents"]]
     _require(len(cliques) == len(parents) >= 1 and parents[0] == -1)
     _require(all(0 <= parent < child for child, parent in enumerate(parents) if child))
@@ -181,7 +201,9 @@ def _tree(chains: tuple[Chain, ...], values: Mapping[str, Any]) -> JunctionTree:
     return tree
 
 
-def _measurement(item: Mapping[str, Any], levels: Sequence[Sequence[Level]], noisy: Array) -> Measurement:
+def _measurement(
+    item: Mapping[str, Any], levels: Sequence[Sequence[Level]], noisy: Array
+) -> Measurement:
     clique: Clique = tuple(levels[_natural(a)][_natural(row)] for a, row in item["levels"])
     table = _float(noisy, tuple(level.size for level in clique))
     _require(bool(np.isfinite(table).all()))

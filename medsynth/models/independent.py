@@ -5,13 +5,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from medsynth.encoding.domain import Level
+from medsynth.encoding.domain import Domain, Level
 from medsynth.encoding.records import Records
+from medsynth.models.base import Spending
 from medsynth.models.calibration import calibrate
 from medsynth.models.graphical import GraphicalModel
 from medsynth.models.junction_tree import JunctionTree
 from medsynth.models.levels import Chain
-from medsynth.models.one_ways import measure_one_ways
+from medsynth.models.one_ways import measure_one_ways, one_way_spending
 from medsynth.progress import Progress, Silent
 
 if TYPE_CHECKING:
@@ -27,7 +28,7 @@ class Independent:
         records: Records,
         ledger: "Ledger",
         *,
-        persons: int,
+        persons: int,  # noqa: ARG002 - the seam of all models
         mu: float,
         progress: Progress | None = None,
     ) -> GraphicalModel:
@@ -52,3 +53,13 @@ class Independent:
             measurements=one_ways.measurements,
             model="independent",
         )
+
+    def spending(
+        self,
+        domain: Domain,
+        *,
+        persons: int,  # noqa: ARG002 - the seam of all models
+        mu: float,
+    ) -> tuple[Spending, ...]:
+        """Forecasts the budget; see `Model`."""
+        return (one_way_spending(domain, share=1.0, mu=mu),)

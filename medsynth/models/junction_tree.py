@@ -1,4 +1,4 @@
-"""A junction tree over (attribute, level) nodes, and the arithmetic between tables of its cliques and of their parts."""
+"""A junction tree over (attribute, level) nodes, and sums between tables of its nodes."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -20,14 +20,17 @@ Node = triangulation.Node
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class JunctionTree:
-    """Cliques of nodes joined at separators; in a clique each attribute has one axis, at its finest level there.
+    """Cliques of nodes joined at separators; in a clique each attribute has one axis, at its finest
+    level there.
 
-    A coarser level of an attribute is a function of the finer one, so a clique holds it for free. Neighbours share an
-    attribute at the coarser of their two levels; cliques without a common attribute meet at an empty separator.
+    A coarser level of an attribute is a function of the finer one, so a clique holds it for free.
+    Neighbours share an attribute at the coarser of their two levels; cliques without a common
+    attribute meet at an empty separator.
 
     Attributes:
       chains: Levels of every attribute of the domain, by position.
-      cliques: Nodes of each clique, by attribute; a parent stands before its children, the root first.
+      cliques: Nodes of each clique, by attribute; a parent stands before its children, the root
+        first.
       parents: Position of each clique's parent, -1 for the root.
       separators: Nodes each clique shares with its parent, () for the root.
     """
@@ -43,7 +46,8 @@ class JunctionTree:
 
         Args:
           chains: Levels of every attribute.
-          cliques: Nodes that must lie together; an attribute in none of them enters alone at its finest level.
+          cliques: Nodes that must lie together; an attribute in none of them enters alone at its
+            finest level.
         """
         found = triangulation.maximal_cliques(chains, cliques)
         order, parents = triangulation.join(found)
@@ -60,7 +64,10 @@ class JunctionTree:
             for child, parent in enumerate(parents)
         )
         return cls(
-            chains=tuple(chains), cliques=tuple(cliques), parents=tuple(parents), separators=separators
+            chains=tuple(chains),
+            cliques=tuple(cliques),
+            parents=tuple(parents),
+            separators=separators,
         )
 
     @cached_property
@@ -99,7 +106,9 @@ class JunctionTree:
         for attribute, finest in enumerate(self.finest):
             for wanted in range(finest + 1):
                 holders = sum(has.get(attribute, -1) >= wanted for has in self.levels)
-                links = sum(a == attribute and level >= wanted for s in self.separators for a, level in s)
+                links = sum(
+                    a == attribute and level >= wanted for s in self.separators for a, level in s
+                )
                 if holders and holders - links != 1:
                     return False
         return True
@@ -108,7 +117,8 @@ class JunctionTree:
         """The smallest clique that has every node at its level or finer, or None."""
         wanted = dict(nodes)
         holders = [
-            position for position, levels in enumerate(self.levels)
+            position
+            for position, levels in enumerate(self.levels)
             if all(levels.get(attribute, -1) >= level for attribute, level in wanted.items())
         ]
         return min(holders, key=lambda position: prod(self.shapes[position]), default=None)
@@ -140,7 +150,7 @@ class JunctionTree:
         return {}
 
     def embedding(self, outer: Sequence[Node], inner: Sequence[Node]) -> "Embedding":
-        """How a table over `inner` sits in a table over `outer` (each attribute there at that level or finer)."""
+        """How a table over `inner` sits in one over `outer`, which has its levels or finer ones."""
         key = (tuple(outer), tuple(inner))
         if key not in self._embeddings:
             self._embeddings[key] = Embedding.between(self, *key)
@@ -155,7 +165,9 @@ class JunctionTree:
         """Per clique, its separator within the clique (None for the root)."""
         return tuple(
             self.embedding(clique, separator) if parent >= 0 else None
-            for clique, separator, parent in zip(self.cliques, self.separators, self.parents, strict=True)
+            for clique, separator, parent in zip(
+                self.cliques, self.separators, self.parents, strict=True
+            )
         )
 
     @cached_property
@@ -216,13 +228,15 @@ class Merge:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Embedding:
-    """A table over `inner` nodes inside one over `outer` nodes: sum the one to the other, or spread it back.
+    """A table over `inner` nodes inside one over `outer` nodes: sum the one to the other, or spread
+    it back.
 
     Attributes:
       dropped: Outer axes that inner does not have.
       merges: (axis after dropping, merge) where the inner level is coarser.
       order: Position in the inner nodes of each kept axis.
-      spread_shape: Shape of an inner table, axes in outer order and at outer levels, with 1 for dropped axes.
+      spread_shape: Shape of an inner table, axes in outer order and at outer levels, with 1 for
+        dropped axes.
     """
 
     dropped: tuple[int, ...]

@@ -1,7 +1,7 @@
 """Limited-memory BFGS for smooth convex functions, in a few lines of NumPy.
 
-SciPy's is as good, but a fit of three columns takes longer to enter it than to finish here, and nothing of the core
-then waits for SciPy to be imported.
+SciPy's is as good, but a fit of three columns takes longer to enter it than to finish here, and
+nothing of the core then waits for SciPy to be imported.
 """
 
 from collections import deque
@@ -14,7 +14,7 @@ import numpy.typing as npt
 FloatArray = npt.NDArray[np.float64]
 Function = Callable[[FloatArray], tuple[float, FloatArray]]
 
-MEMORY = 20
+MEMORY = 40
 SUFFICIENT = 1e-4
 """A step must lower the value by this share of what its slope promises (Armijo)."""
 
@@ -49,7 +49,8 @@ def minimise(
       value_tolerance: Stop when `patience` steps together lowered the value by less.
       patience: See above.
 
-    Source: Nocedal and Wright (2006), Numerical Optimization, algorithm 7.5; backtracking suffices for convex functions.
+    Source: Nocedal and Wright (2006), Numerical Optimization, algorithm 7.5; backtracking suffices
+      for convex functions.
     """
     point = np.array(start, dtype=np.float64)
     value, gradient = function(point)
@@ -75,7 +76,7 @@ def minimise(
 
 
 def _direction(gradient: FloatArray, steps: deque[Step]) -> FloatArray:
-    """Minus the gradient times the inverse curvature that the last steps suggest (two-loop recursion)."""
+    """Where the last steps suggest the minimum to be (two-loop recursion)."""
     direction = -gradient
     if not steps:
         return direction
@@ -94,7 +95,7 @@ def _direction(gradient: FloatArray, steps: deque[Step]) -> FloatArray:
 def _search(
     function: Function, point: FloatArray, value: float, gradient: FloatArray, direction: FloatArray
 ) -> tuple[FloatArray, float, FloatArray] | None:
-    """(point, value, gradient) after the first step that lowers the value enough; None if rounding hides descent."""
+    """(point, value, gradient) of the first step that descends enough; None if rounding hides."""
     slope = float(gradient @ direction)
     size = 1.0
     for _ in range(HALVINGS):
@@ -102,7 +103,8 @@ def _search(
         new_value, new_gradient = function(new)
         if new_value <= value + SUFFICIENT * size * slope:
             return new, new_value, new_gradient
-        # The minimum of the parabola through both values, kept within a tenth and a half of the step.
+        # The minimum of the parabola through both values, kept within a tenth and a half of the
+        # step.
         curve = new_value - value - size * slope
         size *= min(0.5, max(0.1, -0.5 * size * slope / curve)) if np.isfinite(curve) else 0.1
     return None

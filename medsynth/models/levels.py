@@ -1,8 +1,10 @@
-"""Nested levels of an attribute, coarse to fine, chosen from public hierarchies and noisy one-way mass.
+"""Nested levels of an attribute, coarse to fine, chosen from public hierarchies and noisy one-way
+mass.
 
-Measuring a pair at the level where its dependence outweighs its noise needs groups of cells that carry similar
-mass. `nested_chain` keeps splitting the heaviest group: ordered cells at their mass median, nominal cells by
-peeling off the heaviest, a public hierarchy branch by branch before any branch is cut.
+Measuring a pair at the level where its dependence outweighs its noise needs groups of cells that
+carry similar mass. `nested_chain` keeps splitting the heaviest group: ordered cells at their mass
+median, nominal cells by peeling off the heaviest, a public hierarchy branch by branch before any
+branch is cut.
 """
 
 from collections.abc import Sequence
@@ -21,18 +23,23 @@ SIZES = (2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64)
 """Sizes at which a chain keeps a level, besides the finest. Source: recipe, step 2."""
 
 SIZES_OF_LARGE = (*SIZES, 96, 128, 192, 256)
-"""The same for an attribute of more than `LARGE` cells, whose finest level never enters a pair table."""
+"""The same for an attribute of more than `LARGE` cells, whose finest level never enters a pair
+table.
+"""
 
 LARGE = 256
 """From more cells than this on, an attribute's finest level is used for its one-way table only."""
 
 TAIL_SHARE = 1 / 3
-"""A missing or other cell leaves a group of ordered cells first if it holds at least this share of the group."""
+"""A missing or other cell leaves a group of ordered cells first if it holds at least this share of
+the group.
+"""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Chain:
-    """Levels of one attribute, coarse to fine, each a refinement of the one before; the last is the finest.
+    """Levels of one attribute, coarse to fine, each a refinement of the one before; the last is the
+    finest.
 
     Attributes:
       attribute: The attribute's name.
@@ -59,7 +66,8 @@ class Chain:
     def project(self, fine: int, coarse: int) -> IntArray:
         """Maps groups of level `fine` to groups of level `coarse` (positions in `levels`).
 
-        Between levels other than the finest the map never descends, so sums over it are sums over contiguous runs.
+        Between levels other than the finest the map never descends, so sums over it are sums over
+        contiguous runs.
         """
         key = (fine, coarse)
         if key not in self._projections:
@@ -71,7 +79,8 @@ class Chain:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class _Group:
-    """Cells that may still be split: sibling branches of a hierarchy (arrays of cells), and tail cells.
+    """Cells that may still be split: sibling branches of a hierarchy (arrays of cells), and tail
+    cells.
 
     Attributes:
       branches: Sibling branches, ascending if ordered; a branch is an int array of cells.
@@ -97,7 +106,8 @@ def nested_chain(
     Args:
       attribute: The public attribute.
       one_way: Denoised mass of its cells, nonnegative, shape (size,).
-      sizes: Sizes at which a level is kept; by default `SIZES`, or `SIZES_OF_LARGE` for a large attribute.
+      sizes: Sizes at which a level is kept; by default `SIZES`, or `SIZES_OF_LARGE` for a large
+        attribute.
 
     Returns:
       The chain; every level is a union of groups of the next, and the last is the finest level.
@@ -113,7 +123,9 @@ def nested_chain(
 
 
 class _Splitter:
-    """Keeps splitting the heaviest group; groups stay in an order in which parts of a group are neighbours."""
+    """Keeps splitting the heaviest group; groups stay in an order in which parts of a group are
+    neighbours.
+    """
 
     def __init__(self, attribute: Attribute, mass: FloatArray) -> None:
         self._attribute = attribute
@@ -164,7 +176,9 @@ class _Splitter:
         return self._cut(group, weights) if self._ordered else _peel_branch(group, weights)
 
     def _cut(self, group: _Group, weights: FloatArray) -> tuple[_Group, _Group]:
-        """Cuts ascending branches where the two sides are nearest in mass; the tail joins the lighter side."""
+        """Cuts ascending branches where the two sides are nearest in mass; the tail joins the
+        lighter side.
+        """
         left = np.cumsum(weights)[:-1]
         at = int(np.argmin(np.abs(2 * left - weights.sum()))) + 1
         left_is_lighter = 2 * left[at - 1] <= weights.sum()
@@ -182,7 +196,9 @@ class _Splitter:
 
 
 def _branches(cells: IntArray, attribute: Attribute, depth: int) -> tuple[IntArray, ...]:
-    """Parts of `cells` by hierarchy level `depth` (counted from the finest), or single cells below it."""
+    """Parts of `cells` by hierarchy level `depth` (counted from the finest), or single cells below
+    it.
+    """
     if depth < 0:
         return tuple(cells[k : k + 1] for k in range(len(cells)))
     labels = attribute.hierarchy[depth][cells]

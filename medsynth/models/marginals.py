@@ -9,7 +9,8 @@ FloatArray = npt.NDArray[np.float64]
 
 
 def project_to_simplex(noisy: npt.ArrayLike, total: float) -> FloatArray:
-    """Nearest table (Euclidean) with nonnegative cells that sum to total (total > 0); keeps the shape.
+    """Nearest table (Euclidean) with nonnegative cells that sum to total (total > 0); keeps the
+    shape.
 
     >>> project_to_simplex([3.0, -1.0, 0.0], 2.0)
     array([2., 0., 0.])
@@ -29,6 +30,10 @@ def weighted_total(tables: Sequence[FloatArray], sigmas: Sequence[float]) -> flo
     >>> weighted_total([np.array([6.0, 4.0]), np.array([20.0])], [1.0, 2.0])
     13.333333333333334
     """
-    precisions = [1.0 / (table.size * sigma**2) for table, sigma in zip(tables, sigmas, strict=True)]
-    weighed = [weight * float(table.sum()) for table, weight in zip(tables, precisions, strict=True)]
+    precisions = [
+        1.0 / (table.size * sigma**2) for table, sigma in zip(tables, sigmas, strict=True)
+    ]
+    weighed = [
+        weight * float(table.sum()) for table, weight in zip(tables, precisions, strict=True)
+    ]
     return max(1.0, sum(weighed) / sum(precisions))

@@ -1,11 +1,13 @@
 """One fitted model, one file that can be shared: a manifest and its tables, no record, no seed.
 
-    manifest.json        format, model, public settings, schema, ledger extract, guarantee, and an index of arrays that
+    manifest.json        format, model, public settings, schema, ledger extract, guarantee, and an
+    index of arrays that
                          says which ledger entries paid for each (none: the array is public)
     tensors.safetensors  the arrays
 
-The two lie in a zip archive, stored as they are, with fixed names and times: equal models give equal bytes. Reading
-trusts nothing: sizes, hashes, shapes, types and ranges are checked, and nothing in a file is ever executed.
+The two lie in a zip archive, stored as they are, with fixed names and times: equal models give
+equal bytes. Reading trusts nothing: sizes, hashes, shapes, types and ranges are checked, and
+nothing in a file is ever executed.
 """
 
 import hashlib
@@ -34,7 +36,9 @@ TIME: Final = (1980, 1, 1, 0, 0, 0)
 
 Array = npt.NDArray[Any]
 
-FORMS = Registry("kind of model file", __name__.rpartition(".")[0], {"graphical": "graphical_form:FORM"})
+FORMS = Registry(
+    "kind of model file", __name__.rpartition(".")[0], {"graphical": "graphical_form:FORM"}
+)
 """How each kind of fitted model is taken apart and put together."""
 
 
@@ -97,12 +101,14 @@ def save_model(path: str | Path, model: ModelFile) -> None:
         try:
             with os.fdopen(handle, "wb") as stream:
                 stream.write(content)
-            os.replace(temporary, target)
+            Path(temporary).replace(target)
         except BaseException:
             Path(temporary).unlink(missing_ok=True)
             raise
     except OSError as error:
-        raise OutputError(f"{target}: cannot be written ({error.strerror}). Choose another place.") from error
+        raise OutputError(
+            f"{target}: cannot be written ({error.strerror}). Choose another place."
+        ) from error
 
 
 def model_bytes(model: ModelFile) -> bytes:
@@ -172,7 +178,9 @@ def _read(where: Path) -> tuple[dict[str, Any], bytes]:
     except FileNotFoundError as error:
         raise ModelFileError(f"{where}: there is no such model file. Check the path.") from error
     except OSError as error:
-        raise ModelFileError(f"{where}: cannot be read ({error.strerror}). Check the path.") from error
+        raise ModelFileError(
+            f"{where}: cannot be read ({error.strerror}). Check the path."
+        ) from error
     except (zipfile.BadZipFile, KeyError, NotImplementedError, RuntimeError, EOFError) as error:
         raise _damaged(where, "it is no model archive") from error
     return _manifest(where, parts[MANIFEST], parts[TENSORS]), parts[TENSORS]
@@ -201,7 +209,10 @@ def _manifest(where: Path, content: bytes, tensors: bytes) -> dict[str, Any]:
             "Use the medsynth that wrote it, or fit again."
         )
     seal = manifest.pop("manifest_sha256", None)
-    if seal != _digest(manifest) or manifest.get("tensors_sha256") != hashlib.sha256(tensors).hexdigest():
+    if (
+        seal != _digest(manifest)
+        or manifest.get("tensors_sha256") != hashlib.sha256(tensors).hexdigest()
+    ):
         raise _damaged(where, "its contents do not match their SHA-256")
     return dict(manifest)
 
@@ -235,7 +246,9 @@ def _member(name: str) -> zipfile.ZipInfo:
 
 
 def _canonical(value: Mapping[str, Any]) -> bytes:
-    text = json.dumps(value, sort_keys=True, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+    text = json.dumps(
+        value, sort_keys=True, ensure_ascii=False, allow_nan=False, separators=(",", ":")
+    )
     return text.encode("utf-8")
 
 

@@ -1,20 +1,21 @@
-"""The honest simple model: the pairs of a maximum spanning tree, found by noisy scores, at levels the noise allows."""
+"""The honest simple model: pairs of a maximum spanning tree of noisy scores, at readable levels."""
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from math import sqrt
+from math import comb, prod, sqrt
 from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 
-from medsynth.encoding.domain import Clique
+from medsynth.encoding.domain import Clique, Domain
 from medsynth.encoding.records import Records
+from medsynth.models.base import Spending
 from medsynth.models.estimation import TableTarget, fit_potentials
 from medsynth.models.graphical import GraphicalModel
 from medsynth.models.junction_tree import JunctionTree
 from medsynth.models.levels import Chain, nested_chain
-from medsynth.models.one_ways import OneWays, measure_one_ways
+from medsynth.models.one_ways import OneWays, measure_one_ways, one_way_spending
 from medsynth.models.selection import (
     MEAN_ABSOLUTE_NORMAL,
     Choice,
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
 FloatArray = npt.NDArray[np.float64]
 
 READABLE = 0.35
-"""A table is measured at levels where its noise stays within this share of the persons. Source: recipe, step 3."""
+"""Levels are such that a table's noise stays within this share of the persons (recipe, step 3)."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,21 +43,25 @@ class MST:
     Attributes:
       one_way_share: Part of mu^2 for the one-way tables.
       score_share: Part of mu^2 for the scores that choose the pairs; the rest measures them.
+      kappa: How much of a table's noise the fit forgives; larger than in `adaptive`, so that few
+        iterations do.
       iterations: Limit of the fit.
 
-    Source: McKenna, Miklau and Sheldon (2021), arXiv:2108.04978; levels and estimation as in `adaptive`.
+    Source: McKenna, Miklau and Sheldon (2021), arXiv:2108.04978; levels and estimation as in
+      `adaptive`.
     """
 
     one_way_share: float = 0.3
     score_share: float = 0.1
-    iterations: int = 200
+    kappa: float = 0.03
+    iterations: int = 30
 
     def fit(
         self,
         records: Records,
         ledger: "Ledger",
         *,
-        persons: int,
+        persons: int,  # noqa: ARG002 - the seam of all models
         mu: float,
         progress: Progress | None = None,
     ) -> GraphicalModel:
@@ -77,7 +82,9 @@ class MST:
         progress.start("Estimation")
         tree = JunctionTree.build(chains, [_nodes(choice) for choice in choices])
         targets = [*_one_way_targets(tree, one_ways), *_pair_targets(choices, pairs)]
-        calibrated = fit_potentials(tree, targets, one_ways.total, iterations=self.iterations)
+        calibrated = fit_potentials(
+            tree, targets, one_ways.total, kappa=self.kappa, iterations=self.iterations
+        )
         progress.finish()
         return GraphicalModel(
             domain=records.domain,
@@ -91,6 +98,35 @@ class MST:
             settings=asdict(self),
         )
 
+    def spending(self, domain: Domain, *, persons: int, mu: float) -> tuple[Spending, ...]:
+        """Forecasts the budget; see `Model`."""
+        first = one_way_spending(domain, share=self.one_way_share, mu=mu)
+        varied = [size for size in domain.sizes if size > 1]
+        pairs, chosen = comb(len(varied), 2), len(varied) - 1
+        if chosen < 1:
+            return (first,)
+        rest = 1 - self.one_way_share - self.score_share
+        sigma = sqrt(chosen / rest) / mu
+        readable = READABLE * persons / (MEAN_ABSOLUTE_NORMAL * sigma)
+        largest = prod(sorted(varied)[-2:])
+        return (
+            first,
+            Spending(
+                label="Pair scores",
+                share=self.score_share,
+                tables=pairs,
+                cells=pairs,
+                sigma=sqrt(pairs / self.score_share) / mu,
+            ),
+            Spending(
+                label="Pair tables",
+                share=rest,
+                tables=chosen,
+                cells=chosen * int(max(1, min(readable, largest))),
+                sigma=sigma,
+            ),
+        )
+
 
 def _choose(
     records: Records,
@@ -101,7 +137,7 @@ def _choose(
     score_mu2: float,
     pair_mu2: float,
 ) -> tuple[list[Choice], tuple[int, ...]]:
-    """(pairs of the maximum spanning tree of noisy distances from independence, ledger entries of the scores)."""
+    """(pairs of the maximum spanning tree of noisy distances, ledger entries of the scores)."""
     candidates = all_pairs(chains)
     if not candidates:
         return [], ()
@@ -168,8 +204,8 @@ def _one_way_targets(tree: JunctionTree, one_ways: OneWays) -> list[TableTarget]
         targets.append(
             TableTarget(
                 nodes=((attribute, tree.finest[attribute]),),
-                noisy=np.bincount(level.groups, mass, level.size),
-                variance=measurement.sigma**2 * cells,
+                noisy=np.bincount(level.groups, mass, level.size).astype(np.float64),
+                variance=measurement.sigma**2 * cells.astype(np.float64),
             )
         )
     return targets

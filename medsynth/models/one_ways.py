@@ -1,4 +1,4 @@
-"""The first step of every marginal model: all one-way tables, measured at once, denoised to one common total."""
+"""The first step of every marginal model: all one-way tables, denoised to one common total."""
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from medsynth.encoding.domain import Level
+from medsynth.encoding.domain import Domain, Level
 from medsynth.encoding.records import Records
+from medsynth.models.base import Spending
 from medsynth.models.denoising import denoise_one_way
 from medsynth.models.marginals import weighted_total
 from medsynth.models.selection import split_noise
@@ -60,3 +61,15 @@ def measure_one_ways(records: Records, ledger: "Ledger", *, mu2: float) -> OneWa
         for m, attribute in zip(measured, attributes, strict=True)
     )
     return OneWays(measurements=tuple(measured), masses=masses, total=total)
+
+
+def one_way_spending(domain: Domain, *, share: float, mu: float) -> Spending:
+    """Forecasts the one-way tables for a share of mu^2."""
+    sigmas = split_noise(domain.sizes, share * mu**2)
+    return Spending(
+        label="One-way tables",
+        share=share,
+        tables=len(domain),
+        cells=sum(domain.sizes),
+        sigma=float(sigmas.max()),
+    )

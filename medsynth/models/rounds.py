@@ -1,4 +1,6 @@
-"""What a round of `adaptive` is made of: score pairs, measure those chosen, fit the tree to all that was measured."""
+"""What a round of `adaptive` is made of: score pairs, measure those chosen, fit the tree to all
+that was measured.
+"""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -10,7 +12,7 @@ import numpy.typing as npt
 
 from medsynth.encoding.domain import Clique
 from medsynth.encoding.records import Records
-from medsynth.models.calibration import Calibrated
+from medsynth.models.calibration import Calibrated, calibrate
 from medsynth.models.estimation import TableTarget, fit_potentials
 from medsynth.models.junction_tree import JunctionTree, Node
 from medsynth.models.levels import Chain
@@ -37,7 +39,9 @@ if TYPE_CHECKING:
 FloatArray = npt.NDArray[np.float64]
 
 LARGEST_REFERENCE = 2.0**39
-"""Noisy masses beyond this (a population of 5e11) are cut before the ledger compares rows with them."""
+"""Noisy masses beyond this (a population of 5e11) are cut before the ledger compares rows with
+them.
+"""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -64,7 +68,9 @@ class Survey:
     @cached_property
     def resolutions(self) -> Resolutions:
         """All levels of all attributes."""
-        return Resolutions(chains=self.chains, masses=self.one_ways.masses, total=self.one_ways.total)
+        return Resolutions(
+            chains=self.chains, masses=self.one_ways.masses, total=self.one_ways.total
+        )
 
     @cached_property
     def pairs(self) -> list[Pair]:
@@ -90,7 +96,12 @@ class Survey:
         return self.chains[i].levels[level_i], self.chains[j].levels[level_j]
 
     def measure(
-        self, choices: Sequence[Choice], costs: Sequence[float] | FloatArray, mu2: float, *, label: str
+        self,
+        choices: Sequence[Choice],
+        costs: Sequence[float] | FloatArray,
+        mu2: float,
+        *,
+        label: str,
     ) -> "tuple[list[Measurement], list[PairTable]]":
         """Spends mu2 on pair tables, more on those whose noise costs more."""
         if not choices:
@@ -105,7 +116,9 @@ class Survey:
         return found, tables
 
     def readable(self, mu2: float, *, tables: int, cap: float, share: float) -> list[Choice]:
-        """Levels at which a table of each pair would be read, if mu2 were spent on this many tables."""
+        """Levels at which a table of each pair would be read, if mu2 were spent on this many
+        tables.
+        """
         sigma = self.unit * float(np.sqrt(tables / mu2))
         return finest_readable(self.resolutions, self.pairs, cap * sigma, share)
 
@@ -115,7 +128,8 @@ class Scores:
     """Estimated dependence of every pair.
 
     Attributes:
-      dependence: L1 distance in persons at full resolution that neither noise nor chance explains, per pair.
+      dependence: L1 distance in persons at full resolution that neither noise nor chance explains,
+        per pair.
       entry: Number of the ledger entry.
     """
 
@@ -231,6 +245,14 @@ def fit_tree(
     return fit_potentials(tree, targets, total, kappa=kappa, iterations=iterations, warm=warm)
 
 
+def independent_tree(chains: Sequence[Chain], one_ways: OneWays) -> Calibrated:
+    """The tree without pairs: every attribute by its one-way shares."""
+    tree = JunctionTree.build(chains, [])
+    with np.errstate(divide="ignore"):
+        logs = [np.log(share) for share in one_ways.shares]
+    return calibrate(tree, [logs[clique[0][0]] for clique in tree.cliques])
+
+
 def one_way_targets(tree: JunctionTree, one_ways: OneWays) -> list[TableTarget]:
     """Denoised one-ways at the finest level of each attribute in the tree."""
     targets = []
@@ -238,11 +260,12 @@ def one_way_targets(tree: JunctionTree, one_ways: OneWays) -> list[TableTarget]:
         zip(one_ways.measurements, one_ways.masses, strict=True)
     ):
         level = tree.chains[attribute].levels[tree.finest[attribute]]
+        cells = np.bincount(level.groups, minlength=level.size)
         targets.append(
             TableTarget(
                 nodes=((attribute, tree.finest[attribute]),),
-                noisy=np.bincount(level.groups, mass, level.size),
-                variance=measured.sigma**2 * np.bincount(level.groups, minlength=level.size),
+                noisy=np.bincount(level.groups, mass, level.size).astype(np.float64),
+                variance=measured.sigma**2 * cells.astype(np.float64),
             )
         )
     return targets

@@ -1,7 +1,9 @@
-"""Which pairs to measure and at which levels: noisy distances become predicted gains, and gains a choice.
+"""Which pairs to measure and at which levels: noisy distances become predicted gains, and gains a
+choice.
 
-A pair's gain at a pair of levels is the dependence those levels can show minus the noise they would carry. Both are L1
-masses in persons, so gains of all pairs add up and the number of pairs can be chosen by their sum.
+A pair's gain at a pair of levels is the dependence those levels can show minus the noise they would
+carry. Both are L1 masses in persons, so gains of all pairs add up and the number of pairs can be
+chosen by their sum.
 """
 
 from collections.abc import Sequence
@@ -27,7 +29,8 @@ GRID = np.geomspace(1e-10, 1.0, 1024)
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Resolutions:
-    """All levels of all attributes side by side, with the mass of their groups: the public face of a selection.
+    """All levels of all attributes side by side, with the mass of their groups: the public face of
+    a selection.
 
     Segments are (attribute, level) in order; only levels up to `chain.working` take part.
 
@@ -73,7 +76,7 @@ class Resolutions:
     @cached_property
     def full_gini(self) -> FloatArray:
         """The same at each attribute's working level."""
-        return self.gini[self.first + self.counts - 1]
+        return np.asarray(self.gini[self.first + self.counts - 1])
 
     @cached_property
     def visible(self) -> FloatArray:
@@ -82,11 +85,12 @@ class Resolutions:
         return np.divide(self.gini, full, out=np.ones_like(full), where=full > 0)
 
     def cost(self, cap: float) -> FloatArray:
-        """Sum of min(cap, m) over the cells of every pair of segments, m the product of the one-ways.
+        """Sum of min(cap, m) over the cells of every pair of segments, m the product of the
+        one-ways.
 
         Returns:
-          (segments, segments); the L1 error of a table with noise of mean size `cap` that is never worse
-          than leaving a cell out.
+          (segments, segments); the L1 error of a table with noise of mean size `cap` that is never
+          worse than leaving a cell out.
         """
         shares, starts, capped = self._capped
         at = cap / np.maximum(shares * self.total, 1e-300)
@@ -96,7 +100,9 @@ class Resolutions:
 
     @cached_property
     def _capped(self) -> tuple[FloatArray, npt.NDArray[np.int64], FloatArray]:
-        """All shares, the start of each segment, and sum of min(t, share) per segment and t in GRID."""
+        """All shares, the start of each segment, and sum of min(t, share) per segment and t in
+        GRID.
+        """
         sizes = np.array([len(share) for share in self.shares])
         capped = np.empty((len(sizes), len(GRID)))
         for row, share in zip(capped, self.shares, strict=True):
@@ -124,7 +130,9 @@ def all_pairs(chains: Sequence[Chain]) -> list[Pair]:
 def finest_readable(
     resolutions: Resolutions, pairs: Sequence[Pair], cap: float, share: float
 ) -> list[Choice]:
-    """Per pair the levels that show most dependence while sum min(cap, m) stays within a share of the total."""
+    """Per pair the levels that show most dependence while sum min(cap, m) stays within a share of
+    the total.
+    """
     cost = resolutions.cost(cap)
     shown = np.outer(resolutions.visible, resolutions.visible)
     shown = np.where(cost <= share * resolutions.total, shown, -cost)
@@ -166,7 +174,9 @@ def without_chance(scores: FloatArray, chance: FloatArray) -> FloatArray:
 
 
 def poisson_distance(expected: FloatArray) -> float:
-    """Mean L1 distance between independent Poisson counts and their expectation, cell by cell at most 2 m."""
+    """Mean L1 distance between independent Poisson counts and their expectation, cell by cell at
+    most 2 m.
+    """
     return float(np.minimum(2.0 * expected, np.sqrt(2.0 * expected / np.pi)).sum())
 
 
@@ -211,37 +221,50 @@ def plan_pairs(
 
     Source: recipe, step 4.
     """
-    empty = Plan(choices=(), gains=np.zeros(0), costs=np.zeros(0), sigma=sigma_of_one)
+    best = Plan(choices=(), gains=np.zeros(0), costs=np.zeros(0), sigma=sigma_of_one)
     if not pairs:
-        return empty
-    columns = np.array(pairs)
-    strength = np.zeros((len(resolutions.chains),) * 2)
-    strength[columns[:, 0], columns[:, 1]] = dependence
-    shown = np.outer(resolutions.visible, resolutions.visible)
-    shown *= strength[np.ix_(resolutions.owner, resolutions.owner)]
-    best_sum, best = 0.0, empty
-    for number in np.unique(np.geomspace(1, max(min(most, len(pairs)), 1), 16).round().astype(int)):
+        return best
+    shown = _shown(resolutions, pairs, dependence)
+    largest = max(min(most, len(pairs)), 1)
+    for number in np.unique(np.geomspace(1, largest, 16).round().astype(int)):
         sigma = sigma_of_one * float(np.sqrt(number))
-        cost = resolutions.cost(MEAN_ABSOLUTE_NORMAL * sigma)
-        gain = shown - noise_weight * cost
-        peaks = np.maximum.reduceat(np.maximum.reduceat(gain, resolutions.first, 0), resolutions.first, 1)
-        peaks = peaks[columns[:, 0], columns[:, 1]]
-        order = np.argsort(-peaks, kind="stable")[:number]
-        order = order[peaks[order] > 0]
-        if float(peaks[order].sum()) > best_sum:
-            best_sum = float(peaks[order].sum())
-            choices = tuple(_best(resolutions, gain, pairs[k]) for k in order)
-            best = Plan(
-                choices=choices,
-                gains=peaks[order],
-                costs=np.array([cost[resolutions.segments(choice)] for choice in choices]),
-                sigma=sigma,
-            )
+        plan = _plan_of(resolutions, pairs, shown, sigma, noise_weight, int(number))
+        best = plan if plan.gains.sum() > best.gains.sum() else best
     return best
 
 
+def _shown(resolutions: Resolutions, pairs: Sequence[Pair], dependence: FloatArray) -> FloatArray:
+    """Dependence that each pair of segments can show, in persons."""
+    strength = np.zeros((len(resolutions.chains),) * 2)
+    strength[tuple(np.array(pairs).T)] = dependence
+    spread = strength[np.ix_(resolutions.owner, resolutions.owner)]
+    return np.asarray(spread * np.outer(resolutions.visible, resolutions.visible))
+
+
+def _plan_of(
+    resolutions: Resolutions,
+    pairs: Sequence[Pair],
+    shown: FloatArray,
+    sigma: float,
+    noise_weight: float,
+    number: int,
+) -> Plan:
+    """The best pairs, at most `number`, each at its best levels, if all have the same noise."""
+    cost = resolutions.cost(MEAN_ABSOLUTE_NORMAL * sigma)
+    gain = shown - noise_weight * cost
+    starts = resolutions.first
+    peaks = np.maximum.reduceat(np.maximum.reduceat(gain, starts, axis=0), starts, axis=1)
+    peaks = peaks[tuple(np.array(pairs).T)]
+    order = np.argsort(-peaks, kind="stable")[:number]
+    order = order[peaks[order] > 0]
+    choices = tuple(_best(resolutions, gain, pairs[k]) for k in order)
+    costs = np.array([cost[resolutions.segments(choice)] for choice in choices])
+    return Plan(choices=choices, gains=peaks[order], costs=costs, sigma=sigma)
+
+
 def split_noise(costs: Sequence[float] | FloatArray, budget: float) -> FloatArray:
-    """Noise multipliers s_i with sum of 1 / s_i^2 = budget and 1 / s_i^2 in proportion to cost^(2/3).
+    """Noise multipliers s_i with sum of 1 / s_i^2 = budget and 1 / s_i^2 in proportion to
+    cost^(2/3).
 
     >>> split_noise([1.0, 8.0], 5.0)
     array([1. , 0.5])

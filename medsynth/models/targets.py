@@ -1,4 +1,6 @@
-"""Pair tables the rows should meet: what the tree says, corrected by every measured pair as far as it is signal."""
+"""Pair tables the rows should meet: what the tree says, corrected by every measured pair as far as
+it is signal.
+"""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -43,7 +45,8 @@ def signal_ratio(expected: FloatArray, noisy: FloatArray, sigma: float) -> float
 def shrunk_ratio(expected: FloatArray, noisy: FloatArray, sigma: float) -> FloatArray:
     """By which factor each cell's expected mass should change, given a noisy count of it.
 
-    The residual y - m keeps the share c m / (c m + sigma^2) that is signal; masses stay nonnegative.
+    The residual y - m keeps the share c m / (c m + sigma^2) that is signal; masses stay
+    nonnegative.
 
     Source: recipe, step 8.
     """
@@ -85,7 +88,9 @@ def pair_targets(
 def tree_tables(
     fitted: Calibrated, masses: Sequence[FloatArray], total: float, pairs: Sequence[Pair]
 ) -> dict[Pair, FloatArray]:
-    """Expected persons of every pair at the working levels: the tree's tables, refined by the one-ways."""
+    """Expected persons of every pair at the working levels: the tree's tables, refined by the
+    one-ways.
+    """
     chains = fitted.tree.chains
     levels = [min(f, chain.working) for f, chain in zip(fitted.tree.finest, chains, strict=True)]
     parts = [refine(*part) for part in zip(masses, chains, levels, strict=True)]
@@ -107,7 +112,8 @@ def aggregate(
 
 
 def refine(mass: FloatArray, chain: Chain, coarse: int) -> tuple[IntArray, FloatArray]:
-    """How working groups sit in groups of a coarser level: (coarse group, share of it) per working group.
+    """How working groups sit in groups of a coarser level: (coarse group, share of it) per working
+    group.
 
     Args:
       mass: One-way mass of the attribute's cells.

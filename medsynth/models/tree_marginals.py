@@ -1,7 +1,8 @@
 """Marginals across the cliques of a calibrated tree: all pairs at once, or any set of nodes.
 
-All pairs: take the smaller attribute of each pair, hold each of its groups in turn, and pass what that says about the
-other attributes outward, clique by clique. Every step is one product of matrices.
+All pairs: take the smaller attribute of each pair, hold each of its groups in turn, and pass what
+that says about the other attributes outward, clique by clique. Every step is one product of
+matrices.
 """
 
 from collections.abc import Iterator, Sequence
@@ -47,7 +48,7 @@ def pair_marginals(
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class _Outward:
-    """Passes one attribute's groups through the tree; what only depends on the tree is kept between attributes."""
+    """Passes one attribute's groups through the tree; keeps what depends on the tree alone."""
 
     tree: JunctionTree
     beliefs: Sequence[FloatArray]
@@ -72,7 +73,8 @@ class _Outward:
     ) -> Iterator[tuple[int, FloatArray]]:
         """Reads the targets assigned to a clique, then goes on to its neighbours.
 
-        given: shape (groups of the source, *known axes of the clique): ratio by which each group changes the clique.
+        given: shape (groups of the source, *known axes of the clique): ratio by which each group
+          changes the clique.
         """
         for target in plan[clique]:
             node = (target, self.levels[target])
@@ -145,7 +147,8 @@ class _Outward:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class _Kernel:
-    """A clique's table as matrices from its known axes to its wanted ones, one per group of the axes that are both.
+    """A clique's table as matrices from its known axes to its wanted ones, one per group of the
+    axes that are both.
 
     Attributes:
       matrices: Shape (both, known only, wanted only).
@@ -175,7 +178,9 @@ class _Kernel:
             matrices=np.ascontiguousarray(arranged).reshape(lengths),
             shape=(sizes[0], sizes[2]),
             inward=(
-                *(1 + known.index(axis) for axis in both), 0, *(1 + known.index(a) for a in inner),
+                *(1 + known.index(axis) for axis in both),
+                0,
+                *(1 + known.index(a) for a in inner),
             ),
             outward=tuple(here.index(axis) for axis in (-1, *wanted)),
         )
@@ -185,7 +190,8 @@ class _Kernel:
         length, inner, _ = self.matrices.shape
         moved = given.transpose(self.inward).reshape(length, given.shape[0], inner)
         result = np.matmul(moved, self.matrices)
-        return result.reshape(*self.shape[0], given.shape[0], *self.shape[1]).transpose(self.outward)
+        shape = (*self.shape[0], given.shape[0], *self.shape[1])
+        return np.asarray(result.reshape(shape).transpose(self.outward))
 
 
 def joint_marginal(
@@ -194,7 +200,8 @@ def joint_marginal(
     separators: Sequence[FloatArray],
     nodes: Sequence[Node],
 ) -> FloatArray:
-    """Exact probabilities over nodes that no clique holds together, by elimination towards one clique.
+    """Exact probabilities over nodes that no clique holds together, by elimination towards one
+    clique.
 
     Args:
       tree: The junction tree.
@@ -210,7 +217,7 @@ def joint_marginal(
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class _Inward:
-    """Carries queried nodes up to the root; an einsum label is a clique axis, a queried node or a separator node."""
+    """Carries queried nodes up to the root; einsum labels are clique axes and carried nodes."""
 
     tree: JunctionTree
     beliefs: Sequence[FloatArray]
@@ -221,12 +228,21 @@ class _Inward:
         """The queried table."""
         readers: dict[int, list[int]] = {}
         for place, (attribute, level) in enumerate(self.nodes):
-            holder = next(k for k, has in enumerate(self.tree.levels) if has.get(attribute, -1) >= level)
+            # Parents stand first: the first holder is the one next to the root.
+            holder = next(
+                k for k, has in enumerate(self.tree.levels) if has.get(attribute, -1) >= level
+            )
             readers.setdefault(holder, []).append(place)
-        carried, table = self._collect(0, readers)
+        needed = set(readers)
+        for clique in reversed(range(len(self.tree.cliques))):
+            if clique in needed and clique:
+                needed.add(self.tree.parents[clique])
+        carried, table = self._collect(0, readers, needed)
         return table.transpose(np.argsort(carried))
 
-    def _collect(self, clique: int, readers: dict[int, list[int]]) -> tuple[list[int], FloatArray]:
+    def _collect(
+        self, clique: int, readers: dict[int, list[int]], needed: set[int]
+    ) -> tuple[list[int], FloatArray]:
         """(places of queried nodes read below, table over them and the clique's separator)."""
         labels = {attribute: axis for axis, (attribute, _) in enumerate(self.tree.cliques[clique])}
         levels = dict(self.tree.cliques[clique])
@@ -234,16 +250,15 @@ class _Inward:
         used = len(labels)
         carried: list[int] = []
         out: list[int] = []
-        for child in self.tree.children[clique]:
-            below, table = self._collect(child, readers)
-            if below:
-                base = self.separators[child]
-                ratio = np.divide(table, base, out=np.zeros_like(table), where=base > 0)
-                fine = self._refined(ratio, len(below), self.tree.separators[child], levels)
-                fresh = list(range(used, used + len(below)))
-                used += len(below)
-                operands += [fine, fresh + [labels[a] for a, _ in self.tree.separators[child]]]
-                carried, out = carried + below, out + fresh
+        for child in (child for child in self.tree.children[clique] if child in needed):
+            below, table = self._collect(child, readers, needed)
+            base = self.separators[child]
+            ratio = np.divide(table, base, out=np.zeros_like(table), where=base > 0)
+            fine = self._refined(ratio, len(below), self.tree.separators[child], levels)
+            fresh = list(range(used, used + len(below)))
+            used += len(below)
+            operands += [fine, fresh + [labels[a] for a, _ in self.tree.separators[child]]]
+            carried, out = carried + below, out + fresh
         asked = [(place, self.nodes[place]) for place in readers.get(clique, [])]
         for place, node in [*asked, *((-1, node) for node in self.tree.separators[clique])]:
             operands += [self._indicator(node, levels), [labels[node[0]], used]]

@@ -1,7 +1,7 @@
 """Rows drawn from a calibrated tree, clique by clique from the root.
 
-Within the rows that share a separator value, the cells of the next clique are drawn systematically: each cell gets its
-expected number of rows, rounded up or down, and which rows get it is random.
+Within the rows that share a separator value, the cells of the next clique are drawn systematically:
+each cell gets its expected number of rows, rounded up or down, and which rows get it is random.
 """
 
 from collections.abc import Sequence
@@ -32,11 +32,12 @@ def sample_tree(
       calibrated: The distribution.
       n: Number of rows.
       rng: Source of randomness.
-      systematic: Keep the number of rows in each cell within one of its expectation, given the rows of its separator
-        value, in every `BLOCK` rows; if False, rows are independent.
+      systematic: Keep the number of rows in each cell within one of its expectation, given the rows
+        of its separator value, in every `BLOCK` rows; if False, rows are independent.
 
     Returns:
-      Groups at `tree.finest`, shape (n, attributes), int32, in random order; each column is contiguous.
+      Groups at `tree.finest`, shape (n, attributes), int32, in random order; each column is
+      contiguous.
     """
     return TreeSampler(calibrated=calibrated, systematic=systematic).draw(n, rng)
 
@@ -83,7 +84,7 @@ class TreeSampler:
                 shape = tuple(tree.chains[a].levels[level].size for a, level in separator)
                 size = int(np.prod(shape))
                 up = tree.embedding(tree.cliques[clique], separator)
-                values = up.spread(np.arange(size).reshape(shape))
+                values = up.spread(np.arange(float(size)).reshape(shape)).astype(np.intp)
             everywhere = np.broadcast_to(values, tree.shapes[clique]).ravel()
             decks.append(Deck.of(self.calibrated.beliefs[clique].ravel(), everywhere, size))
         return decks
@@ -99,7 +100,8 @@ class TreeSampler:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Deck:
-    """Weighted cells, sorted by a value that rows already have; rows with a value get cells with that value.
+    """Weighted cells, sorted by a value that rows already have; rows with a value get cells with
+    that value.
 
     Attributes:
       order: The cells, by value.
@@ -123,12 +125,16 @@ class Deck:
         reached = np.divide(above, mass, out=np.ones_like(mass), where=mass > 0)
         return cls(order=order, starts=starts, reached=reached)
 
-    def deal(self, rows: IntpArray, rng: np.random.Generator, *, systematic: bool = True) -> IntpArray:
+    def deal(
+        self, rows: IntpArray, rng: np.random.Generator, *, systematic: bool = True
+    ) -> IntpArray:
         """Number of rows per place, given the number of rows per value."""
         if not systematic:
             return self._independent(rows, rng)
         span = np.diff(self.starts)
-        ends = np.ceil(np.repeat(rows, span) * self.reached - np.repeat(rng.random(len(rows)), span))
+        ends = np.ceil(
+            np.repeat(rows, span) * self.reached - np.repeat(rng.random(len(rows)), span)
+        )
         ends = np.where(self.reached == 1.0, np.repeat(rows, span), np.maximum(ends, 0.0))
         before = np.concatenate([[0.0], ends[:-1]])
         before[self.starts[:-1][span > 0]] = 0.0
@@ -162,7 +168,8 @@ def _values(
 def shuffled_by_value(
     values: npt.NDArray[np.integer[Any]], size: int, rng: np.random.Generator
 ) -> tuple[IntpArray, IntpArray]:
-    """Rows sorted by value, in random order where values are equal, and the number of rows of each value.
+    """Rows sorted by value, in random order where values are equal, and the number of rows of each
+    value.
 
     Args:
       values: Value of each row, 0 .. size - 1.
@@ -173,7 +180,8 @@ def shuffled_by_value(
     if size == 1:
         return order, np.array([len(values)])
     counts = np.bincount(values, minlength=size)
-    # NumPy sorts integers of at most 16 bits in linear time: sort by the low bits, then by the high ones.
+    # NumPy sorts integers of at most 16 bits in linear time: sort by the low bits, then by the high
+    # ones.
     for shift in range(0, (size - 1).bit_length(), 16):
         digits = (values >> shift) & 0xFFFF
         narrow = digits.astype(np.uint8 if size <= 256 else np.uint16)

@@ -1,8 +1,9 @@
-"""Which cliques of nodes fit one junction tree, and how many cells it takes: elimination on bit masks.
+"""Which cliques of nodes fit one junction tree, and how many cells it takes: elimination on bit
+masks.
 
-The nodes of the graph are the (attribute, level) pairs in use. Those of one attribute are tied by edges from level to
-level, coarse to fine, and stand next to each other in a mask, coarse below fine: the highest bit of an attribute is
-its axis, the lower ones come for free.
+The nodes of the graph are the (attribute, level) pairs in use. Those of one attribute are tied by
+edges from level to level, coarse to fine, and stand next to each other in a mask, coarse below
+fine: the highest bit of an attribute is its axis, the lower ones come for free.
 """
 
 from collections.abc import Sequence
@@ -27,7 +28,8 @@ def clique_cells(chains: Sequence[Chain], nodes: Sequence[Node]) -> int:
 def tree_cells(
     chains: Sequence[Chain], cliques: Sequence[Sequence[Node]], *, cap: int
 ) -> int | None:
-    """Cells of the junction tree of these cliques, as `JunctionTree.build(...).cells`; None if above cap.
+    """Cells of the tree of these cliques, as `JunctionTree.build(...).cells`; None if
+    above cap.
 
     Args:
       chains: Levels of every attribute.
@@ -41,7 +43,7 @@ def tree_cells(
 def maximal_cliques(
     chains: Sequence[Chain], cliques: Sequence[Sequence[Node]]
 ) -> list[tuple[Node, ...]]:
-    """Cliques of the triangulated graph, none inside another; per attribute only its finest node."""
+    """Cliques of the triangulated graph, none inside another; of an attribute the finest node."""
     graph = _Graph.of(chains, cliques)
     found = _eliminate(graph, None)
     assert found is not None  # only a cap can stop the elimination
@@ -52,9 +54,11 @@ def join(cliques: Sequence[tuple[Node, ...]]) -> tuple[list[int], list[int]]:
     """Joins maximal cliques where they share most nodes.
 
     Returns:
-      (order, parents): the cliques' positions, root first, and per place in this order the place of its parent (-1).
+      (order, parents): the cliques' positions, root first, and per place in this order the place of
+      its parent (-1).
 
-    Source: Jensen and Jensen (1994): a spanning tree of largest separators has the running intersection property.
+    Source: Jensen and Jensen (1994): a spanning tree of largest separators has the running
+      intersection property.
     """
     levels = [dict(clique) for clique in cliques]
     order, parents = [0], [-1]
@@ -71,7 +75,7 @@ def join(cliques: Sequence[tuple[Node, ...]]) -> tuple[list[int], list[int]]:
 
 
 def _common(first: dict[int, int], second: dict[int, int]) -> int:
-    """How many nodes two cliques share when every coarser level of an attribute is counted as present."""
+    """How many nodes two cliques share, every coarser level of an attribute counted."""
     return sum(min(level, second[a]) + 1 for a, level in first.items() if a in second)
 
 
@@ -99,10 +103,14 @@ class _Graph:
     def of(cls, chains: Sequence[Chain], cliques: Sequence[Sequence[Node]]) -> "_Graph":
         used = {node for clique in cliques for node in clique}
         present = {attribute for attribute, _ in used}
-        used.update((a, len(chain.levels) - 1) for a, chain in enumerate(chains) if a not in present)
+        used.update(
+            (a, len(chain.levels) - 1) for a, chain in enumerate(chains) if a not in present
+        )
         nodes = sorted(used)
         bits = {node: 1 << place for place, node in enumerate(nodes)}
-        own, before, neighbours = [], [], []
+        own: list[int] = []
+        before: list[int] = []
+        neighbours: list[int] = []
         for place, (attribute, _) in enumerate(nodes):
             same = place > 0 and nodes[place - 1][0] == attribute
             before.append(before[-1] if same else (1 << place) - 1)

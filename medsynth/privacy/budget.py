@@ -54,17 +54,26 @@ class Entry:
 
 @dataclass(frozen=True, kw_only=True)
 class State:
-    """What the lines of a budget add up to."""
+    """What the lines of a budget add up to.
 
+    Attributes:
+      read: How many lines were read.
+      limit: The limit that stands after them.
+      entries: The booked releases.
+      runs: How many fits were begun.
+    """
+
+    read: int
     limit: Guarantee
     entries: tuple[Entry, ...]
     runs: int
 
     @classmethod
-    def of(cls, lines: Sequence[Line], where: str) -> "State":
-        """Reads the lines; refuses what this version cannot have written."""
+    def of(cls, lines: Sequence[Line], where: str, known: "State | None" = None) -> "State":
+        """Reads the lines that `known` has not; refuses what this version cannot have written."""
         try:
-            return cls._read(lines)
+            state = known or cls._begun(lines[0])
+            return state._after(lines[state.read :])
         except (KeyError, TypeError, ValueError, UsageError) as error:
             raise InputError(
                 f"{where}: is not a budget file of version {VERSION}. "
@@ -72,29 +81,30 @@ class State:
             ) from error
 
     @classmethod
-    def _read(cls, lines: Sequence[Line]) -> "State":
-        header, *rest = lines
+    def _begun(cls, header: Line) -> "State":
         if header["kind"] != "header" or header["medsynth_ledger"] != VERSION:
             raise ValueError("version")
-        entries, limits, runs = [], [header], 0
-        for line in rest:
+        unit, persons = header["unit"], header["persons"]
+        limit = Guarantee.of(header["epsilon"], header["delta"], unit=unit, persons=persons)
+        return cls(read=1, limit=limit, entries=(), runs=0)
+
+    def _after(self, lines: Sequence[Line]) -> "State":
+        limit, entries, runs, old = self.limit, list(self.entries), self.runs, self.limit
+        for line in lines:
             match line["kind"]:
                 case "entry":
                     entries.append(Entry(**line["entry"]))
                     mu_of(GaussianEvent(entries[-1].mu))
                 case "limit":
-                    limits.append(line)
+                    limit = Guarantee.of(
+                        line["epsilon"], line["delta"], unit=old.unit, persons=old.persons
+                    )
                 case "run":
                     runs += 1
                 case _:
                     raise ValueError("kind")
-        limit = Guarantee.of(
-            limits[-1]["epsilon"],
-            limits[-1]["delta"],
-            unit=header["unit"],
-            persons=header["persons"],
-        )
-        return cls(limit=limit, entries=tuple(entries), runs=runs)
+        read = self.read + len(lines)
+        return State(read=read, limit=limit, entries=tuple(entries), runs=runs)
 
 
 def header(limit: Guarantee, population: str) -> Line:

@@ -96,6 +96,7 @@ class Ledger:
         self._run = run
         self._own = own
         self._header = book.lines()[0]
+        self._known: State | None = None
         self._state()
 
     def __repr__(self) -> str:
@@ -162,7 +163,7 @@ class Ledger:
         )
 
         def decide(lines: Sequence[Line]) -> Line:
-            state = State.of(lines, self._book.name)
+            state = self._state(lines)
             admit(state.limit, state.entries, own.mu, label=label, fix=self._population_fix)
             settings = {"epsilon": own.epsilon, "delta": own.delta, "label": label}
             return {"kind": "run", "run": state.runs + 1, "date": today(), **settings}
@@ -321,7 +322,7 @@ class Ledger:
         )
 
         def decide(lines: Sequence[Line]) -> Line:
-            entries = State.of(lines, self._book.name).entries
+            entries = self._state(lines).entries
             admit(
                 new,
                 entries,
@@ -357,8 +358,12 @@ class Ledger:
             "with `medsynth ledger set-limit`."
         )
 
-    def _state(self) -> State:
-        return State.of(self._book.lines(), self._book.name)
+    def _state(self, lines: Sequence[Line] | None = None) -> State:
+        """What all lines add up to; lines are only ever appended, so old ones are read once."""
+        lines = self._book.lines() if lines is None else lines
+        state = State.of(lines, self._book.name, self._known)
+        self._known = state
+        return state
 
     def _book_noise(
         self, sigmas: Sequence[float], sensitivities: Sequence[float], settings: Entry
@@ -377,7 +382,7 @@ class Ledger:
         """Admits an entry under both filters and books it, as one step for all programs."""
 
         def decide(lines: Sequence[Line]) -> Line:
-            state = State.of(lines, self._book.name)
+            state = self._state(lines)
             if self._own is not None:
                 own_fix = "Raise --epsilon, or fit without it."
                 admit(

@@ -9,15 +9,18 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 
 from medsynth.score import Chart, ChartKind, Edition, Score
 
-# Controls, lone surrogates, embedding and override marks: they break XML, or make a name read as another one.
-_UNPRINTABLE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff\u202a-\u202e\u2066-\u2069\ufffe\uffff]")
+# Controls, lone surrogates, embedding and override marks: they break XML, or make a name read
+# as another one.
+_UNPRINTABLE = re.compile(
+    "[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff\u202a-\u202e\u2066-\u2069\ufffe\uffff]"
+)
 
 
 def printable(text: str) -> str:
-    """Replaces characters that cannot be shown, or that hide what is shown, by U+FFFD.
+    r"""Replaces characters that cannot be shown, or that hide what is shown, by U+FFFD.
 
     >>> printable("age" + chr(0))
-    'age\\ufffd'
+    'age\ufffd'
     """
     return _UNPRINTABLE.sub("\ufffd", text)
 
@@ -57,6 +60,9 @@ class Dataset(Block):
     allowed_use: Text = ""
 
 
+_ALIASES = {"membership_tpr_cap": "membership_tpr_cap_at_1pct_fpr"}
+
+
 class Guarantee(Block):
     """The differential privacy guarantee of the synthetic table."""
 
@@ -72,7 +78,7 @@ class Guarantee(Block):
     membership_tpr_cap_at_1pct_fpr: Number = None
     """Best true positive rate of any membership attack at a false positive rate of 1 %."""
     odds_factor: Number = None
-    """How much the odds that a unit is in the data can move, except with probability `odds_failure`."""
+    """How far the odds that a unit is in the data can move, save with chance `odds_failure`."""
     odds_failure: Number = None
     """Larger than delta, which bounds an average."""
     details: dict[str, Plain] = {}
@@ -83,6 +89,7 @@ class Guarantee(Block):
     def _gather_details(cls, given: object) -> object:
         if not isinstance(given, Mapping):
             return given
+        given = {_ALIASES.get(key, key): value for key, value in given.items()}
         known = {key: value for key, value in given.items() if key in cls.model_fields}
         others = {key: value for key, value in given.items() if key not in cls.model_fields}
         return known | {"details": {**known.get("details", {}), **others}}
@@ -164,7 +171,7 @@ class Figure(Block):
 
 
 class Drawing(Block):
-    """A chart, as `medsynth.score.Chart` describes it; a heatmap may hold several square matrices."""
+    """A chart, as `medsynth.score.Chart` describes it; a heatmap may hold several matrices."""
 
     name: Text
     kind: ChartKind
@@ -189,7 +196,9 @@ class Drawing(Block):
         if self.kind == "intervals" and not {"value", "low", "high"} <= set(self.arrays):
             raise ValueError(f"Chart {self.name!r}: intervals need the arrays value, low and high.")
         if any(len(array) != length for array in self.arrays.values()):
-            raise ValueError(f"Chart {self.name!r}: every array of this {self.kind} must hold {length} numbers.")
+            raise ValueError(
+                f"Chart {self.name!r}: every array of this {self.kind} must hold {length} numbers."
+            )
         return self
 
 
@@ -232,14 +241,14 @@ class File(Block):
 
 
 class Note(Block):
-    """A sentence for the reader; INTERNAL where its presence or wording depends on private records."""
+    """A sentence for the reader; INTERNAL where it depends on private records."""
 
     text: Text
     edition: Edition = Edition.SHAREABLE
 
 
 class Appendix(Block):
-    """A further page: sentences and at most one table (a crosswalk, a validation result, a data dictionary)."""
+    """A further page: sentences and at most one table (a crosswalk, a validation result)."""
 
     title: Text
     paragraphs: tuple[Text, ...] = ()

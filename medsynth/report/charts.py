@@ -1,4 +1,4 @@
-"""Draws the arrays of a chart as SVG, the same bytes for the same arrays, readable in colour, in grey and aloud."""
+"""Draws a chart as SVG: same bytes for same arrays, readable in colour, in grey and aloud."""
 
 import io
 import math
@@ -16,9 +16,9 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure as Canvas
 
 INK, MUTED, RULE = "#1b2733", "#5b6875", "#d5dbe1"
-# Ascending lightness (about 30, 60, 75, 45 % grey), and a hatch, dash and marker of its own for each series.
+# Each series differs in lightness, and has a hatch, dash and marker of its own.
 COLOURS = ("#1f4e79", "#d98324", "#9cc3c9", "#7a5c8e", "#4d7d4a", "#b5b5b5")
-HATCHES = ("", "////", "....", "xxxx", "\\\\\\\\", "++++")
+HATCHES = ("", "///", "---", "xx", "|||", "++")
 DASHES = ("solid", (0, (5, 2)), (0, (1, 1.4)), "dashdot", (0, (7, 2, 1, 2, 1, 2)), (0, (2, 2)))
 MARKERS = ("o", "s", "^", "D", "v", "P")
 WIDTH, MOST_CATEGORIES, MOST_SERIES = 6.6, 40, len(COLOURS)
@@ -55,13 +55,20 @@ def draw(chart: Drawing, prefix: str) -> str:
       prefix: Unique on the page; every id inside the SVG begins with it.
 
     Returns:
-      `<svg role="img" ...>` with title and description, without outside references; a function of the arguments.
+      `<svg role="img" ...>` with title and description, without outside references.
     """
     with _plotting() as canvas:
-        painter = {"overlay": _overlay, "heatmap": _heatmap, "intervals": _intervals, "curve": _curve}[chart.kind]
+        painter = {
+            "overlay": _overlay,
+            "heatmap": _heatmap,
+            "intervals": _intervals,
+            "curve": _curve,
+        }[chart.kind]
         painter(canvas, chart)
         buffer = io.StringIO()
-        canvas.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None}, bbox_inches="tight")
+        tight = "tight" if chart.kind == "heatmap" else None
+        undated = {"Date": None, "Creator": None}
+        canvas.savefig(buffer, format="svg", metadata=undated, bbox_inches=tight)
     return embed(buffer.getvalue(), prefix=prefix, title=chart.title, description=chart.sentence)
 
 
@@ -82,7 +89,8 @@ def _plotting() -> Iterator["Canvas"]:
     from matplotlib.figure import Figure as Canvas
 
     with mpl.rc_context(), warnings.catch_warnings():
-        # Layout measures text with the shipped font; a browser draws it with its own, glyphs missing here included.
+        # Layout measures text with the shipped font; a browser draws it with its own, glyphs
+        # missing here included.
         warnings.filterwarnings("ignore", message="Glyph .* missing from font")
         mpl.rcParams.update(mpl.rcParamsDefault)
         mpl.rcParams.update(_STYLE)
@@ -94,16 +102,23 @@ def _plotting() -> Iterator["Canvas"]:
 def _overlay(canvas: "Canvas", chart: Drawing) -> None:
     labels = chart.labels[:MOST_CATEGORIES]
     names = list(chart.arrays)[:MOST_SERIES]
-    canvas.set_size_inches(WIDTH, 2.7)
+    canvas.set_size_inches(WIDTH, 2.7 if len(labels) <= 12 else 3.2)
     axes = canvas.add_subplot()
     width, roomy = 0.84 / max(1, len(names)), len(labels) * len(names) <= 48
     for i, name in enumerate(names):
         heights = _gaps(chart.arrays[name][: len(labels)])
         places = [place + (i - (len(names) - 1) / 2) * width for place in range(len(labels))]
         axes.bar(
-            places, heights, width * 0.94, label=short(name), color=COLOURS[i], hatch=HATCHES[i] if roomy else "",
-            edgecolor="white", linewidth=0.3,
-        )  # fmt: skip
+            places,
+            heights,
+            width * 0.94,
+            label=short(name),
+            color=COLOURS[i],
+            hatch=HATCHES[i] if roomy else "",
+            edgecolor="white",
+            linewidth=0.3,
+            clip_on=False,
+        )
     _category_axis(axes, labels)
     axes.grid(axis="y")
     axes.margins(x=0.01)
@@ -125,22 +140,45 @@ def _category_axis(axes: "Axes", labels: Sequence[str]) -> None:
 def _heatmap(canvas: "Canvas", chart: Drawing) -> None:
     import numpy as np
 
-    size, names = len(chart.labels), list(chart.arrays)[:3]
+    kept, names = busiest(chart), list(chart.arrays)[:3]
+    size, labels = len(kept), [chart.labels[i] for i in kept]
     beside = 1 if len(names) == 1 else 2
     rows = math.ceil(len(names) / beside)
     panel = max(2.6, min(5.4, 0.19 * size + 1.6)) if beside == 1 else 3.4
     canvas.set_size_inches(WIDTH if beside == 2 else min(WIDTH, panel + 1.6), rows * panel)
-    tables = [np.array(_gaps(chart.arrays[name]), dtype=float).reshape(size, size) for name in names]
+    tables = [_square(chart, name)[np.ix_(kept, kept)] for name in names]
     low, high = _colour_limits(tables)
     axes = canvas.subplots(rows, beside, squeeze=False, sharey=True).ravel()
     for i, (table, name) in enumerate(zip(tables, names, strict=True)):
-        mesh = axes[i].pcolormesh(table, cmap=_colours(low), vmin=low, vmax=high, edgecolors="white", linewidth=0.3)
+        mesh = axes[i].pcolormesh(
+            table, cmap=_colours(low), vmin=low, vmax=high, edgecolors="white", linewidth=0.3
+        )
+        mesh.set_clip_on(False)
         axes[i].set_title(short(name, 40) if len(names) > 1 else "", fontsize=8.5, loc="left")
-        _heatmap_axes(axes[i], chart.labels, small=8.5 if size <= 12 else 6.5)
+        _heatmap_axes(axes[i], labels, small=8.5 if size <= 12 else 6.5)
     for spare in axes[len(names) :]:
         spare.set_axis_off()
     bar = canvas.colorbar(mesh, ax=list(axes), shrink=0.75, aspect=24, pad=0.02)
-    bar.outline.set_visible(False)  # type: ignore[operator]
+    bar.outline.set_visible(False)
+
+
+def busiest(chart: Drawing) -> list[int]:
+    """Rows of a heatmap that are drawn: all, or those with the highest figures off the diagonal."""
+    import numpy as np
+
+    if len(chart.labels) <= MOST_CATEGORIES:
+        return list(range(len(chart.labels)))
+    table = np.nan_to_num(np.abs(_square(chart, next(iter(chart.arrays)))))
+    np.fill_diagonal(table, 0.0)
+    order = np.argsort(-table.max(axis=0), kind="stable")[:MOST_CATEGORIES]
+    return sorted(int(i) for i in order)
+
+
+def _square(chart: Drawing, name: str) -> Any:
+    import numpy as np
+
+    size = len(chart.labels)
+    return np.array(_gaps(chart.arrays[name]), dtype=float).reshape(size, size)
 
 
 def _heatmap_axes(axes: "Axes", labels: Sequence[str], small: float) -> None:
@@ -149,7 +187,7 @@ def _heatmap_axes(axes: "Axes", labels: Sequence[str], small: float) -> None:
     axes.set_xticks(middles, names, rotation=90, fontsize=small)
     axes.set_yticks(middles, names, fontsize=small)
     axes.tick_params(length=0)
-    axes.set_ylim(len(labels), 0)
+    axes.set_ylim(max(1, len(labels)), 0)
     axes.set_aspect("equal")
     axes.spines[:].set_visible(False)
 
@@ -182,14 +220,27 @@ def _intervals(canvas: "Canvas", chart: Drawing) -> None:
     axes = canvas.add_subplot()
     low, high = _gaps(arrays["low"][: len(rows)]), _gaps(arrays["high"][: len(rows)])
     axes.hlines(rows, low, high, color=COLOURS[0], linewidth=1.8, label="95 % interval")
-    axes.plot(_gaps(arrays["value"][: len(rows)]), rows, "o", color=COLOURS[0], markersize=5.5, label="measured")
+    axes.plot(
+        _gaps(arrays["value"][: len(rows)]),
+        rows,
+        "o",
+        color=COLOURS[0],
+        markersize=5.5,
+        label="measured",
+    )
     marks = (("baseline", "baseline (floor)", "|", MUTED), ("ceiling", "ceiling", "D", COLOURS[1]))
     for key, label, marker, colour in marks:
         if key in arrays:
             axes.plot(
-                _gaps(arrays[key][: len(rows)]), rows, marker, color=colour, label=label,
-                markersize=10 if marker == "|" else 5, markeredgewidth=1.6, markerfacecolor="white",
-            )  # fmt: skip
+                _gaps(arrays[key][: len(rows)]),
+                rows,
+                marker,
+                color=colour,
+                label=label,
+                markersize=10 if marker == "|" else 5,
+                markeredgewidth=1.6,
+                markerfacecolor="white",
+            )
     axes.set_yticks(rows, [short(label, 34) for label in labels])
     axes.tick_params(axis="y", length=0)
     axes.set_ylim(len(rows) - 0.4, -0.6)
@@ -205,9 +256,17 @@ def _curve(canvas: "Canvas", chart: Drawing) -> None:
     x = _gaps(chart.arrays["x"])
     for i, name in enumerate(names):
         axes.plot(
-            x, _gaps(chart.arrays[name]), color=COLOURS[i], linestyle=DASHES[i], linewidth=1.7, label=short(name, 40),
-            marker=MARKERS[i], markersize=4.5, markerfacecolor="white", markevery=max(1, len(x) // 8),
-        )  # fmt: skip
+            x,
+            _gaps(chart.arrays[name]),
+            color=COLOURS[i],
+            linestyle=DASHES[i],
+            linewidth=1.7,
+            label=short(name, 40),
+            marker=MARKERS[i],
+            markersize=4.5,
+            markerfacecolor="white",
+            markevery=max(1, len(x) // 8),
+        )
     axes.grid()
     _legend(canvas, axes, 2 if max(map(len, names), default=0) > 24 else 3)
 
@@ -215,7 +274,12 @@ def _curve(canvas: "Canvas", chart: Drawing) -> None:
 def _legend(canvas: "Canvas", axes: "Axes", columns: int) -> None:
     handles, _ = axes.get_legend_handles_labels()
     if handles:
-        canvas.legend(loc="outside upper left", ncols=max(1, min(4, columns)), handlelength=2.2, borderaxespad=0.0)
+        canvas.legend(
+            loc="outside upper left",
+            ncols=max(1, min(4, columns)),
+            handlelength=2.2,
+            borderaxespad=0.0,
+        )
 
 
 def _gaps(values: Sequence[float | None]) -> list[float]:

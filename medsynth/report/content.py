@@ -1,4 +1,4 @@
-"""Assembles a report from plain values: the typed summary that is written as `report.json` and then drawn."""
+"""Assembles a report from plain values: the typed summary, written as `report.json`, then drawn."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -82,9 +82,9 @@ def collect(
 ) -> ReportContent:
     """Assembles the internal edition; the shareable one is made from it.
 
-    Everything without an edition of its own (title, dataset, row_meaning, guarantee, ledger, model, sampling, policy,
-    plain strings among the notes) goes into the shareable edition too: pass nothing there that depends on private
-    records other than through noised, booked figures.
+    Everything without an edition of its own (title, dataset, row_meaning, guarantee, ledger,
+    model, sampling, policy, plain strings among the notes) goes into the shareable edition too:
+    pass nothing there that depends on private records but through noised, booked figures.
 
     Args:
       title: Heading of page one.
@@ -127,7 +127,9 @@ def collect(
         sampling=None if sampling is None else Sampling.model_validate(sampling),
         rare=tuple(RareCondition.model_validate(row) for row in rare),
         scores=scores,
-        charts=tuple(Drawing.of(chart) for evaluation in evaluations for chart in evaluation.charts),
+        charts=tuple(
+            Drawing.of(chart) for evaluation in evaluations for chart in evaluation.charts
+        ),
         appendices=tuple(appendices),
         files=tuple(File.model_validate(file) for file in files),
         not_tested=_notes(not_tested),
@@ -137,7 +139,9 @@ def collect(
 
 def report_json(content: ReportContent) -> bytes:
     """The bytes of `report.json`: UTF-8, two spaces, no NaN, one newline at the end."""
-    text = json.dumps(content.model_dump(mode="json"), indent=2, ensure_ascii=False, allow_nan=False)
+    text = json.dumps(
+        content.model_dump(mode="json"), indent=2, ensure_ascii=False, allow_nan=False
+    )
     return (text + "\n").encode("utf-8")
 
 

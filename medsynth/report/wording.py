@@ -1,4 +1,4 @@
-"""The words of the report that do not come from the run: names of figures, questions, definitions."""
+"""The words that do not come from the run: names of figures, questions, definitions."""
 
 import re
 from collections.abc import Mapping
@@ -16,6 +16,7 @@ class Topic:
       prefixes: Names of the scores and charts that belong here.
       headlines: Patterns of the scores whose sentences open the section, in this order.
       withheld: What the shareable edition says in place of the figures that it may not hold.
+      shown: What it adds for a table with a guarantee.
       nothing: What is said where there is nothing to show.
     """
 
@@ -25,6 +26,7 @@ class Topic:
     prefixes: tuple[str, ...]
     headlines: tuple[str, ...]
     withheld: str = ""
+    shown: str = ""
     nothing: str = "Nothing was measured here."
 
 
@@ -34,8 +36,8 @@ FIDELITY = Topic(
     question="Does the synthetic table resemble the real one?",
     prefixes=("fidelity.", "association.", "marginal.", "subgroup."),
     headlines=("fidelity.tv2.train", "fidelity.tv2.holdout", "fidelity.tv2.measured"),
-    withheld="Comparisons with real training and holdout records are in the internal edition only. "
-    "The figures here compare with the noised counts that the guarantee covers.",
+    withheld="Comparisons with real training and holdout records are in the internal edition only.",
+    shown="The figures here compare with the noised counts, which the guarantee covers.",
 )
 RARE = Topic(
     key="rare",
@@ -51,16 +53,22 @@ UTILITY = Topic(
     question="Does a model trained on the synthetic table work on real records?",
     prefixes=("utility.", "study."),
     headlines=("utility.auc.drop", "utility.*.drop", "utility.auprc.synthetic", "study.*"),
-    withheld="How a model trained on the synthetic table works on real records is in the internal edition only.",
+    withheld="How a model trained on the synthetic table works on real records is in the "
+    "internal edition only.",
 )
 LEAKS = Topic(
     key="leaks",
     title="Leaks",
     question="Can an attacker learn from the table who was in it, or a secret about someone?",
     prefixes=("leak.", "audit."),
-    headlines=("leak.membership.*.tpr_at_1pct_fpr", "leak.copies.exact_excess", "leak.*.verdict", "audit.*"),
-    withheld="Attacks compare with real records; their results are in the internal edition only. "
-    "The caps in the guarantee hold against every attack, run or not.",
+    headlines=(
+        "leak.membership.*.tpr_at_1pct_fpr",
+        "leak.copies.exact_excess",
+        "leak.*.verdict",
+        "audit.*",
+    ),
+    withheld="Attacks compare with real records; their results are in the internal edition only.",
+    shown="The caps in the guarantee hold against every attack, run or not.",
 )
 FURTHER = Topic(
     key="further",
@@ -104,18 +112,19 @@ _TERMS = {
 GLOSSARY: tuple[tuple[str, str], ...] = (
     (
         "Epsilon, delta, mu",
-        "How far one person's records can shift the odds of anything an observer may conclude; smaller is stricter. "
-        "Mu is the native unit of the accounting, epsilon and delta follow from it.",
+        "How far one person's records can shift what an observer may conclude; smaller is "
+        "stricter. Mu is the native unit of the accounting, epsilon and delta follow from it.",
     ),
     (
         "Two-way error",
-        "Mean total variation distance over all pairs of columns: 0 when every cross table agrees, 1 when none does. "
-        "One-way and three-way error are the same for single columns and triples.",
+        "Mean total variation distance over pairs of columns: 0 when every cross table agrees, "
+        "1 when none does. One-way and three-way error: the same for single columns and triples.",
     ),
     (
         "Floor (baseline) and ceiling",
-        "What chance alone would score (independent columns, a naive attacker) and what a second real sample of the "
-        "same size would score; for attacks the ceiling is the cap that the guarantee sets.",
+        "What chance alone would score (independent columns, a naive attacker) and what a second "
+        "real sample of the same size would score; for attacks the ceiling is the cap that the "
+        "guarantee sets.",
     ),
     (
         "Interval",
@@ -123,28 +132,30 @@ GLOSSARY: tuple[tuple[str, str], ...] = (
     ),
     (
         "Training and holdout records",
-        "Training records were used to make the table. Holdout records belong to other persons of the same population "
-        "and were never shown to the generator.",
+        "Training records were used to make the table. Holdout records belong to other persons "
+        "of the same population and were never shown to the generator.",
     ),
     (
         "Noised counts",
-        "Counts with random noise, booked in the ledger: the only things the generator learned from real records.",
+        "Counts with random noise, booked in the ledger: the only things the generator learned "
+        "from real records.",
     ),
 )
 
+OF_GUARANTEES = ("Epsilon, delta, mu", "Noised counts")
 OUTSIDE_GUARANTEE = (
-    "Not covered by the guarantee: timing of the computation, relatives as correlated persons, a compromised host, "
-    "and restored old copies of the budget file."
+    "Not covered by the guarantee: timing of the computation, relatives as correlated persons, a "
+    "compromised host, and restored old copies of the budget file."
 )
 INTERNAL_SCOPE = (
-    "The guarantee covers the synthetic table, the model file and the shareable edition. It does not cover this "
-    "internal edition."
+    "The guarantee covers the synthetic table, the model file and the shareable edition. It does "
+    "not cover this internal edition."
 )
 NO_GUARANTEE = "No differential privacy guarantee is claimed for this table."
 
 
 def topic_of(name: str) -> Topic:
-    """The section a score or chart belongs to; a name no section knows goes to the further figures."""
+    """The section of a score or chart; a name no section knows goes to the further figures."""
     return next(topic for topic in TOPICS if name.startswith(topic.prefixes))
 
 

@@ -57,7 +57,9 @@ def write_reports(
                 written.append(folder / name)
         except OSError as error:
             reason = error.strerror or type(error).__name__
-            raise OutputError(f"{folder}: the report cannot be written ({reason}). Choose another folder.") from error
+            raise OutputError(
+                f"{folder}: the report cannot be written ({reason}). Choose another folder."
+            ) from error
     return tuple(written)
 
 
@@ -65,7 +67,7 @@ def _make_folder(folder: Path, *, private: bool) -> None:
     folder.parent.mkdir(parents=True, exist_ok=True)
     folder.mkdir(mode=0o700 if private else 0o777, exist_ok=True)
     if private:
-        os.chmod(folder, 0o700)
+        folder.chmod(0o700)
 
 
 def _replace(path: Path, data: bytes, *, private: bool) -> None:
@@ -78,7 +80,7 @@ def _replace(path: Path, data: bytes, *, private: bool) -> None:
             file.flush()
             os.fsync(file.fileno())
         if private:
-            os.chmod(temporary, 0o600)
-        os.replace(temporary, path)
+            temporary.chmod(0o600)
+        temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)

@@ -14,6 +14,8 @@ from medsynth.sampling.repair import draw_lawful
 from medsynth.sampling.strata import Stratum, allocate, natural_shares, upsampling_strata
 
 WEIGHT = "_weight"
+MOST_ROWS = 100_000_000
+"""Rows drawn at once; more are drawn as several tables with different seeds."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,9 +76,8 @@ def draw(
     Raises:
       UsageError: If n is negative, a name or predicate is wrong, or what is asked for cannot occur.
     """
-    if n < 0:
-        raise UsageError(f"-n: rows to draw must not be negative, got {n}.")
-    given = None if where is None else compile_condition(codec.schema.predicate(where), codec)
+    require_rows(n)
+    given = condition_of(codec, where)
     targets = dict(upsample or {})
     if not targets:
         rows = draw_lawful(fitted, codec, n, rng, given)
@@ -98,6 +99,52 @@ def draw(
         where=where,
         rare_shares=shares,
     )
+
+
+def generator(seed: int | None) -> np.random.Generator:
+    """The generator of a user's seed, or a fresh one.
+
+    Raises:
+      UsageError: If the seed is negative.
+    """
+    if seed is not None and seed < 0:
+        raise UsageError(f"--seed {seed}: must not be negative. Take a whole number such as 1.")
+    return np.random.default_rng(seed)
+
+
+def require_rows(n: int) -> None:
+    """Refuses a number of rows that cannot be drawn at once.
+
+    Raises:
+      UsageError: Saying what is allowed.
+    """
+    if not 0 <= n <= MOST_ROWS:
+        raise UsageError(
+            f"-n {n}: rows to draw must lie between 0 and {MOST_ROWS:,}. For more, draw several tables with different seeds."
+        )
+
+
+def condition_of(codec: Codec, where: str | None) -> Condition | None:
+    """The compiled predicate that every row shall satisfy.
+
+    Raises:
+      UsageError: If it cannot be read, names what the schema has not, or cuts through a cell.
+    """
+    return None if where is None else compile_condition(codec.schema.predicate(where), codec)
+
+
+def require_drawable(
+    codec: Codec, n: int, *, seed: int | None, where: str | None, upsample: Mapping[str, float] | None
+) -> None:
+    """Refuses what public settings alone show to be impossible to draw, before a budget is spent on a model.
+
+    Raises:
+      UsageError: As `draw` does.
+    """
+    require_rows(n)
+    generator(seed)
+    condition_of(codec, where)
+    rare_conditions(codec, upsample or {})
 
 
 def rare_conditions(codec: Codec, targets: Mapping[str, float]) -> dict[str, Condition]:
@@ -124,7 +171,9 @@ def _draw_strata(
         weights.append(np.full(count, stratum.natural * n / max(count, 1)))
         repaired += rows.repaired
     frame = pd.concat(parts, ignore_index=True)
-    frame[WEIGHT] = np.concatenate(weights)
+    weight = np.concatenate(weights)
+    # A stratum too small for a row of its own leaves its share to the others.
+    frame[WEIGHT] = weight * (n / weight.sum()) if n else weight
     order = rng.permutation(n)
     return _identified(frame.iloc[order].reset_index(drop=True), codec), repaired
 

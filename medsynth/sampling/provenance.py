@@ -32,11 +32,12 @@ def write_table(frame: pd.DataFrame, path: Path, provenance: Mapping[str, Any]) 
       UsageError: If the ending is another.
       OutputError: If the file cannot be written.
     """
+    require_table_name(path)
     text = json.dumps({"synthetic": True, **provenance}, sort_keys=True)
     if path.name.endswith(".parquet"):
         table = arrow_table(frame).replace_schema_metadata({MARK: text.encode()})
         replace_file(path, lambda target: pq.write_table(table, target, compression="zstd"))
-    elif path.name.endswith((".csv", ".csv.gz")):
+    else:
         compression = {"method": "gzip", "mtime": 0} if path.name.endswith(".gz") else None
         replace_file(
             path,
@@ -48,7 +49,15 @@ def write_table(frame: pd.DataFrame, path: Path, provenance: Mapping[str, Any]) 
             path.with_name(path.name + ".provenance.json"),
             lambda target: target.write_text(text + "\n", encoding="utf-8", newline="\n"),
         )
-    else:
+
+
+def require_table_name(path: Path) -> None:
+    """Refuses a file name whose ending names no format that is written.
+
+    Raises:
+      UsageError: Saying which are.
+    """
+    if not path.name.endswith((".parquet", ".csv", ".csv.gz")):
         raise UsageError(f"{path.name}: tables are written as .parquet, .csv or .csv.gz. Change the ending.")
 
 
@@ -72,9 +81,18 @@ def read_provenance(path: Path) -> Mapping[str, Any] | None:
     """What a table says of its synthetic origin, or None if it says nothing."""
     if path.name.endswith(".parquet"):
         metadata = pq.read_schema(path).metadata or {}
-        return json.loads(metadata[MARK]) if MARK in metadata else None
+        return _said(metadata[MARK]) if MARK in metadata else None
     side_car = path.with_name(path.name + ".provenance.json")
-    return json.loads(side_car.read_text(encoding="utf-8")) if side_car.is_file() else None
+    return _said(side_car.read_bytes()) if side_car.is_file() else None
+
+
+def _said(content: bytes) -> Mapping[str, Any]:
+    """What a mark says; one that cannot be read is a mark all the same."""
+    try:
+        said = json.loads(content)
+    except ValueError:
+        return {}
+    return said if isinstance(said, dict) else {}
 
 
 def replace_file(path: Path, write: Callable[[Path], Any], *, mode: int | None = None) -> None:

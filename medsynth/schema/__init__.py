@@ -22,6 +22,8 @@ from medsynth.schema.columns import (
     Id,
     Integer,
 )
+from medsynth.schema.confirm import confirm_schema
+from medsynth.schema.draft import Draft, draft_schema
 from medsynth.schema.expression import Expression
 from medsynth.schema.load import build_schema, dump_schema, json_schema, load_schema, parse_schema
 from medsynth.schema.predicate import Predicate, parse_expression, parse_predicate
@@ -49,6 +51,7 @@ __all__ = [
     "Dataset",
     "Date",
     "Decimal",
+    "Draft",
     "Drop",
     "Expression",
     "Id",
@@ -62,6 +65,8 @@ __all__ = [
     "Subgroup",
     "Utility",
     "build_schema",
+    "confirm_schema",
+    "draft_schema",
     "dump_schema",
     "json_schema",
     "load_schema",

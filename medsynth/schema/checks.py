@@ -113,7 +113,7 @@ def problems(schema: "Schema") -> list[str]:
 
 def _unit_problems(schema: "Schema") -> Iterator[str]:
     unit = schema.privacy.unit
-    column = schema.columns.get(unit or "")
+    column = None if unit is None else schema.columns.get(unit)
     if column is not None and column.kind not in {"id", "drop"}:
         yield (
             f"column {shown(unit)}: names the person, so it is never learned, got kind "

@@ -40,7 +40,7 @@ from medsynth.schema.reading import (
     texts,
     uniques,
 )
-from medsynth.schema.texts import canonical_text
+from medsynth.schema.texts import OTHER, canonical_text
 
 if TYPE_CHECKING:
     from medsynth.schema.view import SchemaView
@@ -160,12 +160,13 @@ def _compare_columns(node: CompareColumns, frame: pd.DataFrame, schema: "SchemaV
 
 
 def _comparable(name: str, frame: pd.DataFrame, schema: "SchemaView") -> Any:
-    """Numbers, days, positions in the declared order, or texts."""
+    """Numbers, days, positions in the declared order, or texts; missing where unlisted."""
     cells, column = column_cells(name, frame, schema), schema.columns.get(name)
     kind = kind_of(name, cells, schema)
     if kind != "text":
         return days(cells, column) if kind == "day" else numbers(cells, column)
     values = texts(cells, column)
+    values[values == OTHER] = None
     if column is None or not getattr(column, "ordered", False):
         return values
     position = {text: float(index) for index, text in enumerate(column.texts)}

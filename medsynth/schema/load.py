@@ -8,6 +8,7 @@ from pydantic import ValidationError
 from pydantic.fields import FieldInfo
 
 from medsynth.errors import SchemaError
+from medsynth.schema.columns import KINDS
 from medsynth.schema.messages import sentences
 from medsynth.schema.shipped import schemas_folder, shipped_schemas
 from medsynth.schema.table import Schema
@@ -15,7 +16,7 @@ from medsynth.schema.texts import shown, suggestion
 from medsynth.schema.values import Entry
 from medsynth.schema.yaml_text import read_yaml, write_yaml
 
-SCHEMA_ID = "https://medsynth.dev/schemas/medsynth.schema.json"
+SCHEMA_ID = "urn:medsynth:schema:1"
 
 
 def load_schema(name_or_path: str | Path) -> Schema:
@@ -112,4 +113,7 @@ def json_schema() -> dict[str, Any]:
     copy.
     """
     schema = Schema.model_json_schema()
+    for kind in KINDS.values():
+        definition = schema["$defs"][kind.__name__]
+        definition["required"] = ["kind", *definition.get("required", [])]
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", "$id": SCHEMA_ID, **schema}

@@ -115,7 +115,14 @@ def _message(details: "ErrorDetails", model: type[Any]) -> str:
 
 def _choices(details: "ErrorDetails", model: type[Any]) -> list[str]:
     field = model.model_fields.get(str(details["loc"][-1]))
-    return [str(choice) for choice in get_args(field.annotation)] if field is not None else []
+    return _literals(field.annotation) if field is not None else []
+
+
+def _literals(annotation: Any) -> list[str]:
+    """Texts of a Literal, also inside a union."""
+    if isinstance(annotation, str):
+        return [annotation]
+    return [text for part in get_args(annotation) for text in _literals(part)]
 
 
 def _bound_message(kind: str, context: Any, found: Any) -> str:

@@ -1,9 +1,9 @@
 """The one small language: `age >= 65 and sex == 'F' or dx in ICD9('250')`, as frozen nodes.
 
-Precedence, loosest first: implies, or, and, not, comparison. Logic has two values: a comparison,
-`in` or `not in` with
-a missing cell is false, and `not` turns that into true. `x not in (...)` reads `not x in (...) and
-x is not missing`.
+Precedence, loosest first: implies, or, and, not, comparison. Logic has two values. A comparison,
+`in` or `not in` with a missing cell is false, and `not` turns that into true; so is a comparison of
+two columns where either holds a value outside its list.
+`x not in (...)` reads `not x in (...) and x is not missing`.
 """
 
 import operator

@@ -65,7 +65,7 @@ def _plain(cells: "pd.Series[Any]") -> "pd.Series[Any]":
 
 
 def numbers(cells: "pd.Series[Any]", column: Any = None) -> FloatArray:
-    """Cells as floats, NaN where missing or unreadable.
+    """Cells as floats at the declared precision, NaN where missing or unreadable.
 
     >>> numbers(pd.Series(["1", " 2.5", "N", None], dtype="object")).tolist()
     [1.0, 2.5, nan, nan]
@@ -79,7 +79,15 @@ def numbers(cells: "pd.Series[Any]", column: Any = None) -> FloatArray:
     values = read.to_numpy(dtype=np.float64, na_value=np.nan).copy()
     for code in column.missing_codes if column is not None else ():
         values[values == _float(code)] = np.nan
-    return values
+    return values if column is None else _at_precision(values, column)
+
+
+def _at_precision(values: FloatArray, column: Any) -> FloatArray:
+    """Numbers as the codec keeps them: at the column's places, or multiples of `round_to`."""
+    if column.kind == "decimal":
+        return np.round(values, column.places)
+    step = getattr(column, "round_to", None) or 1
+    return np.round(np.round(values / step, 6)) * step
 
 
 def _float(value: Any) -> float:
@@ -90,16 +98,29 @@ def _float(value: Any) -> float:
 
 
 def days(cells: "pd.Series[Any]", column: Any = None) -> FloatArray:
-    """Cells as days since 1970-01-01, NaN where missing or unreadable."""
-    try:
-        read = pd.to_datetime(_plain(cells), errors="coerce", format="ISO8601", utc=True)
-    except (TypeError, ValueError, OverflowError):  # nested or mixed content: its text decides
-        read = pd.to_datetime(cells.map(str), errors="coerce", format="ISO8601", utc=True)
-    stamps = read.dt.tz_localize(None).to_numpy().astype("datetime64[D]")
-    values = stamps.astype(np.int64).astype(np.float64)
-    values[np.isnat(stamps)] = np.nan
+    """Cells as days since 1970-01-01, NaN where missing or unreadable.
+
+    >>> days(pd.Series(["1970-01-02", "1970-01-03T10:00", "x", None], dtype="object")).tolist()
+    [1.0, 2.0, nan, nan]
+    """
+    if pd.api.types.is_datetime64_any_dtype(cells.dtype):
+        values = _day_numbers(cells)
+    else:
+        codes, distinct = uniques(cells)
+        written = pd.Series([canonical_text(value) for value in distinct], dtype=object)
+        # Without the cache, which joins texts that agree up to a NUL: each is read by itself.
+        read = pd.to_datetime(written, errors="coerce", format="ISO8601", utc=True, cache=False)
+        values = np.append(_day_numbers(read), np.nan)[codes]
     for code in column.missing_codes if column is not None else ():
         values[values == day_number(code)] = np.nan
+    return values
+
+
+def _day_numbers(stamps: "pd.Series[Any]") -> FloatArray:
+    """Days of time stamps, by the clock of their own zone."""
+    dates = stamps.dt.tz_localize(None).to_numpy().astype("datetime64[D]")
+    values: FloatArray = dates.astype(np.int64).astype(np.float64)
+    values[np.isnat(dates)] = np.nan
     return values
 
 
@@ -112,15 +133,42 @@ def day_number(text: Any) -> float:
 
 
 def uniques(cells: "pd.Series[Any]") -> tuple[npt.NDArray[np.intp], list[Any]]:
-    """Position of each cell among the distinct ones, -1 where missing, and the distinct ones."""
-    plain = _plain(cells)
+    """Position of each cell among the distinct ones, -1 where missing, and the distinct ones.
+
+    Not `pandas.factorize` for objects: it cuts texts at a NUL and holds 1 and True for one, so that
+    what one row is read as would depend on the rows before it.
+
+    >>> codes, distinct = uniques(pd.Series([1, True, "a", None, "a"], dtype="object"))
+    >>> codes.tolist(), distinct
+    ([0, 1, 2, -1, 2], [1, True, 'a'])
+    """
+    if isinstance(cells.dtype, pd.CategoricalDtype):
+        return cells.cat.codes.to_numpy().astype(np.intp), list(cells.cat.categories)
+    if isinstance(cells.dtype, np.dtype) and cells.dtype.kind in "iufbM":
+        codes, values = pd.factorize(cells)
+        return codes, list(values)
+    return _object_uniques(cells.to_numpy(dtype=object))
+
+
+def _object_uniques(values: npt.NDArray[Any]) -> tuple[npt.NDArray[np.intp], list[Any]]:
+    table: dict[Any, int] = {}
+    positions = [
+        -1
+        if missing
+        else table.setdefault(value if type(value) is str else _key(value), len(table))
+        for value, missing in zip(values, pd.isna(values), strict=True)
+    ]
+    distinct = [key if isinstance(key, str) else key[1] for key in table]
+    return np.array(positions, dtype=np.intp), distinct
+
+
+def _key(value: Any) -> tuple[type, Any]:
+    """Tells values of different types apart; of unhashable content its text decides."""
     try:
-        codes, distinct = pd.factorize(plain)
-    except TypeError:  # unhashable content such as lists: its text decides
-        codes, distinct = pd.factorize(
-            plain.map(lambda value: None if value is None else str(value))
-        )
-    return codes, list(distinct)
+        hash(value)
+    except TypeError:
+        return type(value), str(value)
+    return type(value), value
 
 
 def text_reader(column: Any) -> Callable[[Any], str | None]:

@@ -110,6 +110,18 @@ def read_yaml(text: str, where: str) -> Any:
         ) from None
 
 
+def read_nodes(text: str, where: str) -> Any:
+    """The document as nodes that know their place in the text.
+
+    Raises:
+      SchemaError: With the file name and line.
+    """
+    try:
+        return _Loader(text).get_single_node()
+    except yaml.YAMLError as problem:
+        raise SchemaError(f"{where}: {_yaml_sentence(problem)}") from None
+
+
 def _limit_size(node: Any, sizes: dict[int, int], where: str) -> int:
     """Counts nodes with aliases expanded: a small file can stand for an endless one."""
     if id(node) in sizes:
@@ -146,3 +158,14 @@ def write_yaml(value: Any) -> str:
         width=110,
         default_flow_style=None,
     )
+
+
+def quoted(text: str) -> str:
+    r"""A text in double quotes on one line, whatever it holds.
+
+    >>> quoted("a\nb: #")
+    '"a\\nb: #"'
+    """
+    return str(
+        yaml.dump(text, Dumper=_Dumper, default_style='"', allow_unicode=True, width=10**9)
+    ).rstrip("\n")

@@ -1,6 +1,8 @@
 """Encoded rows that can only be counted: what every source hands to the ledger."""
 
+import shutil
 import tempfile
+import weakref
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -119,11 +121,11 @@ class _Store:
         self._types = [np.uint8 if size <= 256 else np.uint16 if size <= MOST_CODE else np.uint32 for size in domain.sizes]
         self._batches: list[list[npt.NDArray[Any]]] = []
         bytes_per_row = sum(np.dtype(kind).itemsize for kind in self._types)
-        self._folder = None
+        self._folder: Path | None = None
         if rows * bytes_per_row > MOST_BYTES_IN_MEMORY:
-            self._folder = tempfile.TemporaryDirectory(prefix="medsynth-")
-            folder = Path(self._folder.name)
-            self._files = [(folder / f"{position}.codes").open("wb") for position in range(len(self._types))]
+            self._folder = Path(tempfile.mkdtemp(prefix="medsynth-"))  # mkdtemp: only its owner may enter
+            weakref.finalize(self, shutil.rmtree, self._folder, ignore_errors=True)
+            self._files = [(self._folder / f"{position}.codes").open("wb") for position in range(len(self._types))]
 
     def append(self, codes: npt.NDArray[np.int32]) -> None:
         """Adds rows of codes (n, d)."""

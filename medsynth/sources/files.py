@@ -10,6 +10,7 @@ from typing import Any
 
 import duckdb
 import pandas as pd
+import pyarrow as pa
 import pyarrow.parquet as pq
 
 from medsynth.errors import DataError
@@ -99,10 +100,11 @@ class FileSource:
         chosen = ", ".join(_quoted(name) for name in columns)
         try:
             with duckdb.connect(config=_OFFLINE) as connection:
-                relation = connection.sql(f"SELECT {chosen} FROM {self._scan}", params={"path": str(self.path)})
+                relation = connection.sql(f"SELECT {chosen} FROM {self._scan}", params={"path": _literal(str(self.path))})
                 for batch in relation.to_arrow_reader(ROWS_PER_BATCH):
-                    yield batch.to_pandas()
-        except (duckdb.Error, OSError):
+                    # As floats, long identifiers beside an empty cell would run into each other.
+                    yield batch.to_pandas(integer_object_nulls=True)
+        except (duckdb.Error, pa.ArrowException, OSError):
             raise self._unreadable() from None
 
     @property
@@ -123,6 +125,15 @@ class FileSource:
 
 
 _OFFLINE = {"autoinstall_known_extensions": "false", "autoload_known_extensions": "false"}
+
+
+def _literal(path: str) -> str:
+    """A path in which DuckDB sees no pattern: `a*.csv` is one file of that name.
+
+    >>> _literal("study[1]/a*.csv")
+    'study[[]1]/a[*].csv'
+    """
+    return "".join(f"[{character}]" if character in "*?[" else character for character in path)
 
 
 def _quoted(text: str, mark: str = '"') -> str:

@@ -37,7 +37,8 @@ class FrameSource:
 
     def batches(self, columns: tuple[str, ...]) -> Iterator[pd.DataFrame]:
         """The whole frame in one batch."""
-        yield self.frame[list(columns)]
+        positions = [self.columns.index(name) for name in columns]
+        yield self.frame.iloc[:, positions].set_axis(list(columns), axis=1)
 
 
 def require_distinct(columns: tuple[str, ...]) -> None:

@@ -44,7 +44,7 @@ def test_delta_matches_the_textbook_formula() -> None:
 
 
 def test_delta_stays_accurate_where_both_terms_cancel() -> None:
-    # Second route: the same difference as an integral of the tail, delta = int_eps^inf e^(eps - t) P(L > t) dt.
+    # Second route: an integral of the tail of the loss, int_eps^inf e^(eps - t) P(L > t) dt.
     for mu, epsilon in [(1e-4, 4e-4), (0.01, 0.05), (0.2367, 1.0)]:
         loss = epsilon + np.linspace(0.0, 60 * mu, 200_001)
         tail = np.exp(epsilon - loss + log_ndtr(mu / 2 - loss / mu))
@@ -118,7 +118,7 @@ def test_composition_is_tighter_than_rdp_and_close_to_it() -> None:
     dp_accounting = pytest.importorskip("dp_accounting")
     rdp = pytest.importorskip("dp_accounting.rdp")
     for mix in MIXES:
-        accountant = rdp.RdpAccountant(neighboring_relation=None) if False else rdp.RdpAccountant()
+        accountant = rdp.RdpAccountant()
         for mu in mix:
             accountant.compose(dp_accounting.GaussianDpEvent(1 / mu))
         ours = epsilon_from(math.sqrt(math.fsum(mu**2 for mu in mix)), 1e-6)
@@ -126,7 +126,7 @@ def test_composition_is_tighter_than_rdp_and_close_to_it() -> None:
 
 
 def _quantiles(scale: float, reach: int) -> npt.NDArray[np.float64]:
-    """q(t) = -Phi^-1(P(X >= t)) of the discrete Gaussian at t = 0 .. reach, from exact tail sums."""
+    """-Phi^-1(P(X >= t)) of the discrete Gaussian at t = 0 .. reach, from exact tail sums."""
     points = np.arange(0, 4 * reach, dtype=np.float64)
     log_mass = -(points**2) / (2 * scale**2)
     log_total = np.log(2 * np.exp(log_mass).sum() - 1)
@@ -136,7 +136,7 @@ def _quantiles(scale: float, reach: int) -> npt.NDArray[np.float64]:
 
 @pytest.mark.parametrize("scale", [4.0, 10.0, 64.0, 300.0])
 def test_lattice_excess_shrinks_with_the_square_of_the_scale(scale: float) -> None:
-    # Every shift of an integer d is d unit steps of q, so the largest step bounds the factor for all shifts.
+    # A shift by d is d unit steps of q, so the largest step bounds the factor for all shifts.
     steps = np.diff(_quantiles(scale, int(8 * scale)))
     excess = steps.max() * scale - 1
     assert 0 < excess <= 0.06 / scale**2
@@ -168,7 +168,7 @@ def test_lattice_factor_covers_the_exact_privacy_curve() -> None:
 
 
 def test_idealised_mechanism_of_the_proof_matches_the_lattice() -> None:
-    # Section 2 of docs/mathematics.md: the normaliser of the rounding step is constant up to 2.1 exp(-2 pi^2 r^2).
+    # docs/mathematics.md, section 2: the normaliser is constant up to 2.1 exp(-2 pi^2 r^2).
     width = 1.0
     offsets = np.linspace(0, 1, 11)
     grid = np.arange(-40, 41)[:, None]

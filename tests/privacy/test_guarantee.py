@@ -8,7 +8,8 @@ from medsynth.privacy.guarantee import Guarantee
 
 
 @pytest.mark.parametrize(
-    ("epsilon", "auc", "tpr"), [(1, 0.566, 0.018), (3, 0.677, 0.047), (8, 0.861, 0.213), (10, 0.904, 0.316)]
+    ("epsilon", "auc", "tpr"),
+    [(1, 0.566, 0.018), (3, 0.677, 0.047), (8, 0.861, 0.213), (10, 0.904, 0.316)],
 )
 def test_membership_caps_match_the_published_table(epsilon: float, auc: float, tpr: float) -> None:
     guarantee = Guarantee.of(epsilon, 1e-6)

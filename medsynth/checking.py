@@ -1,0 +1,138 @@
+"""What in a table breaks its schema: for the steward's eyes, before a fit. Says that some record does, never which or how many."""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from medsynth.encoding.raw import WRITTEN_TRUTHS
+from medsynth.errors import DataError
+from medsynth.fidelity.validation import canonical_frame, validate
+from medsynth.schema.texts import canonical_text
+
+if TYPE_CHECKING:
+    from medsynth.schema import Schema
+
+
+@dataclass(frozen=True, kw_only=True)
+class Finding:
+    """One thing that breaks the schema.
+
+    Attributes:
+      column: The column, or the text of the rule.
+      sentence: What is wrong and what to do.
+      whole_column: True where no value of the column is what the schema says.
+    """
+
+    column: str
+    sentence: str
+    whole_column: bool = False
+
+
+def check_table(frame: pd.DataFrame, schema: "Schema") -> tuple[Finding, ...]:
+    """Checks a table by great-expectations and its rules by the schema's own language.
+
+    Args:
+      frame: Private rows.
+      schema: Their description.
+
+    Returns:
+      INTERNAL findings; none where nothing breaks the schema.
+    """
+    frame = _with_truths(frame, schema)
+    broken = [verdict for verdict in validate(frame, schema) if not verdict.success]
+    plain = canonical_frame(frame, schema)
+    columns = [_finding(verdict.column, verdict.expectation, schema, plain) for verdict in broken]
+    person = _person_findings(frame, schema)
+    rules = [
+        Finding(
+            column=text,
+            sentence=f"Rule '{text}': some record breaks it. Correct the table or the rule, or move it to `plausible`.",
+        )
+        for text, rule in zip(schema.rules, schema.rule_predicates, strict=True)
+        if not rule.evaluate(frame, schema).all()
+    ]
+    return (*columns, *person, *rules)
+
+
+def refuse_unreadable(findings: tuple[Finding, ...]) -> None:
+    """Stops before any budget is spent where a whole column is not what the schema says.
+
+    Raises:
+      DataError: Naming the column.
+    """
+    for finding in findings:
+        if finding.whole_column:
+            raise DataError(finding.sentence)
+
+
+def _with_truths(frame: pd.DataFrame, schema: "Schema") -> pd.DataFrame:
+    """Boolean columns without words of their own read as the codec reads them: `True`, `T` and `1` are true."""
+    read = {
+        name: frame[name].map(lambda value: WRITTEN_TRUTHS.get(canonical_text(value), value), na_action="ignore")
+        for name, column in schema.columns.items()
+        if column.kind == "boolean" and column.true is True and name in frame
+    }
+    return frame.assign(**read)
+
+
+def _finding(name: str, expectation: str, schema: "Schema", plain: pd.DataFrame) -> Finding:
+    column = schema.columns[name]
+    kind = column.kind
+    if expectation == "expect_column_values_to_not_be_null":
+        return Finding(
+            column=name,
+            sentence=f"Column '{name}': some record is blank, but the schema does not allow it. Set `missing: true`.",
+        )
+    if kind in {"integer", "decimal", "date"}:
+        if _none_readable(plain[name]):
+            return Finding(
+                column=name,
+                sentence=f"Column '{name}': the schema says {kind}, but no value can be read as one. Correct its kind, or the table.",
+                whole_column=True,
+            )
+        return Finding(
+            column=name,
+            sentence=(
+                f"Column '{name}': some record lies outside {column.min} to {column.max} or cannot be read as {kind}. "
+                "Widen the bounds by what is documented, or declare a missing code."
+            ),
+        )
+    return _outside_list(name, column, plain[name])
+
+
+def _outside_list(name: str, column: Any, values: "pd.Series[Any]") -> Finding:
+    known = column.code_system.codes if column.kind == "code" else column.texts
+    present = values.dropna()
+    if len(present) and not present.isin(list(known)).any():
+        return Finding(
+            column=name,
+            sentence=f"Column '{name}': no value is one that the schema lists. Correct the list, or the table.",
+            whole_column=True,
+        )
+    return Finding(
+        column=name,
+        sentence=f"Column '{name}': some record has a category outside the schema. Extend the list, or set `other: true`.",
+    )
+
+
+def _none_readable(values: "pd.Series[Any]") -> bool:
+    present = values.dropna()
+    if not len(present):
+        return False
+    if pd.api.types.is_numeric_dtype(present.dtype):
+        return bool(np.isinf(present.to_numpy(dtype=float)).all())
+    return bool(pd.to_datetime(present, errors="coerce", format="ISO8601", utc=True).isna().all())
+
+
+def _person_findings(frame: pd.DataFrame, schema: "Schema") -> list[Finding]:
+    unit = schema.privacy.unit
+    if unit is None or not frame[unit].isna().any():
+        return []
+    return [
+        Finding(
+            column=unit,
+            sentence=f"Column '{unit}': some record names no person. Such records are not used: complete the column.",
+        )
+    ]

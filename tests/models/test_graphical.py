@@ -1,0 +1,150 @@
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from medsynth.encoding.condition import Condition
+from medsynth.encoding.domain import Attribute, Domain, Level
+from medsynth.errors import UsageError
+from medsynth.models.edit import PairTarget
+from medsynth.models.graphical import GraphicalModel
+from medsynth.models.levels import Chain
+from medsynth.privacy.measurement import Measurement
+
+# Each tree cell of the case becomes two finest cells, holding 1/4 and 3/4 of it.
+PARTS = np.array([0.25, 0.75])
+
+
+def halved(level: Level) -> Level:
+    return Level(attribute=level.attribute, groups=np.repeat(level.groups, 2), size=level.size)
+
+
+@pytest.fixture
+def model(case) -> GraphicalModel:
+    tree = case.tree
+    attributes, chains, one_ways = [], [], []
+    for position, chain in enumerate(tree.chains):
+        attribute = Attribute(name=chain.attribute, size=2 * len(chain.levels[-1].groups))
+        attributes.append(attribute)
+        levels = tuple(halved(level) for level in chain.levels)
+        chains.append(Chain(attribute=chain.attribute, levels=(*levels, Level.finest(attribute))))
+        node = (position, tree.finest[position])
+        groups = chain.levels[node[1]].groups
+        within = 1 / np.bincount(groups)[groups]
+        one_ways.append(np.outer(case.marginal([node])[groups] * within, PARTS).ravel())
+    finer = replace(case.calibrated, tree=type(tree).rebuild(chains, tree.cliques, tree.parents))
+    return GraphicalModel(
+        domain=Domain(attributes=tuple(attributes)),
+        chains=tuple(chains),
+        one_ways=tuple(one_ways),
+        calibrated=finer,
+        total=1000.0,
+    )
+
+
+def joint_of(case, model: GraphicalModel) -> np.ndarray:
+    """Joint table over finest cells: the tree's, split by one-way shares."""
+    table = case.joint
+    for axis, one_way in enumerate(model.one_ways):
+        groups = model.chains[axis].levels[model.tree.finest[axis]].groups
+        within = one_way / np.bincount(groups, one_way)[groups]
+        shape = [1] * table.ndim
+        shape[axis] = -1
+        table = table.take(groups, axis) * within.reshape(shape)
+    return table
+
+
+def mask(size: int, *cells: int) -> np.ndarray:
+    return np.isin(np.arange(size), cells)
+
+
+def condition() -> Condition:
+    return Condition(boxes=({0: mask(10, 1, 2, 7)}, {0: mask(10, 3), 2: mask(10, 0, 9)}))
+
+
+def inside(joint: np.ndarray) -> np.ndarray:
+    rows = np.indices(joint.shape).reshape(joint.ndim, -1).T
+    return condition().mask(rows).reshape(joint.shape)
+
+
+def test_a_marginal_at_any_levels_equals_the_joint_table(case, model):
+    joint = joint_of(case, model)
+    finest = [Level.finest(attribute) for attribute in model.domain.attributes]
+    np.testing.assert_allclose(
+        model.marginal((finest[2], finest[0])), joint.sum(axis=(1, 3)).T, atol=1e-12
+    )
+    odd = Level(attribute="c1", groups=(np.arange(10) % 3).astype(np.int32), size=3)
+    expected = np.zeros(3)
+    np.add.at(expected, odd.groups, joint.sum(axis=(0, 2, 3)))
+    np.testing.assert_allclose(model.marginal((odd,)), expected, atol=1e-12)
+
+
+def test_the_share_of_a_condition_is_exact_over_its_boxes(case, model, monkeypatch):
+    expected = joint_of(case, model)[inside(joint_of(case, model))].sum()
+    assert model.share(condition())[0] == pytest.approx(expected, abs=1e-12)
+    monkeypatch.setattr("medsynth.models.graphical.LARGEST_JOINT", 1)
+    assert model.share(condition())[0] == pytest.approx(expected, abs=1e-12)
+
+
+def test_the_share_of_everything_is_one_and_of_nothing_zero(model):
+    assert model.share(Condition(boxes=({},)))[0] == pytest.approx(1.0)
+    assert model.share(Condition(boxes=()))[0] == 0.0
+
+
+def test_a_measured_table_gives_the_standard_error_worked_by_hand(model):
+    level = Level(attribute="c0", groups=np.repeat(np.arange(5), 2).astype(np.int32), size=5)
+    table = Measurement(clique=(level,), noisy=np.zeros(5), sigma=20.0, sensitivity=1.0, entry=1)
+    even = replace(model, measurements=(table,), one_ways=(np.full(10, 0.1), *model.one_ways[1:]))
+    # Group 0 counts half (cell 1), group 1 whole (cells 2, 3): 20 sqrt(1/4 + 1) of 1000 persons.
+    condition = Condition(boxes=({0: mask(10, 1)}, {0: mask(10, 2, 3)}))
+    assert even.share(condition)[1] == pytest.approx(20 * np.sqrt(1.25) / 1000)
+    assert even.share(Condition(boxes=({1: mask(10, 1)},)))[1] is None
+
+
+def test_rows_follow_the_joint_table(case, model):
+    # 12 cases of 10,000 cells: at 7 standard deviations the chance of a false alarm is below 1e-6.
+    joint, n = joint_of(case, model), 20_000
+    counts = np.zeros(joint.shape)
+    np.add.at(counts, tuple(model.sample(n, np.random.default_rng(0)).T), 1)
+    assert (np.abs(counts / n - joint) < 7 * (np.sqrt(joint / n) + 1 / n)).all()
+
+
+def test_rows_given_a_condition_follow_the_joint_table_given_it(case, model):
+    joint, n = joint_of(case, model), 20_000
+    expected = np.where(inside(joint), joint, 0.0)
+    expected /= expected.sum()
+    rows = model.sample(n, np.random.default_rng(0), condition())
+    assert condition().mask(rows).all()
+    counts = np.zeros(joint.shape)
+    np.add.at(counts, tuple(rows.T), 1)
+    assert (np.abs(counts / n - expected) < 7 * (np.sqrt(expected / n) + 1 / n)).all()
+
+
+def test_an_impossible_condition_is_a_usage_error(model):
+    for impossible in (Condition(boxes=()), Condition(boxes=({0: np.zeros(10, dtype=bool)},))):
+        with pytest.raises(UsageError, match="cannot occur in the fitted model"):
+            model.sample(5, np.random.default_rng(0), impossible)
+
+
+def test_equal_seeds_give_equal_rows(model):
+    for given in (None, condition()):
+        first, again = (model.sample(300, np.random.default_rng(3), given) for _ in range(2))
+        np.testing.assert_array_equal(first, again)
+        assert (first.shape, first.dtype) == ((300, 4), np.int32)
+
+
+def test_no_rows_are_no_rows(model):
+    assert model.sample(0, np.random.default_rng(0)).shape == (0, 4)
+    assert model.sample(0, np.random.default_rng(0), condition()).shape == (0, 4)
+
+
+def test_rows_are_edited_towards_pair_targets_unless_a_condition_is_given(model):
+    levels = [model.chains[k].levels[0] for k in (0, 1)]
+    wanted = PairTarget(
+        i=0, j=1, level_i=levels[0], level_j=levels[1], table=np.array([[1.0, 0.0], [0.0, 1.0]])
+    )
+    edited = replace(model, targets=(wanted,)).sample(500, np.random.default_rng(0))
+    agree = levels[0].groups[edited[:, 0]] == levels[1].groups[edited[:, 1]]
+    assert agree.mean() > 0.95
+    plain = model.sample(500, np.random.default_rng(0))
+    assert (levels[0].groups[plain[:, 0]] == levels[1].groups[plain[:, 1]]).mean() < 0.95

@@ -1,0 +1,254 @@
+import json
+import multiprocessing
+import os
+import stat
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from medsynth.errors import BudgetError, InputError, OutputError
+from medsynth.privacy import budget_file
+from medsynth.privacy.accountant import GaussianEvent
+from medsynth.privacy.budget_file import FileBook, budget_path
+from medsynth.privacy.ledger import Ledger
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "clinic.ledger.jsonl"
+
+
+def opened(path: Path, epsilon: float = 1.0) -> Ledger:
+    return Ledger(epsilon, 1e-6, population="clinic", unit="patient", persons=1000, path=path)
+
+
+def booked(path: Path, releases: int = 3) -> Ledger:
+    ledger = opened(path)
+    for number in range(releases):
+        ledger.book(GaussianEvent(0.05), label=f"Release {number}")
+    return ledger
+
+
+def test_budget_survives_the_process_that_made_it(path: Path) -> None:
+    first = booked(path)
+    again = Ledger.open(path)
+    assert again.entries == first.entries
+    assert again.guarantee == first.guarantee
+    assert again.key("holdout") == first.key("holdout")
+    assert again.verify() == first.verify()
+
+
+def test_limit_of_the_file_stands(path: Path) -> None:
+    booked(path)
+    assert opened(path, epsilon=5.0).guarantee.epsilon == 1.0
+
+
+def test_raised_limit_is_kept_in_the_file(path: Path) -> None:
+    booked(path).set_limit(2.0)
+    assert Ledger.open(path).guarantee.epsilon == 2.0
+    kinds = [json.loads(line)["kind"] for line in path.read_text(encoding="utf-8").splitlines()]
+    assert kinds == ["header", "entry", "entry", "entry", "limit"]
+
+
+def test_file_of_another_population_is_refused(path: Path) -> None:
+    booked(path)
+    with pytest.raises(InputError, match="belongs to population 'clinic', not 'ward'"):
+        Ledger(1.0, 1e-6, population="ward", path=path)
+
+
+def test_runs_are_counted_not_dated(path: Path) -> None:
+    opened(path).allowance(0.1)
+    second = Ledger.open(path).allowance(0.1)
+    second.book(GaussianEvent(0.01), label="x")
+    assert second.entries[0].run == 2
+
+
+def _edit(lines: list[str], how: str) -> list[str]:
+    match how:
+        case "changed mu":
+            lines[2] = lines[2].replace('"mu":0.05', '"mu":0.01')
+        case "changed last line":
+            lines[-1] = lines[-1].replace('"mu":0.05', '"mu":0.01')
+        case "raised limit":
+            lines[0] = lines[0].replace('"epsilon":1.0', '"epsilon":9.0')
+        case "removed line":
+            del lines[2]
+        case "swapped lines":
+            lines[1], lines[2] = lines[2], lines[1]
+        case "inserted line":
+            lines.insert(2, lines[1])
+        case "not JSON":
+            lines[2] = "spent nothing"
+        case "not an object":
+            lines[2] = "[1]"
+    return lines
+
+
+@pytest.mark.parametrize(
+    "how",
+    [
+        "changed mu",
+        "changed last line",
+        "raised limit",
+        "removed line",
+        "swapped lines",
+        "inserted line",
+        "not JSON",
+        "not an object",
+    ],
+)
+def test_edited_file_is_refused(path: Path, how: str) -> None:
+    ledger = booked(path)
+    before = path.read_text(encoding="utf-8").splitlines()
+    after = _edit(list(before), how)
+    assert after != before
+    path.write_text("\n".join(after) + "\n", encoding="utf-8")
+    with pytest.raises(InputError, match=r"can no longer be trusted\. Restore the file"):
+        Ledger.open(path)
+    with pytest.raises(InputError, match="can no longer be trusted"):
+        ledger.verify()
+
+
+def test_file_emptied_or_cut_while_open_is_refused(path: Path) -> None:
+    ledger = booked(path)
+    path.write_text("", encoding="utf-8")
+    with pytest.raises(InputError, match="has become shorter"):
+        ledger.book(GaussianEvent(0.01), label="x")
+    with pytest.raises(InputError, match="has no first line"):
+        Ledger.open(path)
+
+
+def test_head_shows_that_an_old_copy_was_restored(path: Path) -> None:
+    ledger = booked(path)
+    old = path.read_bytes()
+    ledger.book(GaussianEvent(0.05), label="Fourth")
+    head = ledger.verify()
+    path.write_bytes(old)
+    assert Ledger.open(path).verify() != head
+
+
+def test_foreign_version_is_refused(path: Path) -> None:
+    FileBook(path, lambda: {"kind": "header", "medsynth_ledger": 99})
+    with pytest.raises(InputError, match="not a budget file of version 1"):
+        Ledger.open(path)
+
+
+def test_line_that_lost_only_its_end_stays_booked(path: Path) -> None:
+    booked(path)
+    path.write_bytes(path.read_bytes()[:-1])
+    ledger = Ledger.open(path)
+    assert len(ledger.entries) == 3
+    ledger.book(GaussianEvent(0.05), label="Fourth")
+    assert len(Ledger.open(path).entries) == 4
+
+
+@pytest.mark.parametrize("kept", [1, 40, 200])
+def test_half_written_line_is_cut_off_and_booking_goes_on(path: Path, kept: int) -> None:
+    booked(path)
+    whole = path.read_bytes()
+    path.write_bytes(whole + whole.splitlines()[-1][:kept])
+    ledger = Ledger.open(path)
+    assert len(ledger.entries) == 3
+    assert path.read_bytes() == whole
+    ledger.book(GaussianEvent(0.05), label="Fourth")
+    assert len(Ledger.open(path).entries) == 4
+
+
+def test_release_that_cannot_be_stored_is_not_made(
+    path: Path, monkeypatch: pytest.MonkeyPatch, two_tables: Any
+) -> None:
+    ledger = booked(path)
+
+    def full(*_: Any) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(budget_file, "_write", full)
+    with pytest.raises(OutputError, match="No space left on device"):
+        ledger.measure(two_tables, two_tables.cliques, [20.0, 20.0], label="One-ways")
+    assert two_tables.counted == 0
+
+
+def test_booking_is_on_disk_before_the_count(path: Path) -> None:
+    class Looking:
+        l2 = 2**20
+        seen = 0
+
+        def marginals(self, _cliques: Any) -> Any:
+            self.seen = path.read_text(encoding="utf-8").count('"kind":"marginals"')
+            raise KeyboardInterrupt
+
+    records = Looking()
+    with pytest.raises(KeyboardInterrupt):
+        opened(path).measure(records, [()], [10.0], label="Total")
+    assert records.seen == 1
+    assert Ledger.open(path).spent_mu2 == pytest.approx(1 / 100)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no permission bits for others")
+def test_file_is_for_its_owner_alone(path: Path) -> None:
+    booked(path)
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+
+
+def test_missing_folder_is_an_error_and_not_made(tmp_path: Path) -> None:
+    with pytest.raises(OutputError, match="folder does not exist"):
+        opened(tmp_path / "none" / "x.ledger.jsonl")
+    assert not (tmp_path / "none").exists()
+
+
+def test_held_file_is_reported(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from filelock import FileLock
+
+    ledger = booked(path)
+    monkeypatch.setattr(budget_file, "LOCK_SECONDS", 0.05)
+    with FileLock(f"{path}.lock"), pytest.raises(OutputError, match="another program has held"):
+        ledger.book(GaussianEvent(0.01), label="x")
+
+
+@pytest.mark.parametrize(
+    "population", ["../../etc", "Ward 3/4", "con", "é", "", ".", "a\nb", "x" * 300, "A", "NUL.txt"]
+)
+def test_file_name_is_safe_for_any_population(tmp_path: Path, population: str) -> None:
+    path = budget_path(tmp_path / "data.csv", population)
+    assert path.parent == tmp_path
+    assert len(path.name) < 120
+    opened_here = Ledger(1.0, 1e-6, population=population, path=path)
+    assert opened_here.population == population
+    assert Ledger.open(path).population == population
+
+
+def test_different_populations_get_different_files() -> None:
+    names = {budget_path("x.csv", name).name for name in ("a b", "a-b", "a/b", "é", "è")}
+    assert len(names) == 5
+
+
+def _spend_all(path: str, mu: float, results: Any) -> None:
+    ledger = Ledger.open(path)
+    admitted = 0
+    for number in range(40):
+        try:
+            ledger.book(GaussianEvent(mu), label=f"{os.getpid()}-{number}")
+        except BudgetError:
+            continue
+        admitted += 1
+    results.put(admitted)
+
+
+def test_two_processes_cannot_overspend(path: Path) -> None:
+    # 40 releases fit; two writers ask for 80.
+    ledger = opened(path)
+    mu = ledger.guarantee.mu / (40.5**0.5)
+    context = multiprocessing.get_context("spawn")
+    results = context.Queue()
+    writers = [context.Process(target=_spend_all, args=(str(path), mu, results)) for _ in range(2)]
+    for writer in writers:
+        writer.start()
+    admitted = [results.get(timeout=60) for _ in writers]
+    for writer in writers:
+        writer.join(timeout=60)
+        assert writer.exitcode == 0
+    assert sum(admitted) == 40
+    assert [entry.number for entry in ledger.entries] == list(range(1, 41))
+    assert ledger.spent_mu2 <= ledger.guarantee.mu**2
+    ledger.verify()

@@ -1,0 +1,132 @@
+"""Files as sources: the same counts as a frame, and clear words for a broken file."""
+
+import gzip
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from medsynth.encoding.codec import Codec
+from medsynth.encoding.domain import Level
+from medsynth.errors import DataError
+from medsynth.schema import parse_schema
+from medsynth.sources import encoded
+from medsynth.sources.encoded import encode_batches
+from medsynth.sources.files import FileSource, read_frame
+from medsynth.sources.frame import FrameSource
+
+SCHEMA = parse_schema("""
+medsynth: 1
+dataset: {name: clinic}
+privacy: {unit: person, persons: 300, bounding: {rule: weight, max: 3}}
+columns:
+  person: {kind: id}
+  age: {kind: integer, min: 0, max: 99, bins: 10, missing: true}
+  'odd "name", <b>': {kind: category, values: ["a,b", 'c"d', "e\\nf"], missing: true}
+""")
+ODD = 'odd "name", <b>'
+KEY = bytes(range(64))
+
+
+@pytest.fixture
+def frame() -> pd.DataFrame:
+    rng = np.random.default_rng(5)
+    n = 3000
+    return pd.DataFrame(
+        {
+            "person": rng.integers(0, 400, n),
+            "age": pd.Series(rng.integers(0, 120, n)).where(rng.random(n) > 0.1).astype("Int64"),
+            ODD: pd.Series(rng.choice(["a,b", 'c"d', "e\nf", None], n)),
+            "extra": 1.5,
+        }
+    )
+
+
+def counts(source: object) -> list[np.ndarray]:
+    codec = Codec(schema=SCHEMA)
+    records = encode_batches(source.batches(SCHEMA.inputs), codec, KEY, rows=source.rows)
+    levels = [Level.finest(attribute) for attribute in codec.domain.attributes]
+    return records.marginals([(levels[0],), (levels[1], levels[0])])
+
+
+@pytest.mark.parametrize("name", ["t.csv", "t.csv.gz", "t.parquet"])
+def test_a_file_counts_like_the_frame_it_holds(tmp_path: Path, frame: pd.DataFrame, name: str) -> None:
+    path = tmp_path / name
+    frame.to_parquet(path) if name.endswith("parquet") else frame.to_csv(path, index=False)
+    expected = counts(FrameSource(frame=frame))
+    for got, want in zip(counts(FileSource(path=path)), expected, strict=True):
+        np.testing.assert_array_equal(got, want)
+    assert FileSource(path=path).columns == tuple(frame.columns)
+
+
+def test_counts_are_the_same_from_small_batches_and_from_disk(frame: pd.DataFrame, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Batches:
+        rows = 3000
+
+        def batches(self, columns: tuple[str, ...]) -> object:
+            return (frame[list(columns)].iloc[begin : begin + 700] for begin in range(0, 3000, 700))
+
+    expected = counts(FrameSource(frame=frame))
+    monkeypatch.setattr(encoded, "MOST_BYTES_IN_MEMORY", 10)
+    monkeypatch.setattr(encoded, "ROWS_PER_PASS", 512)
+    for got, want in zip(counts(Batches()), expected, strict=True):
+        np.testing.assert_array_equal(got, want)
+
+
+def test_a_persons_rows_add_up_to_at_most_one_person(frame: pd.DataFrame) -> None:
+    one_person = frame.assign(person=1)
+    assert counts(FrameSource(frame=one_person))[0].sum() <= 2**20
+
+
+def test_a_semicolon_file_is_read(tmp_path: Path) -> None:
+    (tmp_path / "t.csv").write_text("a;b\n1;x\n2;\n", encoding="utf-8")
+    assert read_frame(tmp_path / "t.csv")["b"].isna().tolist() == [False, True]
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [("t.parquet", b""), ("t.parquet", b"PAR1 secret"), ("t.csv", b""), ("t.csv.gz", b"\x1f\x8b secret"), ("t.csv.gz", gzip.compress(b"a,b\n1,secret\n")[:-12])],
+)  # fmt: skip
+def test_a_broken_file_is_a_clear_error_without_content(tmp_path: Path, name: str, content: bytes) -> None:
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(DataError, match="is empty, cut short or not") as caught:
+        read_frame(tmp_path / name)
+    assert "secret" not in str(caught.value)
+
+
+def test_a_truncated_parquet_file_is_a_clear_error(tmp_path: Path, frame: pd.DataFrame) -> None:
+    frame.to_parquet(tmp_path / "t.parquet")
+    whole = (tmp_path / "t.parquet").read_bytes()
+    (tmp_path / "t.parquet").write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(DataError, match="cut short"):
+        read_frame(tmp_path / "t.parquet")
+
+
+def test_a_ragged_csv_is_an_error_that_quotes_no_row(tmp_path: Path) -> None:
+    (tmp_path / "t.csv").write_text("a,b\n1,x\n2,y,secret,3\n", encoding="utf-8")
+    with pytest.raises(DataError) as caught:
+        read_frame(tmp_path / "t.csv")
+    assert "secret" not in str(caught.value)
+
+
+def test_a_doubled_column_name_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "t.csv").write_text("a,b,a\n1,2,3\n", encoding="utf-8")
+    with pytest.raises(DataError, match="'a' occurs more than once"):
+        _ = FileSource(path=tmp_path / "t.csv").columns
+    with pytest.raises(DataError, match="'a' occurs more than once"):
+        FrameSource(frame=pd.DataFrame([[1, 2]], columns=["a", "a"]))
+
+
+def test_another_kind_of_file_or_none_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="no such file"):
+        FileSource(path=tmp_path / "none.csv")
+    (tmp_path / "t.xlsx").write_bytes(b"x")
+    with pytest.raises(DataError, match="only .csv, .csv.gz, .parquet"):
+        FileSource(path=tmp_path / "t.xlsx")
+
+
+def test_nested_parquet_columns_are_refused(tmp_path: Path) -> None:
+    pd.DataFrame({"a": [[1, 2]]}).to_parquet(tmp_path / "t.parquet")
+    with pytest.raises(DataError, match="column 'a' holds list"):
+        _ = FileSource(path=tmp_path / "t.parquet").columns
