@@ -18,12 +18,14 @@ app = typer.Typer(
     help="Differentially private synthetic tables, with the evidence to sign a release.",
     no_args_is_help=True,
     add_completion=False,
-    rich_markup_mode=None,
+    rich_markup_mode="rich",
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 schema_app = typer.Typer(help="Confirm a drafted schema; print the JSON Schema.", no_args_is_help=True)
 app.add_typer(schema_app, name="schema", rich_help_panel="TOOLS")
+ledger_app = typer.Typer(help="Show, verify or raise the budget of a population.", no_args_is_help=True)
+app.add_typer(ledger_app, name="ledger", rich_help_panel="TOOLS")
 
 
 INTERRUPTED = 130
@@ -240,6 +242,37 @@ def schema_json(debug: Debug = False) -> None:
     from medsynth.schema import json_schema
 
     typer.echo(json.dumps(json_schema(), indent=2))
+
+
+Budget = Annotated[Path, typer.Argument(metavar="LEDGER", help="Budget file of a population.")]
+
+
+@ledger_app.command("show")
+def ledger_show(ledger: Budget, as_json: AsJson = False, debug: Debug = False) -> None:
+    """Show what was booked and what is left."""
+    from medsynth import pipeline
+
+    _emit(pipeline.ledger_show(ledger), as_json)
+
+
+@ledger_app.command("verify")
+def ledger_verify(ledger: Budget, as_json: AsJson = False, debug: Debug = False) -> None:
+    """Verify the hash chain; print its head, to be kept elsewhere."""
+    from medsynth import pipeline
+
+    _emit(pipeline.ledger_verify(ledger), as_json)
+
+
+@ledger_app.command("set-limit")
+def ledger_set_limit(
+    ledger: Budget,
+    epsilon: Annotated[float, typer.Argument(metavar="EPSILON", help="The population's new limit.")],
+    as_json: AsJson = False, debug: Debug = False,
+) -> None:
+    """Change a population's limit; the change stays visible in the file."""
+    from medsynth import pipeline
+
+    _emit(pipeline.ledger_set_limit(ledger, epsilon), as_json)
 
 
 @app.command(rich_help_panel="TOOLS")

@@ -21,6 +21,7 @@ from medsynth.version import __version__
 
 if TYPE_CHECKING:
     from medsynth.checking import Finding
+    from medsynth.privacy.ledger import Ledger
     from medsynth.schema import Schema
 
 EXTRAS = ("torch", "opacus", "sdv", "sdmetrics", "lifelines")
@@ -233,6 +234,33 @@ def with_next_step(result: Result) -> Result:
     return Result(values=result.values, lines=(*result.lines, step), ok=result.ok)
 
 
+def budget(path: Path, ledger: "Ledger") -> Result:
+    """What is booked and what is left."""
+    limit = ledger.guarantee
+    lines = [
+        f"{path}: population '{ledger.population}', limit epsilon {limit.epsilon:g} at delta {limit.delta:.3g}",
+        f"left for one further fit: epsilon {ledger.remaining_epsilon:.4g}",
+        *(f"  {entry.number:>4}  fit {entry.run}  {entry.label:<32} mu {entry.mu:.5f}" for entry in ledger.entries),
+    ]
+    return Result(
+        values={
+            "population": ledger.population,
+            "limit": {"epsilon": limit.epsilon, "delta": limit.delta},
+            "remaining_epsilon": ledger.remaining_epsilon,
+            "entries": [entry.as_dict() for entry in ledger.entries],
+        },
+        lines=tuple(lines),
+    )
+
+
+def verified(path: Path, head: str) -> Result:
+    """The chain's head."""
+    return Result(
+        values={"head": head},
+        lines=(f"{path}: every line follows from the one before it.", f"Head: {head}", "Keep it elsewhere: a restored old copy shows only against it."),
+    )
+
+
 def machine() -> Result:
     """Versions, extras and the machine."""
     versions = {name: importlib.metadata.version(name) for name in ENGINES}
@@ -240,7 +268,7 @@ def machine() -> Result:
     facts = {
         "medsynth": __version__,
         "python": platform.python_version(),
-        "system": platform.platform(),
+        "system": f"{platform.system()} {platform.machine()}",
         "processors": os.cpu_count(),
         "noise": "exact discrete Gaussian (OpenDP), operating system's entropy",
     }

@@ -53,7 +53,7 @@ def open_ledger(schema: "Schema", path: object = None) -> Ledger:
         schema.privacy.epsilon,
         schema.delta_value,
         population=schema.dataset.name,
-        unit="person",
+        unit=schema.privacy.noun,
         persons=schema.privacy.persons,
         path=None if path is None else str(path),
     )
@@ -102,7 +102,7 @@ def require_sound(request: FitRequest) -> None:
     """
     _ = MODELS[request.model]
     epsilon, delta = request.budget
-    Guarantee.of(epsilon, delta, unit="person", persons=request.schema.privacy.persons)
+    Guarantee.of(epsilon, delta, unit=request.schema.privacy.noun, persons=request.schema.privacy.persons)
     require_confirmed(request.schema)
 
 
@@ -117,6 +117,12 @@ def require_confirmed(schema: "Schema") -> None:
     Raises:
       SchemaError: Naming the columns and the command that confirms them.
     """
+    private = [name for name, column in schema.columns.items() if column.source == "private"]
+    if private:
+        raise SchemaError(
+            f"Schema '{schema.dataset.name}': column '{private[0]}' says source: private, but domains are not yet found under "
+            "the ledger. Declare a public domain from documentation, or drop the column."
+        )
     if schema.unconfirmed:
         names = ", ".join(repr(name) for name in schema.unconfirmed[:5])
         raise SchemaError(

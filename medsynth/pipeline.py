@@ -336,6 +336,24 @@ def demo(out: Path, *, overwrite: bool = False, progress: Progress | None = None
     return describe.with_next_step(result)
 
 
+def ledger_show(path: Path) -> Result:
+    """What was booked for a population, and what is left."""
+    return describe.budget(path, Ledger.open(path))
+
+
+def ledger_verify(path: Path) -> Result:
+    """Verifies a budget file."""
+    ledger = Ledger.open(path)
+    return describe.verified(path, ledger.verify())
+
+
+def ledger_set_limit(path: Path, epsilon: float) -> Result:
+    """Changes a population's limit."""
+    ledger = Ledger.open(path)
+    ledger.set_limit(epsilon)
+    return describe.budget(path, ledger)
+
+
 def doctor() -> Result:
     """Versions, extras and the machine."""
     return describe.machine()

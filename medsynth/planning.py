@@ -50,7 +50,7 @@ def make_plan(request: FitRequest) -> Plan:
     """
     epsilon, delta = request.budget
     persons = request.schema.privacy.persons
-    guarantee = Guarantee.of(epsilon, delta, unit="person", persons=persons)
+    guarantee = Guarantee.of(epsilon, delta, unit=request.schema.privacy.noun, persons=persons)
     domain = Codec(schema=request.schema).domain
     spending = tuple(MODELS[request.model]().spending(domain, persons=persons, mu=guarantee.mu))
     return Plan(

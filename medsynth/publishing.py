@@ -118,16 +118,16 @@ def row_meaning(schema: "Schema") -> str:
     """
     privacy = schema.privacy
     if privacy.unit is None:
-        return "One row stands for one person."
+        return f"One row stands for one {privacy.noun}."
     rows, rule = privacy.bounding.max, privacy.bounding.rule
-    no_trajectory = "Rows are not linked: there are no trajectories of one person."
+    no_trajectory = f"Rows are not linked: there are no trajectories of one {privacy.noun}."
     if rule == "weight":
         return (
-            f"One row stands for one record of a randomly chosen person: of each person at most {rows} records count, and "
-            f"together they weigh as much as one person. {no_trajectory}"
+            f"One row stands for one record of a randomly chosen {privacy.noun}: of each {privacy.noun} at most {rows} records count, and "
+            f"together they weigh as much as one {privacy.noun}. {no_trajectory}"
         )
     which = {"first": f"the first {rows}", "last": f"the last {rows}", "sample": f"at most {rows} randomly chosen"}[rule]
-    return f"One row stands for one record, where {which} records of each person count. {no_trajectory}"
+    return f"One row stands for one record, where {which} records of each {privacy.noun} count. {no_trajectory}"
 
 
 def rare_rows(

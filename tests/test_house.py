@@ -136,7 +136,11 @@ def _is_own_open(call: ast.Call) -> bool:
 
 
 def _states_encoding(call: ast.Call) -> bool:
-    return any(keyword.arg == "encoding" for keyword in call.keywords)
+    stated = any(keyword.arg == "encoding" for keyword in call.keywords)
+    return stated or any(
+        isinstance(value, ast.Constant) and str(value.value).startswith("utf-8")
+        for value in call.args
+    )
 
 
 def _complaints(find: Callable[[str], list[Any]], paths: Iterable[Path]) -> dict[str, list[Any]]:
@@ -212,6 +216,7 @@ def test_a_function_of_forty_one_lines_is_found() -> None:
         ("path.open('wb')", []),
         ("path.read_text()", [1]),
         ("path.write_text('x', encoding='utf-8')", []),
+        ("path.read_text('utf-8')", []),
         ("Ledger.open(path)", []),
         ("os.open(path, flags)", []),
     ],

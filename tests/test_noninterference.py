@@ -87,9 +87,11 @@ def world(
         folder.mkdir()
         (folder / "clinic.yaml").write_text(clinic_schema, encoding="utf-8")
         rows[name].to_csv(folder / "visits.csv", index=False)
-        visits(120, 11).assign(person=lambda held: held["person"] + 10_000).to_csv(
-            folder / "others.csv", index=False
-        )
+        others = visits(120, 11)
+        others["person"] += 10_000
+        if name == "hoarder":  # among the held out, nobody has the outcome that is predicted
+            others["outcome"] = "home"
+        others.to_csv(folder / "others.csv", index=False)
         monkeypatch.chdir(folder)
         return folder
 

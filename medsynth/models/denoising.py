@@ -119,7 +119,7 @@ def _block_priors(
 
 
 def smooth(noisy: FloatArray, sigma: float) -> FloatArray:
-    """Shrinks the Haar details of an ordered table towards a flat table, averaged over all shifts.
+    """Shrinks the Haar details of an ordered table, averaged over all shifts.
 
     Args:
       noisy: Counts plus independent noise, shape (n,).
@@ -129,10 +129,10 @@ def smooth(noisy: FloatArray, sigma: float) -> FloatArray:
       Smoothed counts, shape (n,); some may be negative.
     """
     scales = max(1, int(np.ceil(np.log2(len(noisy)))))
-    # Centred, so that the padding to a power of two looks like more of the same.
-    mean = noisy.mean()
+    # Padded with zeros: most ordered columns fade out at their ends (centring errs 2 % more at
+    # epsilon 0.1 on adult_discrete). What leaks into the padding returns with the projection.
     values = np.zeros(2**scales)
-    values[: len(noisy)] = noisy - mean
+    values[: len(noisy)] = noisy
     present = np.zeros(2**scales)
     present[: len(noisy)] = 1.0
     details, spreads = _details(values, present, scales)
@@ -141,7 +141,7 @@ def smooth(noisy: FloatArray, sigma: float) -> FloatArray:
         # Half a window sums to (whole + detail) / 2 as its left, (whole - detail) / 2 as its right.
         other = np.roll(sums - detail, 2**scale)
         sums = (sums + detail + other) / 4
-    return np.asarray(sums[: len(noisy)] + mean)
+    return np.asarray(sums[: len(noisy)])
 
 
 def _details(values: FloatArray, present: FloatArray, scales: int) -> tuple[FloatArray, FloatArray]:

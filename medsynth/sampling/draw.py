@@ -80,7 +80,7 @@ def draw(
     given = condition_of(codec, where)
     targets = dict(upsample or {})
     if not targets:
-        rows = draw_lawful(fitted, codec, n, rng, given)
+        rows = draw_lawful(fitted, codec, n, rng, given, keep=kept_conditions(codec))
         frame = _identified(rows.frame, codec)
         shares = _rare_shares(frame, codec)
         return Draw(frame=frame, repaired=rows.repaired / max(n, 1), where=where, rare_shares=shares)
@@ -160,13 +160,19 @@ def rare_conditions(codec: Codec, targets: Mapping[str, float]) -> dict[str, Con
     return {name: compile_condition(codec.schema.rare_predicates[name], codec) for name in targets}
 
 
+def kept_conditions(codec: Codec) -> tuple[Condition, ...]:
+    """The schema's rare conditions, whose shares no repair shall change."""
+    return tuple(compile_condition(rare, codec) for rare in codec.schema.rare_predicates.values())
+
+
 def _draw_strata(
     fitted: Fitted, codec: Codec, n: int, rng: np.random.Generator, strata: tuple[Stratum, ...]
 ) -> tuple[pd.DataFrame, int]:
     counts = allocate(n, np.array([stratum.drawn for stratum in strata]))
+    keep = kept_conditions(codec)
     parts, weights, repaired = [], [], 0
     for stratum, count in zip(strata, counts.tolist(), strict=True):
-        rows = draw_lawful(fitted, codec, count, rng, stratum.condition)
+        rows = draw_lawful(fitted, codec, count, rng, stratum.condition, keep=keep)
         parts.append(rows.frame)
         weights.append(np.full(count, stratum.natural * n / max(count, 1)))
         repaired += rows.repaired

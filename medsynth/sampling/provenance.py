@@ -1,5 +1,6 @@
 """Synthetic tables as files that say what they are."""
 
+import gzip
 import json
 import os
 import tempfile
@@ -38,13 +39,10 @@ def write_table(frame: pd.DataFrame, path: Path, provenance: Mapping[str, Any]) 
         table = arrow_table(frame).replace_schema_metadata({MARK: text.encode()})
         replace_file(path, lambda target: pq.write_table(table, target, compression="zstd"))
     else:
-        compression = {"method": "gzip", "mtime": 0} if path.name.endswith(".gz") else None
-        replace_file(
-            path,
-            lambda target: frame.to_csv(
-                target, index=False, encoding="utf-8", lineterminator="\n", date_format="%Y-%m-%d", compression=compression
-            ),
-        )
+        text_bytes = frame.to_csv(index=False, lineterminator="\n", date_format="%Y-%m-%d").encode()
+        # Compressed here: pandas would write the name of the temporary file into the header.
+        content = gzip.compress(text_bytes, mtime=0) if path.name.endswith(".gz") else text_bytes
+        replace_file(path, lambda target: target.write_bytes(content))
         replace_file(
             path.with_name(path.name + ".provenance.json"),
             lambda target: target.write_text(text + "\n", encoding="utf-8", newline="\n"),

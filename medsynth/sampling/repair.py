@@ -1,5 +1,6 @@
 """Rows that break a rule of the schema are drawn again: no sampled row breaks one."""
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -7,10 +8,13 @@ import numpy.typing as npt
 import pandas as pd
 
 from medsynth.encoding.codec import Codec
-from medsynth.encoding.condition import Condition
+from medsynth.encoding.condition import EVERYTHING, Condition
+from medsynth.encoding.domain import IntArray
 from medsynth.errors import UsageError
 from medsynth.models.base import Fitted
+from medsynth.sampling.strata import combination
 
+RowArray = npt.NDArray[np.intp]
 ROUNDS = 25
 FEWEST_FRESH = 256
 
@@ -37,38 +41,82 @@ def lawful(frame: pd.DataFrame, codec: Codec) -> npt.NDArray[np.bool_]:
 
 
 def draw_lawful(
-    fitted: Fitted, codec: Codec, n: int, rng: np.random.Generator, given: Condition | None = None
+    fitted: Fitted,
+    codec: Codec,
+    n: int,
+    rng: np.random.Generator,
+    given: Condition | None = None,
+    *,
+    keep: Sequence[Condition] = (),
 ) -> LawfulRows:
     """Draws n rows and replaces those that break a rule by fresh draws of the same condition.
 
-    After a bounded number of rounds, what is still broken is replaced by rows already drawn.
+    A row inside some of the `keep` conditions is replaced by one inside the same ones, so that a repair changes none of
+    their shares. What cannot be replaced so is replaced by any lawful draw, and in the end by rows already drawn.
 
     Raises:
       UsageError: If no drawn row obeys the rules.
     """
-    frame = codec.decode(fitted.sample(n, rng, given), rng)
+    codes = fitted.sample(n, rng, given)
+    frame = codec.decode(codes, rng)
     broken = np.flatnonzero(~lawful(frame, codec))
-    repaired = len(broken)
+    if not len(broken):
+        return LawfulRows(frame=frame, repaired=0)
+    left = []
+    for condition, rows in _parts(codes, broken, given, keep):
+        frame, rest = _redrawn(frame, rows, fitted, codec, rng, condition)
+        left.append(rest)
+    frame, rest = _redrawn(frame, np.concatenate(left), fitted, codec, rng, given)
+    return LawfulRows(frame=_from_sound(frame, rest, codec, rng), repaired=len(broken))
+
+
+def _parts(
+    codes: IntArray, broken: RowArray, given: Condition | None, keep: Sequence[Condition]
+) -> Iterator[tuple[Condition | None, RowArray]]:
+    """Broken rows by which of the conditions they satisfy, with that part of the population."""
+    inside = np.array([condition.mask(codes[broken]) for condition in keep], dtype=bool).reshape(len(keep), -1).T
+    patterns, which = np.unique(inside, axis=0, return_inverse=True)
+    for number, pattern in enumerate(patterns):
+        try:
+            part: Condition | None = combination(EVERYTHING if given is None else given, keep, pattern)
+        except UsageError:  # too many boxes to condition on exactly
+            part = given
+        yield part, broken[which.reshape(-1) == number]
+
+
+def _redrawn(
+    frame: pd.DataFrame,
+    broken: RowArray,
+    fitted: Fitted,
+    codec: Codec,
+    rng: np.random.Generator,
+    given: Condition | None,
+) -> tuple[pd.DataFrame, RowArray]:
+    """The frame with rows replaced by lawful draws, and the rows for which a bounded number of rounds found none."""
     for _ in range(ROUNDS):
         if not len(broken):
-            return LawfulRows(frame=frame, repaired=repaired)
+            break
         fresh = codec.decode(fitted.sample(max(FEWEST_FRESH, 2 * len(broken)), rng, given), rng)
         fresh = fresh[lawful(fresh, codec)].iloc[: len(broken)]
         frame = _replaced(frame, broken[: len(fresh)], fresh)
         broken = broken[len(fresh) :]
+    return frame, broken
+
+
+def _from_sound(frame: pd.DataFrame, broken: RowArray, codec: Codec, rng: np.random.Generator) -> pd.DataFrame:
+    """The frame with rows replaced by rows already drawn."""
+    if not len(broken):
+        return frame
     sound = np.flatnonzero(lawful(frame, codec))
-    if len(broken) and not len(sound):
+    if not len(sound):
         raise UsageError(
             "The rules of the schema and the condition asked for leave no record possible. "
             "Loosen the condition, or correct the rules."
         )
-    return LawfulRows(
-        frame=_replaced(frame, broken, frame.iloc[rng.choice(sound, size=len(broken))]) if len(broken) else frame,
-        repaired=repaired,
-    )
+    return _replaced(frame, broken, frame.iloc[rng.choice(sound, size=len(broken))])
 
 
-def _replaced(frame: pd.DataFrame, rows: npt.NDArray[np.int64], fresh: pd.DataFrame) -> pd.DataFrame:
+def _replaced(frame: pd.DataFrame, rows: RowArray, fresh: pd.DataFrame) -> pd.DataFrame:
     """The frame with some rows replaced, identifiers kept."""
     if not len(rows):
         return frame

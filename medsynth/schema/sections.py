@@ -81,6 +81,7 @@ class Privacy(Entry):
     """Who is protected, and how much may be learned of them."""
 
     unit: Filled | None = None
+    noun: Filled = "person"
     rows_are_persons: Flag = False
     persons: Annotated[Whole, Field(ge=1)]
     persons_source: Literal["public", "data"] = "public"

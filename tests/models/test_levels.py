@@ -69,9 +69,7 @@ def test_every_level_is_a_union_of_groups_of_the_next(data: st.DataObject) -> No
     mass = np.array(data.draw(st.lists(st.floats(0, 1e6), min_size=size, max_size=size)))
     block = np.arange(size, dtype=np.int32) // 7
     hierarchy = (block, block // 3) if data.draw(st.booleans()) else ()
-    chain = nested_chain(
-        Attribute(name="x", size=size, ordered=ordered, hierarchy=hierarchy), mass
-    )
+    chain = nested_chain(Attribute(name="x", size=size, ordered=ordered, hierarchy=hierarchy), mass)
     assert all(np.diff(chain.sizes) > 0)
     for fine in range(len(chain.levels)):
         assert set(chain.levels[fine].groups) == set(range(chain.sizes[fine]))

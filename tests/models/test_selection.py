@@ -79,9 +79,7 @@ def test_plan_measures_a_strong_pair_and_leaves_a_weak_one(resolutions: Resoluti
 
 def test_plan_is_empty_where_noise_outweighs_dependence(resolutions: Resolutions) -> None:
     pairs = all_pairs(resolutions.chains)
-    plan = plan_pairs(
-        resolutions, pairs, np.ones(3), sigma_of_one=500.0, noise_weight=0.7, most=3
-    )
+    plan = plan_pairs(resolutions, pairs, np.ones(3), sigma_of_one=500.0, noise_weight=0.7, most=3)
     assert plan.choices == ()
 
 

@@ -1,0 +1,213 @@
+"""The adaptive model end to end: budget, non-interference, total fits, and what it learns."""
+
+import math
+import time
+from collections.abc import Sequence
+from dataclasses import replace
+from itertools import combinations
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+
+from medsynth.encoding.domain import Attribute, Domain, IntArray, Level
+from medsynth.models.adaptive import Adaptive
+from medsynth.models.graphical import GraphicalModel
+from medsynth.models.independent import Independent
+from medsynth.privacy import Ledger
+from medsynth.privacy.measurement import Measurement
+
+UNIT = 1 << 20
+
+
+class Rows:
+    """Encoded rows, one per person."""
+
+    def __init__(self, codes: npt.ArrayLike, sizes: Sequence[int], ordered: Sequence[int] = ()):
+        self.codes = np.asarray(codes, dtype=np.int32).reshape(-1, len(sizes))
+        attributes = [
+            Attribute(name=f"c{k}", size=size, ordered=size if k in ordered else 0)
+            for k, size in enumerate(sizes)
+        ]
+        self.domain = Domain(attributes=tuple(attributes))
+        self.l2 = UNIT
+
+    def marginals(self, cliques: Sequence[tuple[Level, ...]]) -> list[npt.NDArray[np.int64]]:
+        tables = []
+        for clique in cliques:
+            shape = tuple(level.size for level in clique)
+            groups = [level.groups[self.codes[:, int(level.attribute[1:])]] for level in clique]
+            flat = np.ravel_multi_index(tuple(groups), shape)
+            tables.append(np.bincount(flat, minlength=math.prod(shape)).reshape(shape) * UNIT)
+        return tables
+
+
+class Constant:
+    """A ledger whose answers do not depend on the rows."""
+
+    def __init__(self, value: float) -> None:
+        self.value = value
+        self.labels: list[str] = []
+
+    def measure(self, records: Rows, cliques: Any, sigmas: Any, *, label: str) -> list[Measurement]:
+        del records
+        self.labels.append(label)
+        return [
+            Measurement(
+                clique=clique,
+                noisy=np.full(tuple(level.size for level in clique), self.value),
+                sigma=sigma,
+                sensitivity=1.0,
+                entry=len(self.labels),
+            )
+            for clique, sigma in zip(cliques, sigmas, strict=True)
+        ]
+
+    def distances(
+        self, records: Rows, cliques: Any, references: Any, sigma: float, *, label: str
+    ) -> tuple[npt.NDArray[np.float64], int]:
+        del records, references, sigma
+        self.labels.append(label)
+        return np.full(len(cliques), self.value), len(self.labels)
+
+
+def ledger(epsilon: float = 1.0) -> Ledger:
+    return Ledger(epsilon, 1e-6, population="test")
+
+
+def fit(rows: Any, epsilon: float = 1.0, persons: int = 1000, **settings: Any) -> GraphicalModel:
+    book = ledger(epsilon)
+    return Adaptive(**settings).fit(rows, book, persons=persons, mu=book.guarantee.mu)
+
+
+def related(n: int, seed: int = 0, sizes: Sequence[int] = (2, 3, 4, 5, 3)) -> IntArray:
+    """Columns that follow one hidden number."""
+    rng = np.random.default_rng(seed)
+    hidden = rng.random(n)
+    noise = rng.normal(0, 0.15, (n, len(sizes)))
+    scaled = (np.clip(hidden[:, None] + noise, 0, 0.999) * np.array(sizes)).astype(np.int32)
+    return np.asarray(scaled)
+
+
+def pair_error(codes: IntArray, drawn: IntArray, sizes: Sequence[int]) -> float:
+    errors = []
+    for i, j in combinations(range(len(sizes)), 2):
+        tables = [
+            np.bincount(c[:, i] * sizes[j] + c[:, j], minlength=sizes[i] * sizes[j]) / len(c)
+            for c in (codes, drawn)
+        ]
+        errors.append(np.abs(tables[0] - tables[1]).sum() / 2)
+    return float(np.mean(errors))
+
+
+@pytest.mark.parametrize("columns", [1, 2, 3, 6, 20])
+@pytest.mark.parametrize("mu", [0.01, 0.3, 4.0])
+def test_phases_spend_mu_squared_exactly(columns: int, mu: float) -> None:
+    domain = Rows([], [3] * columns).domain
+    assert math.isclose(Adaptive().phases(domain, 5000, mu).mu2, mu**2, rel_tol=1e-12)
+
+
+@pytest.mark.parametrize("sizes", [(4,), (2, 3), (2, 3, 4, 5, 3)])
+def test_the_ledger_is_spent_to_its_last_mu(sizes: tuple[int, ...]) -> None:
+    book = ledger()
+    rows = Rows(related(300, sizes=sizes), sizes)
+    Adaptive().fit(rows, book, persons=300, mu=book.guarantee.mu)
+    assert math.isclose(book.spent_mu2, book.guarantee.mu**2, rel_tol=1e-9)
+
+
+def test_a_person_of_many_rows_gets_noise_in_proportion() -> None:
+    rows = Rows(related(300), (2, 3, 4, 5, 3))
+    rows.l2 = 3 * UNIT
+    book = ledger()
+    Adaptive().fit(rows, book, persons=300, mu=book.guarantee.mu)
+    assert math.isclose(book.spent_mu2, book.guarantee.mu**2, rel_tol=1e-9)
+
+
+@pytest.mark.parametrize("value", [0.0, -40.0, 7.0, 1e13])
+@pytest.mark.parametrize("sizes", [(1,), (3, 2, 4), (2, 3, 4, 5, 9)])
+def test_a_constant_ledger_gives_the_same_bytes_for_any_rows(
+    sizes: tuple[int, ...], value: float
+) -> None:
+    fits = []
+    for codes in (related(200, sizes=sizes), np.zeros((0, len(sizes))), np.zeros((1, len(sizes)))):
+        book = Constant(value)
+        rows = Rows(codes, sizes, ordered=(4,))
+        model = Adaptive().fit(rows, book, persons=200, mu=0.8)  # type: ignore[arg-type]
+        arrays = [*model.one_ways, *model.calibrated.beliefs, *(t.table for t in model.targets)]
+        assert all(np.isfinite(array).all() for array in arrays)
+        drawn = model.sample(30, np.random.default_rng(1))
+        fits.append((book.labels, [array.tobytes() for array in arrays], drawn.tobytes()))
+    assert fits[0] == fits[1] == fits[2]
+
+
+@pytest.mark.parametrize("rows", [0, 1, 50])
+@pytest.mark.parametrize("sizes", [(1,), (4,), (1, 1), (1, 4), (2, 2), (3, 1, 5, 2), (2,) * 6])
+def test_any_table_yields_a_model_whose_rows_lie_in_the_domain(
+    rows: int, sizes: tuple[int, ...]
+) -> None:
+    model = fit(Rows(related(rows, sizes=sizes), sizes), epsilon=0.2, persons=50)
+    drawn = model.sample(40, np.random.default_rng(0))
+    assert drawn.shape == (40, len(sizes))
+    assert (drawn >= 0).all()
+    assert (drawn < np.array(sizes)).all()
+
+
+def test_no_statement_of_persons_stops_the_fit() -> None:
+    assert fit(Rows(related(20), (2, 3, 4, 5, 3)), persons=0).total >= 1
+
+
+def test_related_columns_are_learned_at_a_large_budget() -> None:
+    sizes = (2, 3, 4, 5, 3)
+    codes = related(4000, sizes=sizes)
+    model = fit(Rows(codes, sizes), epsilon=8.0, persons=4000)
+    # Independent columns err by 0.32; a second sample of 4,000 rows by 0.015.
+    assert pair_error(codes, model.sample(4000, np.random.default_rng(0)), sizes) < 0.015
+
+
+def test_a_small_budget_is_no_worse_than_independent_columns() -> None:
+    # Unrelated columns, epsilon 0.1: mean of 5 fits, each within 0.01 of its expectation.
+    sizes = (4, 6, 3, 8, 5, 2)
+    codes = np.random.default_rng(0).integers(0, sizes, (3000, 6)).astype(np.int32)
+    errors: dict[str, list[float]] = {"adaptive": [], "independent": []}
+    for _ in range(5):
+        for name, model in (("adaptive", Adaptive()), ("independent", Independent())):
+            book = ledger(0.1)
+            fitted = model.fit(Rows(codes, sizes), book, persons=3000, mu=book.guarantee.mu)
+            drawn = fitted.sample(3000, np.random.default_rng(0))
+            errors[name].append(pair_error(codes, drawn, sizes))
+    assert np.mean(errors["adaptive"]) < 1.3 * np.mean(errors["independent"])
+
+
+def test_targets_cover_every_pair_and_trace_to_the_tree() -> None:
+    sizes = (2, 3, 4, 5, 3)
+    model = fit(Rows(related(500), sizes))
+    assert [(t.i, t.j) for t in model.targets] == list(combinations(range(5), 2))
+    assert all(math.isclose(t.table.sum(), model.total, rel_tol=0.2) for t in model.targets)
+
+
+def test_large_code_column_enters_pairs_at_coarse_levels_only() -> None:
+    rng = np.random.default_rng(0)
+    code = np.minimum(rng.geometric(0.02, 2000) - 1, 699)
+    codes = np.stack([code, code > 30, rng.integers(0, 3, 2000), code > 60], axis=1)
+    model = fit(Rows(codes, (700, 2, 3, 2)), persons=2000)
+    assert max(max(t.table.shape) for t in model.targets) <= 256
+    assert model.sample(100, rng)[:, 0].max() < 700
+
+
+def test_three_small_columns_fit_in_ten_milliseconds_of_processor_time() -> None:
+    rows = Rows(related(50, sizes=(2, 3, 2)), (2, 3, 2))
+    book = Constant(6.0)
+    times = []
+    for _ in range(12):
+        began = time.process_time()
+        Adaptive().fit(rows, book, persons=50, mu=0.3)  # type: ignore[arg-type]
+        times.append(time.process_time() - began)
+    assert min(times) < 0.010
+
+
+def test_settings_are_public_and_saved_with_the_model() -> None:
+    model = fit(Rows(related(60), (2, 3, 4, 5, 3)), kappa=0.01)
+    assert model.settings["kappa"] == 0.01
+    assert model.model == "adaptive"
+    assert replace(Adaptive(), kappa=0.01) == Adaptive(kappa=0.01)
