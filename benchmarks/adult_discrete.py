@@ -44,8 +44,7 @@ def load() -> tuple[Codes, Domain]:
         names = file.readline().strip().split(",")
         codes = np.loadtxt(file, delimiter=",", dtype=np.int32)
     attributes = tuple(
-        Attribute(name=name, size=sizes[name], ordered=sizes[name] if name in ORDERED else 0)
-        for name in names
+        Attribute(name=name, size=sizes[name], ordered=sizes[name] if name in ORDERED else 0) for name in names
     )
     return codes, Domain(attributes=attributes)
 
@@ -103,9 +102,7 @@ def one_run(codes: Codes, domain: Domain, model: str, epsilon: float, seed: int)
 
 def summary(runs: Sequence[dict[str, Any]]) -> dict[str, Any]:
     """Means of the runs, the spread of the errors, the slowest time."""
-    means = {
-        key: float(np.mean([run[key] for run in runs])) for key in runs[0] if key != "peak_bytes"
-    }
+    means = {key: float(np.mean([run[key] for run in runs])) for key in runs[0] if key != "peak_bytes"}
     spread = float(np.std([run["tv2"] for run in runs]))
     slowest = max(run["seconds"] for run in runs)
     return means | {"tv2_deviation": spread, "slowest_seconds": slowest}

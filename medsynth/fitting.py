@@ -5,7 +5,8 @@ from typing import TYPE_CHECKING
 
 from medsynth.encoding.codec import Codec, require_columns
 from medsynth.encoding.comparison import Claim, MeasuredTable
-from medsynth.errors import SchemaError
+from medsynth.encoding.condition import Condition, compile_condition
+from medsynth.errors import SchemaError, UsageError
 from medsynth.models import MODELS
 from medsynth.models.base import Fitted
 from medsynth.models.model_file import ModelFile
@@ -81,7 +82,12 @@ def fit_model(source: Source, request: FitRequest, ledger: Ledger, progress: Pro
         source.batches(schema.inputs), Codec(schema=schema), bounding_key(ledger), rows=source.rows
     )
     fitted = model.fit(
-        records, allowance, persons=schema.privacy.persons, mu=allowance.guarantee.mu, progress=progress
+        records,
+        allowance,
+        persons=schema.privacy.persons,
+        mu=allowance.guarantee.mu,
+        progress=progress,
+        impossible=impossible_conditions(codec),
     )
     progress.finish()
     return ModelFile(
@@ -91,6 +97,22 @@ def fit_model(source: Source, request: FitRequest, ledger: Ledger, progress: Pro
         ledger=tuple(entry.as_dict() for entry in allowance.entries),
         about={"model": request.model, "medsynth": __version__},
     )
+
+
+def impossible_conditions(codec: Codec) -> tuple[Condition, ...]:
+    """What the schema's rules exclude, as far as one or two columns say it in whole cells.
+
+    Other rules are left to the repair of drawn rows, which checks all of them.
+    """
+    found = []
+    for rule in codec.schema.rule_predicates:
+        try:
+            excluded = compile_condition(rule, codec).complement()
+        except UsageError:
+            continue
+        if 1 <= len(excluded.attributes) <= 2:
+            found.append(excluded)
+    return tuple(found)
 
 
 def require_sound(request: FitRequest) -> None:

@@ -11,7 +11,7 @@ import pytest
 
 CLINIC = """\
 medsynth: 1
-dataset: {name: clinic, population: invented patients, licence: CC0, terms: none, allowed_use: tests}
+dataset: {name: clinic, population: invented, licence: CC0, terms: none, allowed_use: tests}
 privacy: {unit: person, persons: 300, bounding: {rule: weight, max: 3}, epsilon: 4.0}
 columns:
   person: {kind: id, format: "P-####"}

@@ -1,4 +1,4 @@
-"""A broken file, schema or option: a clear error, its exit code, nothing half-written, no private value."""
+"""A broken file, schema or option: a clear error, its exit code, no trace, no private value."""
 
 import errno
 import io
@@ -87,7 +87,9 @@ def test_a_whole_column_of_another_type_stops_a_run_before_anything_is_spent(
     assert "INTERNAL" in said
 
 
-def test_values_outside_the_schema_never_stop_a_fit(clinic: Path, command: Callable[..., Any]) -> None:
+def test_values_outside_the_schema_never_stop_a_fit(
+    clinic: Path, command: Callable[..., Any]
+) -> None:
     rewrite(clinic, lambda frame: frame.assign(age="Quixote", outcome="8675309"))
     ran = command(*FIT)
     assert (ran.code, "Quixote" in ran.out + ran.err) == (0, False)
@@ -108,12 +110,15 @@ def test_a_damaged_file_is_refused(
         content = (clinic / name).read_bytes()
         content = content[: len(content) // 2]
         (clinic / name).write_bytes(content)
-        # The end of a file is met after the budget was asked for: its file may exist, with nothing booked.
+        # The end of a file is met after the budget was asked for: its file may exist,
+        # with nothing booked.
         assert command("fit", name, *FIT[2:]).code == 3
         ledger = clinic / "clinic.ledger.jsonl"
         assert not ledger.exists() or '"kind":"entry"' not in ledger.read_text(encoding="utf-8")
     (clinic / name).write_bytes(content)
-    for verb in ("check",) if content and name.endswith("gz") and len(content) > 99 else ("fit", "run"):
+    for verb in (
+        ("check",) if content and name.endswith("gz") and len(content) > 99 else ("fit", "run")
+    ):
         assert "cut short" in refused(3, verb, name, *(FIT[2:] if verb != "check" else FIT[2:4]))
     assert "cut short" in refused(3, "check", name, "-s", "clinic.yaml")
     assert "cut short" in refused(3, "init", name, "-s", "new.yaml", "--person", "person")
@@ -135,7 +140,9 @@ def test_a_file_that_is_not_there_or_of_another_kind_is_refused(
     assert ".parquet" in refused(3, "fit", "visits.xlsx", *FIT[2:])
 
 
-def test_a_name_with_a_pattern_reads_that_one_file(clinic: Path, command: Callable[..., Any]) -> None:
+def test_a_name_with_a_pattern_reads_that_one_file(
+    clinic: Path, command: Callable[..., Any]
+) -> None:
     frame = pd.read_csv(clinic / "visits.csv")
     (clinic / "study").mkdir()
     frame.to_csv(clinic / "study" / "visits2.csv", index=False)
@@ -164,13 +171,20 @@ def test_a_wrong_schema_is_refused_by_every_command(
     text = (clinic / "clinic.yaml").read_text(encoding="utf-8")
     assert change[0] in text
     (clinic / "clinic.yaml").write_text(text.replace(change[0], change[1], 1), encoding="utf-8")
-    for arguments in (FIT, RUN, ("plan", "-s", "clinic.yaml"), ("check", "visits.csv", "-s", "clinic.yaml")):
+    for arguments in (
+        FIT,
+        RUN,
+        ("plan", "-s", "clinic.yaml"),
+        ("check", "visits.csv", "-s", "clinic.yaml"),
+    ):
         said = refused(3, *arguments)
         assert "clinic.yaml" in said
         assert named in said
 
 
-def test_a_schema_that_is_no_text_or_absent_is_refused(clinic: Path, refused: Callable[..., str]) -> None:
+def test_a_schema_that_is_no_text_or_absent_is_refused(
+    clinic: Path, refused: Callable[..., str]
+) -> None:
     (clinic / "bytes.yaml").write_bytes(b"\xff\xfe\x00")
     for name in ("bytes.yaml", "none.yaml", "diabetes13", "."):
         refused(3, "fit", "visits.csv", "-s", name, "-o", "m.medsynth")
@@ -179,10 +193,18 @@ def test_a_schema_that_is_no_text_or_absent_is_refused(clinic: Path, refused: Ca
 @pytest.mark.parametrize(
     "option",
     [
-        ("--epsilon", "0"), ("--epsilon", "-1"), ("--epsilon", "inf"), ("--epsilon", "nan"), ("--epsilon", "x"),
-        ("--delta", "0"), ("--delta", "1"), ("--delta", "nan"), ("--delta", "-0.1"), ("--model", "gan"),
+        ("--epsilon", "0"),
+        ("--epsilon", "-1"),
+        ("--epsilon", "inf"),
+        ("--epsilon", "nan"),
+        ("--epsilon", "x"),
+        ("--delta", "0"),
+        ("--delta", "1"),
+        ("--delta", "nan"),
+        ("--delta", "-0.1"),
+        ("--model", "gan"),
     ],
-)  # fmt: skip
+)
 def test_an_option_out_of_range_is_refused_before_a_budget_exists(
     option: tuple[str, str], refused: Callable[..., str]
 ) -> None:
@@ -193,14 +215,32 @@ def test_an_option_out_of_range_is_refused_before_a_budget_exists(
 @pytest.mark.parametrize(
     "option",
     [
-        ("--holdout-share", "0"), ("--holdout-share", "1"), ("--holdout-share", "nan"), ("--holdout-share", "-1"),
-        ("--upsample", "deid:0.3"), ("--upsample", "died:0"), ("--upsample", "died:1"), ("--upsample", "died:nan"),
-        ("--upsample", "died:many"), ("--upsample", "died"), ("--upsample", "died:-0.2"), ("--upsample", "died:200%"),
-        ("--where", "age >="), ("--where", "agee > 3"), ("--where", "age > 'x'"), ("--where", "age > 11"),
-        ("--where", "__import__('os').system('x')"), ("--where", ""), ("--where", "sex == 'X'"),
-        ("-n", "-1"), ("-n", "1000000000000"), ("-n", "1.5"), ("--seed", "-1"), ("--seed", "x"),
+        ("--holdout-share", "0"),
+        ("--holdout-share", "1"),
+        ("--holdout-share", "nan"),
+        ("--holdout-share", "-1"),
+        ("--upsample", "deid:0.3"),
+        ("--upsample", "died:0"),
+        ("--upsample", "died:1"),
+        ("--upsample", "died:nan"),
+        ("--upsample", "died:many"),
+        ("--upsample", "died"),
+        ("--upsample", "died:-0.2"),
+        ("--upsample", "died:200%"),
+        ("--where", "age >="),
+        ("--where", "agee > 3"),
+        ("--where", "age > 'x'"),
+        ("--where", "age > 11"),
+        ("--where", "__import__('os').system('x')"),
+        ("--where", ""),
+        ("--where", "sex == 'X'"),
+        ("-n", "-1"),
+        ("-n", "1000000000000"),
+        ("-n", "1.5"),
+        ("--seed", "-1"),
+        ("--seed", "x"),
     ],
-)  # fmt: skip
+)
 def test_a_wrong_choice_of_rows_is_refused_before_a_budget_is_spent(
     option: tuple[str, str], refused: Callable[..., str]
 ) -> None:
@@ -208,24 +248,34 @@ def test_a_wrong_choice_of_rows_is_refused_before_a_budget_is_spent(
     refused(2, *arguments, *option)
 
 
+@pytest.mark.usefixtures("model")
 @pytest.mark.parametrize(
     "option",
     [
-        ("--upsample", "deid:0.3"), ("--upsample", "died:1"), ("--upsample", "died:nan"), ("--where", "age >="),
-        ("--where", "age > 11"), ("-n", "-1"), ("-n", "1000000000000"), ("--seed", "-1"),
+        ("--upsample", "deid:0.3"),
+        ("--upsample", "died:1"),
+        ("--upsample", "died:nan"),
+        ("--where", "age >="),
+        ("--where", "age > 11"),
+        ("-n", "-1"),
+        ("-n", "1000000000000"),
+        ("--seed", "-1"),
     ],
-)  # fmt: skip
+)
 def test_a_wrong_choice_of_rows_is_refused_when_drawing(
-    option: tuple[str, str], model: Path, refused: Callable[..., str]
+    option: tuple[str, str], refused: Callable[..., str]
 ) -> None:
     refused(2, *SAMPLE, *option)
 
 
-def test_a_table_of_unknown_ending_is_refused(model: Path, refused: Callable[..., str]) -> None:
+@pytest.mark.usefixtures("model")
+def test_a_table_of_unknown_ending_is_refused(refused: Callable[..., str]) -> None:
     assert ".parquet, .csv or .csv.gz" in refused(2, "sample", "model.medsynth", "-o", "drawn.xlsx")
 
 
-def test_too_much_epsilon_is_refused_with_both_figures(clinic: Path, command: Callable[..., Any]) -> None:
+def test_too_much_epsilon_is_refused_with_both_figures(
+    clinic: Path, command: Callable[..., Any]
+) -> None:
     assert command(*FIT, "--epsilon", "3").code == 0
     before = listing(clinic)
     ran = command(*FIT[:5], "second.medsynth", *FIT[6:], "--epsilon", "3")
@@ -243,8 +293,12 @@ def test_an_unconfirmed_draft_is_refused(clinic: Path, command: Callable[..., An
     assert listing(clinic) == before
 
 
-@pytest.mark.parametrize("person", [(), ("--person", "person", "--rows-are-persons"), ("--person", "x")])
-def test_whom_to_protect_is_never_guessed(person: tuple[str, ...], refused: Callable[..., str]) -> None:
+@pytest.mark.parametrize(
+    "person", [(), ("--person", "person", "--rows-are-persons"), ("--person", "x")]
+)
+def test_whom_to_protect_is_never_guessed(
+    person: tuple[str, ...], refused: Callable[..., str]
+) -> None:
     refused(2, "init", "visits.csv", "-s", "new.yaml", *person)
 
 
@@ -252,7 +306,7 @@ def other_version(content: bytes) -> bytes:
     return content.replace(b'"version":1', b'"version":2')
 
 
-def bomb(content: bytes) -> bytes:
+def bomb(_: bytes) -> bytes:
     stream = io.BytesIO()
     with zipfile.ZipFile(stream, "w", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr("manifest.json", b" " * 30_000_000)
@@ -271,10 +325,17 @@ def flipped(share: float) -> Callable[[bytes], bytes]:
 @pytest.mark.parametrize(
     "damage",
     [
-        other_version, bomb, flipped(0.1), flipped(0.5), flipped(0.8), lambda content: b"", lambda content: b"no zip",
-        lambda content: content[: len(content) // 2], lambda content: content.replace(b'"epsilon":3', b'"epsilon":1'),
+        other_version,
+        bomb,
+        flipped(0.1),
+        flipped(0.5),
+        flipped(0.8),
+        lambda _: b"",
+        lambda _: b"no zip",
+        lambda content: content[: len(content) // 2],
+        lambda content: content.replace(b'"epsilon":3', b'"epsilon":1'),
     ],
-)  # fmt: skip
+)
 def test_a_model_file_that_was_touched_is_refused(
     damage: Callable[[bytes], bytes], model: Path, refused: Callable[..., str]
 ) -> None:
@@ -288,7 +349,9 @@ def test_a_model_file_that_is_not_there_is_refused(refused: Callable[..., str]) 
     assert "no such model file" in refused(3, *SAMPLE)
 
 
-def test_a_budget_file_that_was_touched_stops_every_fit(model: Path, refused: Callable[..., str]) -> None:
+def test_a_budget_file_that_was_touched_stops_every_fit(
+    model: Path, refused: Callable[..., str]
+) -> None:
     ledger = model.with_name("model.jsonl")
     ledger.write_bytes(ledger.read_bytes().replace(b'"epsilon":4.0', b'"epsilon":9.0'))
     assert "was changed" in refused(3, *FIT, "--ledger", "model.jsonl")
@@ -323,9 +386,10 @@ def test_a_full_disk_at_the_budget_file_stops_the_fit_before_any_noise(
     assert not (clinic / "second.medsynth").exists()
 
 
+@pytest.mark.usefixtures("model")
 @pytest.mark.parametrize("name", ["drawn.parquet", "drawn.csv", "drawn.csv.gz"])
 def test_a_full_disk_leaves_no_half_table(
-    name: str, model: Path, refused: Callable[..., str], monkeypatch: pytest.MonkeyPatch
+    name: str, refused: Callable[..., str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("medsynth.sampling.provenance.pq.write_table", full_disk)
     monkeypatch.setattr(pd.DataFrame, "to_csv", full_disk)
@@ -340,16 +404,22 @@ def test_a_full_disk_leaves_no_half_report(
     assert (ran.code, "No space left" in ran.err) == (6, True)
     left = set(listing(clinic / "out"))
     assert left <= {
-        "model.medsynth", "synthetic.parquet", "internal", "internal/run.json", "internal/scores.json", "shareable",
-    }  # fmt: skip
+        "model.medsynth",
+        "synthetic.parquet",
+        "internal",
+        "internal/run.json",
+        "internal/scores.json",
+        "shareable",
+    }
     load_model(clinic / "out" / "model.medsynth")
     monkeypatch.undo()
     monkeypatch.chdir(clinic)
     assert command("report", "out").code == 0
 
 
+@pytest.mark.usefixtures("model")
 def test_a_file_in_place_of_a_folder_is_refused_before_anything_is_spent(
-    model: Path, refused: Callable[..., str]
+    refused: Callable[..., str],
 ) -> None:
     refused(6, *RUN[:5], "visits.csv", *RUN[6:])
     refused(6, *RUN[:5], "visits.csv/out", *RUN[6:])
@@ -359,7 +429,8 @@ def test_a_file_in_place_of_a_folder_is_refused_before_anything_is_spent(
 
 
 @pytest.mark.skipif(
-    os.name == "nt" or getattr(os, "geteuid", lambda: 0)() == 0, reason="this user ignores permissions"
+    os.name == "nt" or getattr(os, "geteuid", lambda: 0)() == 0,
+    reason="this user ignores permissions",
 )
 def test_an_unwritable_folder_is_refused_before_anything_is_spent(
     clinic: Path, refused: Callable[..., str]
@@ -382,7 +453,9 @@ def test_what_stands_there_is_kept_unless_told_otherwise(
     assert "--overwrite" in refused(6, *FIT)
     assert "--overwrite" in refused(6, *RUN)
     assert "--overwrite" in refused(6, *SAMPLE)
-    assert "--overwrite" in refused(6, "init", "visits.csv", "-s", "clinic.yaml", "--person", "person")
+    assert "--overwrite" in refused(
+        6, "init", "visits.csv", "-s", "clinic.yaml", "--person", "person"
+    )
     assert command(*SAMPLE, "--overwrite").code == 0
 
 
@@ -402,7 +475,11 @@ def interrupt(*_: object, **__: object) -> None:
     ],
 )
 def test_an_interrupt_leaves_whole_files_and_what_was_booked(
-    place: str, spent: bool, clinic: Path, command: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+    place: str,
+    spent: bool,
+    clinic: Path,
+    command: Callable[..., Any],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     before = set(listing(clinic))
     monkeypatch.setattr(place, interrupt)
@@ -410,7 +487,13 @@ def test_an_interrupt_leaves_whole_files_and_what_was_booked(
     assert ran.code == 130
     assert "interrupted" in ran.err
     left = set(listing(clinic)) - before
-    whole = {"out", "out/internal", "out/model.medsynth", "out/synthetic.parquet", "out/internal/run.json"}
+    whole = {
+        "out",
+        "out/internal",
+        "out/model.medsynth",
+        "out/synthetic.parquet",
+        "out/internal/run.json",
+    }
     assert left <= whole | {"clinic.ledger.jsonl"}
     lines = (clinic / "clinic.ledger.jsonl").read_text(encoding="utf-8") if spent else ""
     assert ('"kind":"entry"' in lines) == spent
@@ -439,7 +522,9 @@ def test_another_budget_file_never_stands_in_for_the_one_of_a_run(
     assert (ran.code, (clinic / "clinic.ledger.jsonl").exists()) == (3, False)
 
 
-def test_a_synthetic_table_is_not_fitted_by_mistake(model: Path, command: Callable[..., Any]) -> None:
+def test_a_synthetic_table_is_not_fitted_by_mistake(
+    model: Path, command: Callable[..., Any]
+) -> None:
     assert command(*SAMPLE[:2], "-o", "drawn.csv", "-n", 50).code == 0
     fit = ("fit", "drawn.csv", *FIT[2:])
     ran = command(*fit)
@@ -490,9 +575,13 @@ def in_a_process(folder: Path, *arguments: str) -> "subprocess.CompletedProcess[
     code = "from medsynth.cli import main; main()"
     return subprocess.run(
         [sys.executable, "-c", code, *arguments],
-        cwd=folder, capture_output=True, text=True, encoding="utf-8", check=False,
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        encoding="utf-8",
+        check=False,
         env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
-    )  # fmt: skip
+    )
 
 
 @pytest.mark.parametrize(
@@ -503,7 +592,9 @@ def in_a_process(folder: Path, *arguments: str) -> "subprocess.CompletedProcess[
         (6, ("fit", "visits.csv", "-s", "clinic.yaml", "-o", "clinic.yaml")),
     ],
 )
-def test_a_process_ends_with_the_same_code(code: int, arguments: tuple[str, ...], clinic: Path) -> None:
+def test_a_process_ends_with_the_same_code(
+    code: int, arguments: tuple[str, ...], clinic: Path
+) -> None:
     before = listing(clinic)
     ran = in_a_process(clinic, *arguments)
     assert ran.returncode == code

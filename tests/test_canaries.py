@@ -1,4 +1,4 @@
-"""Values planted in private rows turn up in nothing that leaves the house, nor in what a fit says."""
+"""Values planted in private rows turn up in nothing that leaves the house or that a fit says."""
 
 import json
 import struct
@@ -22,7 +22,17 @@ LONG = "canary-" * 40
 DAY = "1937-03-19"
 NUMBER = 8_675_309_417
 FRACTION = 123.4567891
-TEXTS = (CATEGORY, IDENTIFIER, SECRET_NOTE, HOSTILE, LONG, DAY, str(NUMBER), str(FRACTION), "canary")
+TEXTS = (
+    CATEGORY,
+    IDENTIFIER,
+    SECRET_NOTE,
+    HOSTILE,
+    LONG,
+    DAY,
+    str(NUMBER),
+    str(FRACTION),
+    "canary",
+)
 
 
 def planted(frame: pd.DataFrame) -> pd.DataFrame:
@@ -42,9 +52,7 @@ def planted(frame: pd.DataFrame) -> pd.DataFrame:
 def needles() -> tuple[bytes, ...]:
     texts = [form.encode() for text in TEXTS for form in (text, json.dumps(text)[1:-1])]
     escaped = HOSTILE.replace("<", "&lt;").replace(">", "&gt;").encode()
-    numbers = [
-        struct.pack(kind, value) for kind in ("<d", ">d", "<q", ">q") for value in (NUMBER,)
-    ]
+    numbers = [struct.pack(kind, value) for kind in ("<d", ">d", "<q", ">q") for value in (NUMBER,)]
     return (*texts, escaped, *numbers, struct.pack("<d", FRACTION), struct.pack("<q", NUMBER << 20))
 
 
@@ -82,7 +90,9 @@ def test_no_planted_value_leaves_a_fit_or_a_sample(
 ) -> None:
     data = infested / "private" / "visits.csv"
     schema = ("-s", "clinic.yaml")
-    fitted = command("fit", data, *schema, "-o", "out/m.medsynth", "--ledger", "b.jsonl", "--model", model)
+    fitted = command(
+        "fit", data, *schema, "-o", "out/m.medsynth", "--ledger", "b.jsonl", "--model", model
+    )
     assert fitted.code == 0, fitted.err
     drawn = command("sample", "out/m.medsynth", "-o", "out/s.parquet", "-n", 400, "--seed", 1)
     written = command("sample", "out/m.medsynth", "-o", "out/s.csv", "-n", 400, "--seed", 1)
@@ -94,9 +104,21 @@ def test_no_planted_value_leaves_a_fit_or_a_sample(
 
 def test_no_planted_value_leaves_a_run(infested: Path, command: Callable[..., Any]) -> None:
     ran = command(
-        "run", infested / "private" / "visits.csv", "-s", "clinic.yaml", "-o", "out",
-        "--ledger", "b.jsonl", "--seed", 1, "-n", 300, "--upsample", "stroke:0.2",
-    )  # fmt: skip
+        "run",
+        infested / "private" / "visits.csv",
+        "-s",
+        "clinic.yaml",
+        "-o",
+        "out",
+        "--ledger",
+        "b.jsonl",
+        "--seed",
+        1,
+        "-n",
+        300,
+        "--upsample",
+        "stroke:0.2",
+    )
     assert ran.code == 0, ran.err
     out = infested / "out"
     outside = [*contents(out / "shareable"), ("model", (out / "model.medsynth").read_bytes())]
@@ -123,7 +145,9 @@ def test_the_error_of_a_crash_quotes_no_value(
         raise RuntimeError(f"could not read {CATEGORY} of {IDENTIFIER}")
 
     monkeypatch.setattr("medsynth.fitting.encode_batches", crash)
-    ran = command("fit", infested / "private" / "visits.csv", "-s", "clinic.yaml", "-o", "m.medsynth")
+    ran = command(
+        "fit", infested / "private" / "visits.csv", "-s", "clinic.yaml", "-o", "m.medsynth"
+    )
     assert ran.code == 1
     assert "RuntimeError" in ran.err
     assert_clean([("crash", (ran.out + ran.err).encode())])

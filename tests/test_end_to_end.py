@@ -39,7 +39,9 @@ def model(clinic: Path, command: Callable[..., Any]) -> Path:
 
 
 def test_the_whole_path_from_a_table_to_a_report(clinic: Path, command: Callable[..., Any]) -> None:
-    drafted = parsed(command("init", "visits.csv", "-s", "draft.yaml", "--person", "person", "--json"))
+    drafted = parsed(
+        command("init", "visits.csv", "-s", "draft.yaml", "--person", "person", "--json")
+    )
     assert {"age", "privacy.persons"} <= set(drafted["unconfirmed"])
     confirmed = parsed(command("schema", "confirm", "draft.yaml", "--json"))
     assert set(confirmed["confirmed"]) == set(drafted["unconfirmed"])
@@ -53,7 +55,12 @@ def test_the_whole_path_from_a_table_to_a_report(clinic: Path, command: Callable
     assert ran["rows"] == 200
     assert ran["upsampled"][0]["drawn"] == pytest.approx(0.4, abs=1 / 200)
     assert {"fidelity.tv2.train", "utility.auc.drop"} <= set(ran["scores"])
-    for name in ("model.medsynth", "synthetic.parquet", "internal/run.json", "internal/scores.json"):
+    for name in (
+        "model.medsynth",
+        "synthetic.parquet",
+        "internal/run.json",
+        "internal/scores.json",
+    ):
         assert (clinic / "out" / name).is_file()
 
     before = json.loads((clinic / "out" / "internal" / "scores.json").read_text(encoding="utf-8"))
@@ -109,9 +116,12 @@ def test_every_row_satisfies_what_was_asked_and_every_rule(
 ) -> None:
     schema = load_schema("clinic.yaml")
     for text in (
-        "age >= 65 and sex == 'F'", "diagnosis in codes('heart') or smoker is missing", "elderly == 'yes'",
-        "outcome != 'dead' and admitted < '2020-04-01'", "charge >= 0",
-    ):  # fmt: skip
+        "age >= 65 and sex == 'F'",
+        "diagnosis in codes('heart') or smoker is missing",
+        "elderly == 'yes'",
+        "outcome != 'dead' and admitted < '2020-04-01'",
+        "charge >= 0",
+    ):
         ran = command("sample", model, "-o", "w.parquet", "-n", 300, "--where", text, "--overwrite")
         assert ran.code == 0, ran.err
         frame = pd.read_parquet("w.parquet")
@@ -138,7 +148,12 @@ def test_weights_restore_the_population(model: Path) -> None:
     raised = synthesizer.sample(20_000, seed=2, upsample={"died": 0.5})
     weights = raised["_weight"]
     effective = weights.sum() ** 2 / (weights**2).sum()
-    for name, value in (("sex", "F"), ("outcome", "dead"), ("diagnosis", "I21"), ("elderly", "yes")):
+    for name, value in (
+        ("sex", "F"),
+        ("outcome", "dead"),
+        ("diagnosis", "I21"),
+        ("elderly", "yes"),
+    ):
         share = (plain[name] == value).mean()
         restored = np.average(raised[name] == value, weights=weights)
         error = np.sqrt(share * (1 - share) * (1 / 20_000 + 1 / effective))
@@ -165,11 +180,26 @@ def test_without_n_as_many_rows_as_stated_persons_are_drawn(
     assert list(pd.read_parquet("none.parquet")) == list(pd.read_csv("s.csv"))
 
 
-def test_columns_come_back_as_declared(clinic_schema: str, visits: Callable[..., pd.DataFrame]) -> None:
-    frame = Synthesizer(parse_schema(clinic_schema), model="independent").fit(visits(300, 1)).sample(200, seed=1)
+def test_columns_come_back_as_declared(
+    clinic_schema: str, visits: Callable[..., pd.DataFrame]
+) -> None:
+    frame = (
+        Synthesizer(parse_schema(clinic_schema), model="independent")
+        .fit(visits(300, 1))
+        .sample(200, seed=1)
+    )
     assert list(frame) == [
-        "person", "age", "sex", "smoker", "insured", "charge", "admitted", "diagnosis", "outcome", "elderly",
-    ]  # fmt: skip
+        "person",
+        "age",
+        "sex",
+        "smoker",
+        "insured",
+        "charge",
+        "admitted",
+        "diagnosis",
+        "outcome",
+        "elderly",
+    ]
     assert frame["age"].dtype.kind == "i"
     assert frame["age"].between(0, 99).all()
     assert list(frame["outcome"].cat.categories) == ["home", "ward", "dead"]
@@ -184,10 +214,16 @@ def test_the_class_has_the_manners_of_scikit_learn(
     clinic_schema: str, visits: Callable[..., pd.DataFrame], tmp_path: Path
 ) -> None:
     ledger = Ledger(4.0, 1e-6, population="clinic", persons=300)
-    synthesizer = Synthesizer(parse_schema(clinic_schema), epsilon=1.5, model="independent", ledger=ledger)
+    synthesizer = Synthesizer(
+        parse_schema(clinic_schema), epsilon=1.5, model="independent", ledger=ledger
+    )
     assert synthesizer.get_params()["epsilon"] == 1.5
     assert synthesizer.set_params(epsilon=1.0).epsilon == 1.0
-    for call in (lambda: synthesizer.sample(3), lambda: synthesizer.guarantee_, lambda: synthesizer.save("x")):
+    for call in (
+        lambda: synthesizer.sample(3),
+        lambda: synthesizer.guarantee_,
+        lambda: synthesizer.save("x"),
+    ):
         with pytest.raises(NotFittedError):
             call()
     assert synthesizer.fit(visits(200, 2)) is synthesizer

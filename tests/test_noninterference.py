@@ -1,7 +1,7 @@
 """Non-interference: without the mechanisms, nothing that leaves the house depends on a private row.
 
-Every mechanism is replaced by a stub that returns numbers fixed in advance. Whatever still differs between two tables then
-came past the ledger.
+Every mechanism is replaced by a stub that returns numbers fixed in advance. Whatever still differs
+between two tables then came past the ledger.
 """
 
 import json
@@ -22,24 +22,24 @@ from medsynth.models import MODELS
 Stub = Callable[..., npt.NDArray[np.float64]]
 
 
-def zeros(values: npt.NDArray[np.int64], *, sigma: float) -> npt.NDArray[np.float64]:
+def zeros(values: npt.NDArray[np.int64], **_: float) -> npt.NDArray[np.float64]:
     return np.zeros(np.shape(values))
 
 
 class Scripted:
-    """Numbers that depend on how often it was called and on the shape asked for, and on nothing else."""
+    """Numbers that depend on how often it was called and on the shape, on nothing else."""
 
     def __init__(self) -> None:
         self.calls = 0
 
-    def __call__(
-        self, values: npt.NDArray[np.int64], *, sigma: float
-    ) -> npt.NDArray[np.float64]:
+    def __call__(self, values: npt.NDArray[np.int64], **_: float) -> npt.NDArray[np.float64]:
         self.calls += 1
         shape = np.shape(values)
         rng = np.random.default_rng([self.calls, *shape])
         mass = rng.gamma(0.7, size=shape)
-        return np.round((300 * mass / max(mass.sum(), 1e-9) + rng.normal(0, 3, shape)) * 2**20) / 2**20
+        return (
+            np.round((300 * mass / max(mass.sum(), 1e-9) + rng.normal(0, 3, shape)) * 2**20) / 2**20
+        )
 
 
 STUBS: dict[str, Callable[[], Stub]] = {"zeros": lambda: zeros, "scripted": Scripted}
@@ -124,7 +124,9 @@ def test_without_its_mechanisms_a_fit_says_the_same_of_any_table(
     for table in ("ordinary", "strange", "hoarder", "empty"):
         folder = world(table)
         monkeypatch.setattr("medsynth.privacy.mechanisms.gaussian", STUBS[stub]())
-        fitted = command("fit", "visits.csv", "-s", "clinic.yaml", "-o", "m.medsynth", "--model", model)
+        fitted = command(
+            "fit", "visits.csv", "-s", "clinic.yaml", "-o", "m.medsynth", "--model", model
+        )
         assert fitted.code == 0, fitted.err
         drawn = command("sample", "m.medsynth", "-o", "s.parquet", "-n", 50, "--seed", 3)
         assert drawn.code == 0, drawn.err
@@ -147,7 +149,11 @@ def test_without_its_mechanisms_a_fit_says_the_same_of_any_table(
 def bundle(folder: Path) -> dict[str, bytes]:
     """What of a run leaves the house."""
     out = folder / "out"
-    files = [out / "model.medsynth", out / "synthetic.parquet", *sorted((out / "shareable").iterdir())]
+    files = [
+        out / "model.medsynth",
+        out / "synthetic.parquet",
+        *sorted((out / "shareable").iterdir()),
+    ]
     return {str(path.relative_to(out)): path.read_bytes() for path in files}
 
 
@@ -159,9 +165,23 @@ def test_without_its_mechanisms_a_run_shares_the_same_bytes_whatever_the_table(
         folder = world(table)
         monkeypatch.setattr("medsynth.privacy.mechanisms.gaussian", Scripted())
         ran = command(
-            "run", "visits.csv", "-s", "clinic.yaml", "-o", "out", "--holdout", "others.csv",
-            "--seed", 3, "-n", 200, "--upsample", "died:0.3", "--model", "adaptive",
-        )  # fmt: skip
+            "run",
+            "visits.csv",
+            "-s",
+            "clinic.yaml",
+            "-o",
+            "out",
+            "--holdout",
+            "others.csv",
+            "--seed",
+            3,
+            "-n",
+            200,
+            "--upsample",
+            "died:0.3",
+            "--model",
+            "adaptive",
+        )
         assert ran.code == 0, ran.err
         bundles.append(bundle(folder))
         logs.append(ran.err)

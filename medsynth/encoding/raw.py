@@ -1,8 +1,9 @@
 """Raw cells, read one by one: what a cell means never depends on the rows around it.
 
-pandas reads a mixed column as a whole: one odd cell changes the type of all, `1` and `True` are one value, a date far away
-changes the resolution. A map that looks at a row alone is what the sensitivity of every count rests on, so a column that
-is not of one plain type goes by the text of each cell.
+pandas reads a mixed column as a whole: one odd cell changes the type of all, `1` and `True` are one
+value, a date far away changes the resolution. A map that looks at a row alone is what the
+sensitivity of every count rests on, so a column that is not of one plain type goes by the text of
+each cell.
 """
 
 import re
@@ -21,14 +22,14 @@ WRITTEN_TRUTHS: Final = {
     **dict.fromkeys(("1", "t", "T", "True", "TRUE", "true"), "true"),
     **dict.fromkeys(("0", "f", "F", "False", "FALSE", "false"), "false"),
 }
-"""How true and false are written in files, for a boolean column whose schema names no words of its own."""
+"""How files write true and false, for a boolean column whose schema names no words of its own."""
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _YEAR_OR_MONTH: Final = re.compile(r"\d{4}(-\d{2})?", re.ASCII)
 _MICROSECONDS: Final = {"s": 1e6, "ms": 1e3, "us": 1.0, "ns": 1e-3}
 
 
 def plain(values: "pd.Series[Any]", *, truth: tuple[str, str] = TRUTH) -> "pd.Series[Any]":
-    """A column of one plain type as it is; any other with each cell replaced by its text, None where it is empty.
+    """A column of one plain type as it is; any other as the text of each cell, None where empty.
 
     Args:
       values: Any content.
@@ -40,7 +41,9 @@ def plain(values: "pd.Series[Any]", *, truth: tuple[str, str] = TRUTH) -> "pd.Se
     elif _is_plain(values):
         return values
     else:
-        array = np.fromiter((_text(value, truth) for value in values), dtype=object, count=len(values))
+        array = np.fromiter(
+            (_text(value, truth) for value in values), dtype=object, count=len(values)
+        )
     return pd.Series(array, index=values.index, name=values.name, dtype=object)
 
 
@@ -71,11 +74,11 @@ def _text(value: Any, truth: tuple[str, str]) -> str | None:
 
 
 def factorized(values: "pd.Series[Any]") -> tuple[npt.NDArray[np.intp], list[Any]]:
-    """Position of each row's value among the distinct values, -1 for an empty cell; and the distinct values."""
+    """Position of each row among the distinct values, -1 for an empty cell; the distinct values."""
     if isinstance(values.dtype, pd.CategoricalDtype):
         return values.cat.codes.to_numpy(dtype=np.intp), list(values.cat.categories)
     positions, distinct = pd.factorize(plain(values))
-    return positions, list(distinct)
+    return positions.astype(np.intp, copy=False), list(distinct)
 
 
 def numbers(values: "pd.Series[Any]") -> FloatArray:
@@ -83,21 +86,36 @@ def numbers(values: "pd.Series[Any]") -> FloatArray:
     cells = plain(values, truth=("0", "1"))
     if cells.dtype.kind == "M":
         return np.full(len(cells), np.nan)
-    with np.errstate(over="ignore", invalid="ignore"):
-        read = pd.to_numeric(cells, errors="coerce")
-        return np.asarray(read.to_numpy(dtype=np.float64, na_value=np.nan))
+    if pd.api.types.is_numeric_dtype(cells.dtype):  # booleans included
+        return np.asarray(cells.to_numpy(dtype=np.float64, na_value=np.nan))
+    positions, distinct = factorized(cells)
+    return np.array([*map(_number, distinct), np.nan])[positions]
+
+
+def _number(text: str) -> float:
+    try:
+        # Python's own reader rounds every text alike; pandas' depends on the texts around it.
+        return float(text) if text.isascii() and "_" not in text else float("nan")
+    except ValueError:
+        return float("nan")
 
 
 def moments(values: "pd.Series[Any]") -> FloatArray:
-    """Each cell as microseconds since 1970 in UTC, NaN where it cannot be read as an ISO 8601 day or time."""
+    """Each cell as microseconds since 1970 in UTC, NaN where it is no ISO 8601 day or time."""
     if values.dtype.kind == "M":
         return _stamps(values)
     positions, distinct = factorized(values)
-    return np.array([*(_moment(_text(value, TRUTH) or "") for value in distinct), np.nan])[positions]
+    return np.array([*(_moment(_text(value, TRUTH) or "") for value in distinct), np.nan])[
+        positions
+    ]
 
 
 def _stamps(values: "pd.Series[Any]") -> FloatArray:
-    naive = values if isinstance(values.dtype, np.dtype) else values.dt.tz_convert("UTC").dt.tz_localize(None)
+    naive = (
+        values
+        if isinstance(values.dtype, np.dtype)
+        else values.dt.tz_convert("UTC").dt.tz_localize(None)
+    )
     stamps = naive.to_numpy()
     read = stamps.astype(np.int64) * _MICROSECONDS[np.datetime_data(stamps.dtype)[0]]
     return np.where(np.isnat(stamps), np.nan, read)

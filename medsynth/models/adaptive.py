@@ -5,7 +5,9 @@ Steps, in the order they happen (research recipe, steps 1 to 8):
     levels     nested, from that mass           -> chains
     round 1    noisy scores, chosen pairs that fit a tree, measured, fitted
     round 2    scores against the tree, every pair still worth measuring, whether or not the tree
-    can hold it refit      the tree takes what it can of round 2
+               can hold it
+    one-ways   estimated anew from all tables, pairs included
+    refit      the tree takes what it can of round 2
     targets    all pair tables: the tree's, corrected by every measured pair
 
 Only the ledger sees rows. All that follows a measurement is a deterministic function of noisy
@@ -13,23 +15,28 @@ values and public facts.
 """
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from math import ceil, sqrt
 from typing import TYPE_CHECKING
 
-from medsynth.encoding.domain import Domain
+from medsynth.encoding.domain import Attribute, Domain
 from medsynth.encoding.records import Records
+from medsynth.models.base import Spending
 from medsynth.models.edit import PairTarget
 from medsynth.models.graphical import GraphicalModel
-from medsynth.models.levels import nested_chain
-from medsynth.models.one_ways import measure_one_ways
+from medsynth.models.impossible import ImpossiblePair, impossible_pairs, separated
+from medsynth.models.levels import nested_chain, public_blocks
+from medsynth.models.one_ways import OneWays, measure_one_ways, refined
+from medsynth.models.phases import Phases
 from medsynth.models.rounds import (
     Survey,
     fit_tree,
     independent_tree,
+    margins_of,
     nodes_of,
     score_pairs,
     within_tree,
+    zeros_within_tree,
 )
 from medsynth.models.selection import (
     MEAN_ABSOLUTE_NORMAL,
@@ -43,27 +50,8 @@ from medsynth.models.targets import PairTable, pair_targets, tree_tables
 from medsynth.progress import Progress, Silent
 
 if TYPE_CHECKING:
+    from medsynth.encoding.condition import Condition
     from medsynth.privacy import Ledger, Measurement
-
-
-@dataclass(frozen=True, kw_only=True)
-class Phases:
-    """How mu^2 is split, fixed from public facts before the first look at the rows.
-
-    Attributes:
-      one_ways: For the one-way tables.
-      scores: For the scores of the pairs, per round; 0 in the first for a round that is left out.
-      tables: For the pair tables, per round.
-    """
-
-    one_ways: float
-    scores: tuple[float, float]
-    tables: tuple[float, float]
-
-    @property
-    def mu2(self) -> float:
-        """All of it."""
-        return self.one_ways + sum(self.scores) + sum(self.tables)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -77,19 +65,22 @@ class Adaptive:
       one_way_share: Part of mu^2 for one-ways at `one_way_signal`; falls with
         signal^`one_way_power` [1].
       one_way_signal: Persons per one-way cell and noise at which that share holds [1].
+      one_way_columns: And up to so many columns; with more of them the pairs outnumber what the
+        budget can read, and one-ways need a larger part [part two, section B].
       one_way_power: [1].
       one_way_least: Least part for one-ways [1].
       one_way_most: Most part for one-ways [1].
-      score_share: Part of mu^2 for scores, half in each round [3].
+      score_share: Part of mu^2 for scores, half in each round [3; recipe 0.08].
       score_tables: Scores compare at levels that this many tables could be read at [3].
       score_cap: Noise deviations a cell must stand out to be read [3].
       score_readable: Share of the persons that may fall below that [3].
       noise_most: Largest share of a table's noise that survives estimation [4].
-      noise_signal: That share times the signal, where below `noise_most` [4].
+      noise_signal: That share times the signal, where below `noise_most` [4; recipe 4.5, which errs
+        3 % more on adult_discrete and 10 % more on nist_acs at epsilon 1].
       tree_pairs: Pairs of round 1 per column [5].
       first_round: Part of the pair budget for round 1 [5].
       tree_cells: Most cells of the junction tree [5, 7].
-      kappa: How much of a table's noise the fit forgives [7].
+      kappa: How much of a table's noise the fit forgives [7; recipe 0.003].
       iterations: Limit of a fit [7].
       strong_signal: Signal from which a fit may take three times as long [7].
       few_pairs: Up to this many pairs all are measured in one round, without scores (not in the
@@ -101,19 +92,20 @@ class Adaptive:
 
     one_way_share: float = 0.25
     one_way_signal: float = 18.0
+    one_way_columns: int = 14
     one_way_power: float = 0.4
     one_way_least: float = 0.1
-    one_way_most: float = 0.6
-    score_share: float = 0.08
+    one_way_most: float = 0.7
+    score_share: float = 0.06
     score_tables: int = 30
     score_cap: float = 2.0
     score_readable: float = 0.35
     noise_most: float = 0.7
-    noise_signal: float = 4.5
+    noise_signal: float = 2.0
     tree_pairs: float = 1.2
     first_round: float = 0.4
     tree_cells: int = 200_000
-    kappa: float = 0.003
+    kappa: float = 0.002
     iterations: int = 200
     strong_signal: float = 45.0
     few_pairs: int = 6
@@ -128,6 +120,7 @@ class Adaptive:
         persons: int,
         mu: float,
         progress: Progress | None = None,
+        impossible: "Sequence[Condition]" = (),
     ) -> GraphicalModel:
         """Fits the model; see `Model`."""
         progress = progress or Silent()
@@ -135,8 +128,20 @@ class Adaptive:
         phases = self.phases(domain, persons, mu)
         progress.start("One-way tables")
         one_ways = measure_one_ways(records, ledger, mu2=phases.one_ways)
-        chains = tuple(map(nested_chain, domain.attributes, one_ways.masses))
-        survey = Survey(records=records, ledger=ledger, one_ways=one_ways, chains=chains)
+        forbidden = impossible_pairs(impossible, domain)
+        chains = tuple(
+            separated(nested_chain(attribute, mass), position, forbidden)
+            for position, (attribute, mass) in enumerate(
+                zip(domain.attributes, one_ways.masses, strict=True)
+            )
+        )
+        survey = Survey(
+            records=records,
+            ledger=ledger,
+            one_ways=one_ways,
+            chains=chains,
+            zeros=zeros_within_tree(chains, forbidden, cap=self.tree_cells),
+        )
         rounds = _Rounds(self, survey, phases, signal=self.signal(domain, persons, mu))
         if phases.tables[0]:
             progress.start("Pairs, round 1")
@@ -148,12 +153,12 @@ class Adaptive:
         return GraphicalModel(
             domain=domain,
             chains=chains,
-            one_ways=one_ways.shares,
+            one_ways=rounds.one_ways.shares,
             calibrated=rounds.fitted,
             total=one_ways.total,
-            measurements=(*one_ways.measurements, *rounds.measurements),
+            measurements=(*one_ways.published, *rounds.measurements),
             scores=tuple(rounds.scores),
-            targets=rounds.targets(),
+            targets=rounds.targets(forbidden),
             sweeps=self.sweeps,
             model="adaptive",
             settings=asdict(self),
@@ -163,7 +168,8 @@ class Adaptive:
         """Stated persons per one-way cell, in units of the noise that the whole budget would buy (u
         of the recipe).
         """
-        return mu * max(persons, 1) / max(sum(domain.sizes), 1)
+        cells = sum(map(_counted_cells, domain.attributes))
+        return mu * max(persons, 1) / max(cells, 1)
 
     def phases(self, domain: Domain, persons: int, mu: float) -> Phases:
         """Splits mu^2 from public facts; the parts sum to mu^2.
@@ -174,7 +180,8 @@ class Adaptive:
         pairs = varied * (varied - 1) // 2
         if not pairs:
             return Phases(one_ways=mu**2, scores=(0.0, 0.0), tables=(0.0, 0.0))
-        weakness = self.one_way_signal / self.signal(domain, persons, mu)
+        needed = self.one_way_signal * max(1.0, len(domain) / self.one_way_columns)
+        weakness = needed / self.signal(domain, persons, mu)
         share = self.one_way_share * weakness**self.one_way_power
         share = min(max(share, self.one_way_least), self.one_way_most)
         if pairs <= self.few_pairs:
@@ -186,6 +193,21 @@ class Adaptive:
             scores=(self.score_share / 2 * mu**2,) * 2,
             tables=(self.first_round * rest * mu**2, (1 - self.first_round) * rest * mu**2),
         )
+
+    def spending(self, domain: Domain, *, persons: int, mu: float) -> tuple[Spending, ...]:
+        """Forecasts the budget; see `Model`."""
+        return self.phases(domain, persons, mu).spending(
+            domain,
+            persons=persons,
+            tree_pairs=self.tree_pairs,
+            readable=self.score_readable,
+        )
+
+
+def _counted_cells(attribute: Attribute) -> int:
+    """Cells of an attribute's one-way table, or twice its blocks where these carry it."""
+    blocks = public_blocks(attribute)
+    return attribute.size if blocks is None else min(attribute.size, 2 * blocks.size)
 
 
 class _Rounds:
@@ -205,13 +227,15 @@ class _Rounds:
         self.measurements: list[Measurement] = []
         self.scores: list[int] = []
         self.fitted = independent_tree(survey.chains, survey.one_ways)
+        if survey.zeros:
+            self._refit()
 
     def first(self) -> None:
         """Measures the pairs that gain most and fit a tree."""
         settings, survey = self._settings, self._survey
         plan = self._plan(0, most=ceil(settings.tree_pairs * len(survey.chains)))
         cap = settings.tree_cells
-        self._held = within_tree(survey.chains, plan.choices, [], cap=cap, coarsen=True)
+        self._held = within_tree(survey, plan.choices, [], cap=cap, coarsen=True)
         self._measure(0, self._held, plan.sigma)
         self._refit()
 
@@ -225,14 +249,29 @@ class _Rounds:
             choices = tuple(self._readable(tables=len(survey.pairs)))
             sigma = survey.unit * sqrt(len(choices) / self._phases.tables[1])
         self._measure(1, choices, sigma)
+        self._refine_one_ways()
+        survey = self._survey
         held = [nodes_of(choice) for choice in self._held]
         cap = settings.tree_cells
-        self._held += within_tree(survey.chains, choices, held, cap=cap, coarsen=False)
+        self._held += within_tree(survey, choices, held, cap=cap, coarsen=False)
         self._refit()
 
-    def targets(self) -> tuple[PairTarget, ...]:
+    @property
+    def one_ways(self) -> OneWays:
+        """One-way tables as far as they are known by now."""
+        return self._survey.one_ways
+
+    def targets(self, impossible: Sequence[ImpossiblePair]) -> tuple[PairTarget, ...]:
         """What every pair table of drawn rows should be."""
-        return pair_targets(self._survey.chains, self._expected(), self._tables)
+        chains, masses = self._survey.chains, self.one_ways.masses
+        return pair_targets(chains, self._expected(), self._tables, masses, impossible=impossible)
+
+    def _refine_one_ways(self) -> None:
+        """The margins of many pair tables know of a column what its own table left open."""
+        survey = self._survey
+        margins = margins_of(survey.chains, self._tables)
+        attributes = survey.records.domain.attributes
+        self._survey = replace(survey, one_ways=refined(survey.one_ways, attributes, margins))
 
     def _expected(self) -> dict[Pair, FloatArray]:
         one_ways = self._survey.one_ways

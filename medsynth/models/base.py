@@ -82,6 +82,7 @@ class Model(Protocol):
         persons: int,
         mu: float,
         progress: Progress | None = None,
+        impossible: "Sequence[Condition]" = (),
     ) -> Fitted:
         """Fits the model; total: no content of a table raises, warns or changes a message.
 
@@ -92,6 +93,8 @@ class Model(Protocol):
           mu: Gaussian privacy budget this fit may spend.
           progress: Hears of steps whose names and numbers follow from public facts and noisy
             values.
+          impossible: What no row may satisfy, from the schema's rules; a model may hold some of it
+            or none, and drawn rows are checked in any case.
         """
         ...
 

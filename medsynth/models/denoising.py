@@ -8,11 +8,15 @@ its posterior mean. Nominal cells share a prior over nonnegative masses instead,
 public hierarchy, so that cells nobody falls into fall silent together.
 """
 
+from collections.abc import Sequence
+
 import numpy as np
 import numpy.typing as npt
 
-from medsynth.encoding.domain import Attribute
+from medsynth.encoding.domain import Attribute, Level
+from medsynth.models.levels import public_blocks
 from medsynth.models.marginals import project_to_simplex
+from medsynth.models.pooling import CellCounts
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -23,7 +27,9 @@ PRIOR_SPREADS = np.array([0.0, *(2.0**k for k in range(-1, 12))])
 """Standard deviations of the prior's components in units of the noise. Source: recipe, step 1."""
 
 NOMINAL_SHORTEST = 16
-"""Fewer nominal cells than this are left as measured."""
+"""Fewer nominal cells than this are left as measured: those of a column, and those of all small
+columns together.
+"""
 
 PRIOR_MASSES = np.concatenate([[0.0], np.geomspace(0.1, 1.0, 6), np.arange(1.25, 14.0, 0.35)])
 """Support of the prior of a nominal cell's mass, in units of the noise."""
@@ -38,19 +44,78 @@ BLOCK_WEIGHT = 20.0
 
 BLOCK_STEPS = 30
 
+SMALLEST_NOISE = 1e-6
+"""Persons: counts known better than this are taken as if they had this noise."""
+
 EM_STEPS = 60
 NULL_WEIGHT = 2.0
 """Dirichlet weight on the component without signal. Source: recipe, step 1."""
 
 
+def denoise_one_ways(
+    attributes: Sequence[Attribute], estimates: Sequence[CellCounts], *, total: float
+) -> tuple[FloatArray, ...]:
+    """Nonnegative cell masses of all attributes.
+
+    Small nominal columns share one prior over their cells, in units of each one's noise: a table of
+    many of them has the same few common and many rare values over and over.
+
+    Args:
+      attributes: The public attributes.
+      estimates: Unbiased counts of each one's cells.
+      total: Mass of each result.
+    """
+    counts = [estimate.counts for estimate in estimates]
+    small = [k for k, a in enumerate(attributes) if not a.ordered and 1 < a.size < NOMINAL_SHORTEST]
+    if sum(attributes[k].size for k in small) >= NOMINAL_SHORTEST:
+        values = np.concatenate([counts[k] for k in small])
+        deviations = np.concatenate([estimates[k].deviations for k in small])
+        ends = np.cumsum([attributes[k].size for k in small])[:-1]
+        shrunk = np.split(_shrunk_in_units(values, deviations), ends)
+        for k, each in zip(small, shrunk, strict=True):
+            counts[k] = each
+    masses = []
+    for attribute, values, estimate in zip(attributes, counts, estimates, strict=True):
+        blocks = public_blocks(attribute)
+        if blocks is None:
+            masses.append(denoise_one_way(values, estimate.deviations, attribute, total=total))
+        else:
+            masses.append(_denoise_by_blocks(estimate, blocks, total))
+    return tuple(masses)
+
+
+def _shrunk_in_units(
+    counts: FloatArray, deviations: FloatArray, blocks: npt.NDArray[np.int32] | None = None
+) -> FloatArray:
+    """Posterior means of cells whose noise differs, under a prior in units of that noise."""
+    units = np.maximum(deviations, SMALLEST_NOISE)
+    return np.asarray(shrink_nominal(counts / units, 1.0, blocks) * units)
+
+
+def _denoise_by_blocks(estimate: CellCounts, blocks: Level, total: float) -> FloatArray:
+    """Blocks by their own noise, and in each block the cells by theirs."""
+    assert estimate.block_deviations is not None
+    sums = np.bincount(blocks.groups, estimate.counts, blocks.size).astype(np.float64)
+    shrunk = _shrunk_in_units(sums, estimate.block_deviations)
+    block_masses = project_to_simplex(shrunk, total)[blocks.groups]
+    cells = _shrunk_in_units(estimate.counts, estimate.deviations, blocks.groups)
+    inside = np.bincount(blocks.groups, cells, blocks.size)[blocks.groups]
+    even = 1.0 / np.bincount(blocks.groups)[blocks.groups]
+    return np.asarray(block_masses * np.divide(cells, inside, out=even, where=inside > 0))
+
+
 def denoise_one_way(
-    noisy: FloatArray, sigma: float, attribute: Attribute, *, total: float | None = None
+    noisy: FloatArray,
+    sigma: float | FloatArray,
+    attribute: Attribute,
+    *,
+    total: float | None = None,
 ) -> FloatArray:
     """Estimates nonnegative cell masses from a noisy one-way table.
 
     Args:
       noisy: Cell counts plus noise, shape (attribute.size,).
-      sigma: Standard deviation of the noise of a cell.
+      sigma: Standard deviation of the noise, one number or one per cell.
       attribute: The public attribute; says which cells ascend.
       total: Mass of the result; by default the sum of `noisy`, at least 1.
 
@@ -63,11 +128,14 @@ def denoise_one_way(
     """
     mass = max(float(noisy.sum()), 1.0) if total is None else total
     estimate = np.array(noisy, dtype=np.float64)
-    if sigma > 0 and not attribute.ordered and attribute.size >= NOMINAL_SHORTEST:
+    deviations = np.broadcast_to(sigma, estimate.shape)
+    if not attribute.ordered and attribute.size >= NOMINAL_SHORTEST:
         blocks = attribute.hierarchy[0] if attribute.hierarchy else None
-        estimate = shrink_nominal(estimate, sigma, blocks)
-    if sigma > 0 and attribute.ordered >= SHORTEST:
-        estimate[: attribute.ordered] = smooth(estimate[: attribute.ordered], sigma)
+        estimate = _shrunk_in_units(estimate, deviations, blocks)
+    if attribute.ordered >= SHORTEST:
+        leading = slice(attribute.ordered)
+        spread = float(np.sqrt(np.mean(deviations[leading] ** 2)))
+        estimate[leading] = smooth(estimate[leading], max(spread, SMALLEST_NOISE))
     return project_to_simplex(estimate, mass)
 
 

@@ -61,6 +61,8 @@ class GraphicalForm:
         # The one-ways are measured first, and levels follow from them alone.
         first = (min(paid),) if paid else ()
         every = tuple(sorted({*paid, *fitted.scores}))
+        # A model with targets re-estimates its one-ways from all of its tables.
+        one_ways = every if fitted.targets else first
         parts: dict[str, Part] = {}
         for position, attribute in enumerate(fitted.domain.attributes):
             if attribute.hierarchy:
@@ -68,7 +70,9 @@ class GraphicalForm:
                     array=np.stack(attribute.hierarchy), entries=()
                 )
             parts[f"levels/{position:04}"] = Part(array=levels.array(position), entries=first)
-            parts[f"one_way/{position:04}"] = Part(array=fitted.one_ways[position], entries=first)
+            parts[f"one_way/{position:04}"] = Part(
+                array=fitted.one_ways[position], entries=one_ways
+            )
         for position, table in enumerate(fitted.calibrated.log_potentials):
             parts[f"potential/{position:05}"] = Part(array=table, entries=every)
         for position, measurement in enumerate(fitted.measurements):
@@ -77,6 +81,8 @@ class GraphicalForm:
             )
         for position, target in enumerate(fitted.targets):
             parts[f"target/{position:05}"] = Part(array=target.table, entries=every)
+            if target.allowed is not None:
+                parts[f"allowed/{position:05}"] = Part(array=target.allowed, entries=())
         return parts
 
     def unpack(self, values: Mapping[str, Any], arrays: Mapping[str, Array]) -> GraphicalModel:
@@ -109,7 +115,7 @@ class GraphicalForm:
             ),
             scores=tuple(_natural(entry) for entry in values["scores"]),
             targets=tuple(
-                _target(item, levels, arrays[f"target/{k:05}"])
+                _target(item, levels, arrays[f"target/{k:05}"], arrays.get(f"allowed/{k:05}"))
                 for k, item in enumerate(values["targets"])
             ),
             sweeps=_natural(values["sweeps"]),
@@ -216,12 +222,20 @@ def _measurement(
     )
 
 
-def _target(item: Sequence[Any], levels: Sequence[Sequence[Level]], table: Array) -> PairTarget:
+def _target(
+    item: Sequence[Any],
+    levels: Sequence[Sequence[Level]],
+    table: Array,
+    allowed: Array | None,
+) -> PairTarget:
     (i, row_i), (j, row_j) = ((_natural(a), _natural(row)) for a, row in item)
     level_i, level_j = levels[i][row_i], levels[j][row_j]
     masses = _float(table, (level_i.size, level_j.size))
     _require(i < j and bool(np.isfinite(masses).all()) and bool((masses >= 0).all()))
-    return PairTarget(i=i, j=j, level_i=level_i, level_j=level_j, table=masses)
+    _require(allowed is None or (allowed.dtype == np.bool_ and allowed.shape == masses.shape))
+    return PairTarget(
+        i=i, j=j, level_i=level_i, level_j=level_j, table=masses, allowed=allowed
+    )
 
 
 def _shares(array: Array, size: int) -> npt.NDArray[np.float64]:

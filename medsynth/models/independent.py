@@ -1,5 +1,6 @@
 """The baseline that knows every column and no relation: denoised one-way tables, whole budget."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -16,6 +17,7 @@ from medsynth.models.one_ways import measure_one_ways, one_way_spending
 from medsynth.progress import Progress, Silent
 
 if TYPE_CHECKING:
+    from medsynth.encoding.condition import Condition
     from medsynth.privacy import Ledger
 
 
@@ -31,8 +33,9 @@ class Independent:
         persons: int,  # noqa: ARG002 - the seam of all models
         mu: float,
         progress: Progress | None = None,
+        impossible: "Sequence[Condition]" = (),  # noqa: ARG002 - left to the repair of drawn rows
     ) -> GraphicalModel:
-        """Fits the model; see `Model`."""
+        """Fits the model; see `Model`. Knows no rules: `impossible` is ignored."""
         progress = progress or Silent()
         progress.start("One-way tables")
         one_ways = measure_one_ways(records, ledger, mu2=mu**2)
@@ -50,7 +53,7 @@ class Independent:
             one_ways=one_ways.shares,
             calibrated=calibrate(tree, potentials),
             total=one_ways.total,
-            measurements=one_ways.measurements,
+            measurements=one_ways.published,
             model="independent",
         )
 

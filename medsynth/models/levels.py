@@ -36,6 +36,20 @@ the group.
 """
 
 
+def public_blocks(attribute: Attribute) -> Level | None:
+    """The finest public level of an unordered attribute of more than `LARGE` cells; None for
+    others.
+
+    Ordered cells need none: smoothing sees them at every scale.
+    """
+    if attribute.ordered or attribute.size <= LARGE or not attribute.hierarchy:
+        return None
+    labels, groups = np.unique(attribute.hierarchy[0], return_inverse=True)
+    if not 1 < len(labels) < attribute.size:
+        return None
+    return Level(attribute=attribute.name, groups=groups.astype(np.int32), size=len(labels))
+
+
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Chain:
     """Levels of one attribute, coarse to fine, each a refinement of the one before; the last is the

@@ -16,6 +16,7 @@ from medsynth.models.graphical import GraphicalModel
 from medsynth.models.junction_tree import JunctionTree
 from medsynth.models.levels import Chain, nested_chain
 from medsynth.models.one_ways import OneWays, measure_one_ways, one_way_spending
+from medsynth.models.rounds import one_way_targets
 from medsynth.models.selection import (
     MEAN_ABSOLUTE_NORMAL,
     Choice,
@@ -28,6 +29,7 @@ from medsynth.privacy.mechanisms import UNITS_PER_PERSON
 from medsynth.progress import Progress, Silent
 
 if TYPE_CHECKING:
+    from medsynth.encoding.condition import Condition
     from medsynth.privacy import Ledger, Measurement
 
 FloatArray = npt.NDArray[np.float64]
@@ -64,8 +66,9 @@ class MST:
         persons: int,  # noqa: ARG002 - the seam of all models
         mu: float,
         progress: Progress | None = None,
+        impossible: "Sequence[Condition]" = (),  # noqa: ARG002 - left to the repair of drawn rows
     ) -> GraphicalModel:
-        """Fits the model; see `Model`."""
+        """Fits the model; see `Model`. Knows no rules: `impossible` is ignored."""
         progress = progress or Silent()
         progress.start("One-way tables")
         one_ways = measure_one_ways(records, ledger, mu2=self.one_way_share * mu**2)
@@ -81,7 +84,7 @@ class MST:
         pairs = _measure(records, ledger, chains, choices, pair_mu2)
         progress.start("Estimation")
         tree = JunctionTree.build(chains, [_nodes(choice) for choice in choices])
-        targets = [*_one_way_targets(tree, one_ways), *_pair_targets(choices, pairs)]
+        targets = [*one_way_targets(tree, one_ways), *_pair_targets(choices, pairs)]
         calibrated = fit_potentials(
             tree, targets, one_ways.total, kappa=self.kappa, iterations=self.iterations
         )
@@ -92,7 +95,7 @@ class MST:
             one_ways=one_ways.shares,
             calibrated=calibrated,
             total=one_ways.total,
-            measurements=(*one_ways.measurements, *pairs),
+            measurements=(*one_ways.published, *pairs),
             scores=entries,
             model="mst",
             settings=asdict(self),
@@ -191,24 +194,6 @@ def _measure(
     cells = [float(np.prod([level.size for level in clique])) for clique in cliques]
     sigmas = records.l2 / UNITS_PER_PERSON * split_noise(cells, mu2)
     return ledger.measure(records, cliques, sigmas.tolist(), label="Pair tables")
-
-
-def _one_way_targets(tree: JunctionTree, one_ways: OneWays) -> list[TableTarget]:
-    """Denoised one-ways at the finest level of each attribute in the tree."""
-    targets = []
-    for attribute, (measurement, mass) in enumerate(
-        zip(one_ways.measurements, one_ways.masses, strict=True)
-    ):
-        level = tree.chains[attribute].levels[tree.finest[attribute]]
-        cells = np.bincount(level.groups, minlength=level.size)
-        targets.append(
-            TableTarget(
-                nodes=((attribute, tree.finest[attribute]),),
-                noisy=np.bincount(level.groups, mass, level.size).astype(np.float64),
-                variance=measurement.sigma**2 * cells.astype(np.float64),
-            )
-        )
-    return targets
 
 
 def _pair_targets(

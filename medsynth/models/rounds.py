@@ -13,10 +13,12 @@ import numpy.typing as npt
 from medsynth.encoding.domain import Clique
 from medsynth.encoding.records import Records
 from medsynth.models.calibration import Calibrated, calibrate
-from medsynth.models.estimation import TableTarget, fit_potentials
+from medsynth.models.estimation import StructuralZeros, TableTarget, fit_potentials
+from medsynth.models.impossible import ImpossiblePair, structural_zeros
 from medsynth.models.junction_tree import JunctionTree, Node
 from medsynth.models.levels import Chain
 from medsynth.models.one_ways import OneWays
+from medsynth.models.pooling import GroupCounts
 from medsynth.models.selection import (
     MEAN_ABSOLUTE_NORMAL,
     Choice,
@@ -53,12 +55,14 @@ class Survey:
       ledger: Measures.
       one_ways: Noisy one-way tables.
       chains: Nested levels of each attribute.
+      zeros: What rules forbid, for every tree of this survey to hold.
     """
 
     records: Records
     ledger: "Ledger"
     one_ways: OneWays
     chains: tuple[Chain, ...]
+    zeros: tuple[StructuralZeros, ...] = ()
 
     @property
     def unit(self) -> float:
@@ -81,12 +85,10 @@ class Survey:
     def one_way_error(self) -> FloatArray:
         """L1 error that one-way noise leaves at every segment of `resolutions`, in persons."""
         errors = []
-        for chain, mass, measured in zip(
-            self.chains, self.one_ways.masses, self.one_ways.measurements, strict=True
-        ):
+        for attribute, chain in enumerate(self.chains):
             for level in chain.levels[: chain.working + 1]:
-                noise = measured.sigma * np.sqrt(np.bincount(level.groups, minlength=level.size))
-                known = np.bincount(level.groups, weights=mass, minlength=level.size)
+                noise = np.sqrt(self.one_ways.variances(attribute, level))
+                known = self.one_ways.sums(attribute, level)
                 errors.append(float(np.minimum(MEAN_ABSOLUTE_NORMAL * noise, known).sum()))
         return np.array(errors)
 
@@ -189,8 +191,24 @@ def nodes_of(choice: Choice) -> tuple[Node, Node]:
     return (i, level_i), (j, level_j)
 
 
+def zeros_within_tree(
+    chains: Sequence[Chain], impossible: Sequence[ImpossiblePair], *, cap: int
+) -> tuple[StructuralZeros, ...]:
+    """Those zeros, in order, with which a tree of nothing else stays within a number of cells; none
+    if together they leave no cell.
+    """
+    held: list[StructuralZeros] = []
+    for zero in structural_zeros(chains, impossible):
+        cliques = [each.nodes for each in (*held, zero)]
+        if tree_cells(chains, cliques, cap=cap) is not None:
+            held.append(zero)
+    tree = JunctionTree.build(chains, [zero.nodes for zero in held])
+    possible = fit_potentials(tree, [], 1.0, zeros=held).log_partition > -np.inf
+    return tuple(held) if possible else ()
+
+
 def within_tree(
-    chains: Sequence[Chain],
+    survey: Survey,
     choices: Sequence[Choice],
     held: Sequence[tuple[Node, ...]],
     *,
@@ -200,13 +218,14 @@ def within_tree(
     """Those choices, in order, with which the tree stays within a number of cells.
 
     Args:
-      chains: Levels of each attribute.
+      survey: Levels of each attribute, and the zeros that the tree holds first.
       choices: Candidates by falling gain.
       held: Cliques the tree holds already.
       cap: Most cells.
       coarsen: Whether a pair may enter at coarser levels if it does not fit at its own.
     """
-    cliques, chosen = list(held), []
+    chains = survey.chains
+    cliques, chosen = [*(zero.nodes for zero in survey.zeros), *held], []
     for candidate in choices:
         choice: Choice | None = candidate
         while choice and tree_cells(chains, [*cliques, nodes_of(choice)], cap=cap) is None:
@@ -235,14 +254,23 @@ def fit_tree(
     iterations: int,
     warm: Calibrated | None = None,
 ) -> Calibrated:
-    """Fits the tree of these cliques to the one-ways and to every pair table it holds.
+    """Fits the tree of these cliques and the zeros to the one-ways and to every pair table it
+    holds.
 
     Source: recipe, steps 5 and 7.
     """
-    tree = JunctionTree.build(survey.chains, cliques)
+    tree = JunctionTree.build(survey.chains, [*(zero.nodes for zero in survey.zeros), *cliques])
     targets = [*one_way_targets(tree, survey.one_ways), *_merged_tables(tree, tables)]
     total = survey.one_ways.total
-    return fit_potentials(tree, targets, total, kappa=kappa, iterations=iterations, warm=warm)
+    return fit_potentials(
+        tree,
+        targets,
+        total,
+        kappa=kappa,
+        iterations=iterations,
+        warm=warm,
+        zeros=survey.zeros,
+    )
 
 
 def independent_tree(chains: Sequence[Chain], one_ways: OneWays) -> Calibrated:
@@ -256,19 +284,34 @@ def independent_tree(chains: Sequence[Chain], one_ways: OneWays) -> Calibrated:
 def one_way_targets(tree: JunctionTree, one_ways: OneWays) -> list[TableTarget]:
     """Denoised one-ways at the finest level of each attribute in the tree."""
     targets = []
-    for attribute, (measured, mass) in enumerate(
-        zip(one_ways.measurements, one_ways.masses, strict=True)
-    ):
-        level = tree.chains[attribute].levels[tree.finest[attribute]]
-        cells = np.bincount(level.groups, minlength=level.size)
+    for attribute, position in enumerate(tree.finest):
+        level = tree.chains[attribute].levels[position]
         targets.append(
             TableTarget(
-                nodes=((attribute, tree.finest[attribute]),),
-                noisy=np.bincount(level.groups, mass, level.size).astype(np.float64),
-                variance=measured.sigma**2 * cells.astype(np.float64),
+                nodes=((attribute, position),),
+                noisy=one_ways.sums(attribute, level),
+                variance=one_ways.variances(attribute, level),
             )
         )
     return targets
+
+
+def margins_of(
+    chains: Sequence[Chain], tables: Sequence[PairTable]
+) -> list[list[GroupCounts]]:
+    """What pair tables say of each attribute alone: their sums over the other attribute."""
+    margins: list[list[GroupCounts]] = [[] for _ in chains]
+    for table in tables:
+        i, j, level_i, level_j = table.choice
+        for attribute, position, axis in ((i, level_i, 1), (j, level_j, 0)):
+            margins[attribute].append(
+                GroupCounts(
+                    level=chains[attribute].levels[position],
+                    noisy=table.noisy.sum(axis=axis),
+                    variance=table.sigma**2 * table.noisy.shape[axis],
+                )
+            )
+    return margins
 
 
 def _merged_tables(tree: JunctionTree, tables: Sequence[PairTable]) -> list[TableTarget]:

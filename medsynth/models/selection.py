@@ -71,7 +71,7 @@ class Resolutions:
     @cached_property
     def gini(self) -> FloatArray:
         """1 - sum of squared shares of each segment: the chance that two persons differ."""
-        return np.array([1.0 - float(share @ share) for share in self.shares])
+        return np.array([max(1.0 - float(share @ share), 0.0) for share in self.shares])
 
     @cached_property
     def full_gini(self) -> FloatArray:

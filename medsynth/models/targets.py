@@ -11,10 +11,14 @@ import numpy.typing as npt
 from medsynth.encoding.domain import IntArray
 from medsynth.models.calibration import Calibrated
 from medsynth.models.edit import PairTarget
+from medsynth.models.impossible import ImpossiblePair
 from medsynth.models.levels import Chain
 from medsynth.models.selection import Choice, Pair
 
 FloatArray = npt.NDArray[np.float64]
+
+RAKE_SWEEPS = 3
+"""A target is within a thousandth of its one-ways by then."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -60,13 +64,19 @@ def pair_targets(
     chains: Sequence[Chain],
     expected: Mapping[Pair, FloatArray],
     measured: Sequence[PairTable],
+    masses: Sequence[FloatArray],
+    *,
+    impossible: Sequence[ImpossiblePair] = (),
 ) -> tuple[PairTarget, ...]:
-    """Corrects the tree's pair tables by the measured ones, each at its own level.
+    """Corrects the tree's pair tables by the measured ones, each at its own level, and brings them
+    back to the one-ways.
 
     Args:
       chains: Levels of each attribute.
       expected: Tree masses in persons of every pair (i < j), both at `chain.working`.
       measured: Noisy tables; a pair measured twice is corrected twice, in the order given.
+      masses: One-way mass of each attribute's cells, in persons.
+      impossible: What no row may be.
 
     Returns:
       A target per pair in `expected`, at the working levels.
@@ -79,10 +89,43 @@ def pair_targets(
         coarse = aggregate(tables[i, j], rows, columns, table.noisy.shape)
         tables[i, j] *= shrunk_ratio(coarse, table.noisy, table.sigma)[rows][:, columns]
     working = [chain.levels[chain.working] for chain in chains]
+    sums = [
+        np.bincount(level.groups, mass, level.size).astype(np.float64)
+        for level, mass in zip(working, masses, strict=True)
+    ]
+    allowed = {
+        each.pair: each.at(chains, (chains[each.pair[0]].working, chains[each.pair[1]].working))
+        for each in impossible
+    }
     return tuple(
-        PairTarget(i=i, j=j, level_i=working[i], level_j=working[j], table=table)
+        PairTarget(
+            i=i,
+            j=j,
+            level_i=working[i],
+            level_j=working[j],
+            table=rake(table * allowed.get((i, j), 1.0), sums[i], sums[j]),
+            allowed=allowed.get((i, j)),
+        )
         for (i, j), table in tables.items()
     )
+
+
+def rake(table: FloatArray, rows: FloatArray, columns: FloatArray) -> FloatArray:
+    """Scales rows and columns in turn towards their sums; empty ones stay empty.
+
+    >>> rake(np.array([[1.0, 1.0], [1.0, 1.0]]), np.array([6.0, 2.0]), np.array([4.0, 4.0]))
+    array([[3., 3.],
+           [1., 1.]])
+
+    Source: Deming and Stephan (1940), doi:10.1214/aoms/1177731829.
+    """
+    raked = np.array(table)
+    for _ in range(RAKE_SWEEPS):
+        for axis, wanted in ((1, rows), (0, columns)):
+            found = raked.sum(axis=axis)
+            ratio = np.divide(wanted, found, out=np.ones_like(found), where=found > 0)
+            raked *= np.expand_dims(ratio, axis)
+    return raked
 
 
 def tree_tables(

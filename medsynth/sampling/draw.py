@@ -161,7 +161,7 @@ def rare_conditions(codec: Codec, targets: Mapping[str, float]) -> dict[str, Con
 
 
 def kept_conditions(codec: Codec) -> tuple[Condition, ...]:
-    """The schema's rare conditions, whose shares no repair shall change."""
+    """The schema's rare conditions, whose shares a repair shall not change."""
     return tuple(compile_condition(rare, codec) for rare in codec.schema.rare_predicates.values())
 
 

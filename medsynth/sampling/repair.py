@@ -1,6 +1,6 @@
 """Rows that break a rule of the schema are drawn again: no sampled row breaks one."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -8,15 +8,17 @@ import numpy.typing as npt
 import pandas as pd
 
 from medsynth.encoding.codec import Codec
-from medsynth.encoding.condition import EVERYTHING, Condition
+from medsynth.encoding.condition import Condition
 from medsynth.encoding.domain import IntArray
 from medsynth.errors import UsageError
 from medsynth.models.base import Fitted
-from medsynth.sampling.strata import combination
 
 RowArray = npt.NDArray[np.intp]
 ROUNDS = 25
+KEEPING_ROUNDS = 8
 FEWEST_FRESH = 256
+MOST_KEPT = 62
+"""Conditions that fit into the bits of one number."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -51,8 +53,9 @@ def draw_lawful(
 ) -> LawfulRows:
     """Draws n rows and replaces those that break a rule by fresh draws of the same condition.
 
-    A row inside some of the `keep` conditions is replaced by one inside the same ones, so that a repair changes none of
-    their shares. What cannot be replaced so is replaced by any lawful draw, and in the end by rows already drawn.
+    A row inside some of the `keep` conditions is replaced by one inside the same ones, so that a
+    repair changes none of their shares. What a bounded number of draws cannot replace so, any
+    lawful draw replaces, and in the end rows already drawn.
 
     Raises:
       UsageError: If no drawn row obeys the rules.
@@ -60,47 +63,40 @@ def draw_lawful(
     codes = fitted.sample(n, rng, given)
     frame = codec.decode(codes, rng)
     broken = np.flatnonzero(~lawful(frame, codec))
-    if not len(broken):
-        return LawfulRows(frame=frame, repaired=0)
-    left = []
-    for condition, rows in _parts(codes, broken, given, keep):
-        frame, rest = _redrawn(frame, rows, fitted, codec, rng, condition)
-        left.append(rest)
-    frame, rest = _redrawn(frame, np.concatenate(left), fitted, codec, rng, given)
-    return LawfulRows(frame=_from_sound(frame, rest, codec, rng), repaired=len(broken))
+    repaired = len(broken)
+    for conditions, rounds in ((keep[:MOST_KEPT], KEEPING_ROUNDS), ((), ROUNDS)):
+        kinds = _kinds(codes, conditions)
+        for number in range(rounds):
+            if not len(broken):
+                break
+            size = min(max(n, FEWEST_FRESH), max(FEWEST_FRESH, len(broken) << (number + 1)))
+            pool = fitted.sample(size, rng, given)
+            fresh = codec.decode(pool, rng)
+            donors = _donors(kinds[broken], _kinds(pool, conditions), lawful(fresh, codec))
+            found = donors >= 0
+            frame = _replaced(frame, broken[found], fresh.iloc[donors[found]])
+            broken = broken[~found]
+    return LawfulRows(frame=_from_sound(frame, broken, codec, rng), repaired=repaired)
 
 
-def _parts(
-    codes: IntArray, broken: RowArray, given: Condition | None, keep: Sequence[Condition]
-) -> Iterator[tuple[Condition | None, RowArray]]:
-    """Broken rows by which of the conditions they satisfy, with that part of the population."""
-    inside = np.array([condition.mask(codes[broken]) for condition in keep], dtype=bool).reshape(len(keep), -1).T
-    patterns, which = np.unique(inside, axis=0, return_inverse=True)
-    for number, pattern in enumerate(patterns):
-        try:
-            part: Condition | None = combination(EVERYTHING if given is None else given, keep, pattern)
-        except UsageError:  # too many boxes to condition on exactly
-            part = given
-        yield part, broken[which.reshape(-1) == number]
+def _kinds(codes: IntArray, conditions: Sequence[Condition]) -> npt.NDArray[np.int64]:
+    """For each row, one number that says which of the conditions it satisfies."""
+    kinds = np.zeros(len(codes), dtype=np.int64)
+    for position, condition in enumerate(conditions):
+        kinds |= condition.mask(codes).astype(np.int64) << position
+    return kinds
 
 
-def _redrawn(
-    frame: pd.DataFrame,
-    broken: RowArray,
-    fitted: Fitted,
-    codec: Codec,
-    rng: np.random.Generator,
-    given: Condition | None,
-) -> tuple[pd.DataFrame, RowArray]:
-    """The frame with rows replaced by lawful draws, and the rows for which a bounded number of rounds found none."""
-    for _ in range(ROUNDS):
-        if not len(broken):
-            break
-        fresh = codec.decode(fitted.sample(max(FEWEST_FRESH, 2 * len(broken)), rng, given), rng)
-        fresh = fresh[lawful(fresh, codec)].iloc[: len(broken)]
-        frame = _replaced(frame, broken[: len(fresh)], fresh)
-        broken = broken[len(fresh) :]
-    return frame, broken
+def _donors(
+    wanted: npt.NDArray[np.int64], offered: npt.NDArray[np.int64], sound: npt.NDArray[np.bool_]
+) -> RowArray:
+    """For each broken row a sound fresh row of its kind, each given once; -1 where there is none."""
+    donors = np.full(len(wanted), -1, dtype=np.intp)
+    for kind in np.unique(wanted):
+        rows, candidates = np.flatnonzero(wanted == kind), np.flatnonzero(sound & (offered == kind))
+        matched = min(len(rows), len(candidates))
+        donors[rows[:matched]] = candidates[:matched]
+    return donors
 
 
 def _from_sound(frame: pd.DataFrame, broken: RowArray, codec: Codec, rng: np.random.Generator) -> pd.DataFrame:

@@ -3,7 +3,7 @@
 Everything here is post-processing of the fitted model: no private row is read, no budget is spent.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import product
 
@@ -75,7 +75,7 @@ def upsampling_strata(
     names = tuple(targets)
     base = EVERYTHING if where is None else where
     members = np.array(list(product([True, False], repeat=len(names))))
-    parts = [combination(base, [conditions[name] for name in names], row) for row in members]
+    parts = [_combination(base, [conditions[name] for name in names], row) for row in members]
     natural = np.array([fitted.share(part)[0] if part.boxes else 0.0 for part in parts])
     natural = np.clip(natural, 0.0, None)
     if natural.sum() <= 0:
@@ -92,14 +92,7 @@ def upsampling_strata(
     )
 
 
-def combination(base: Condition, conditions: Sequence[Condition], row: npt.NDArray[np.bool_]) -> Condition:
-    """The part of a population that is inside some of the conditions and outside the others.
-
-    Args:
-      base: The population.
-      conditions: Sets of codes.
-      row: For each condition, whether the part lies inside it.
-    """
+def _combination(base: Condition, conditions: list[Condition], row: npt.NDArray[np.bool_]) -> Condition:
     for condition, inside in zip(conditions, row, strict=True):
         base = base.intersect(condition) if inside else base.minus(condition)
     return base
@@ -116,7 +109,7 @@ def _rake(natural: FloatArray, members: npt.NDArray[np.bool_], targets: FloatArr
             drawn[inside] *= target / have
             drawn[~inside] *= (1 - target) / (1 - have)
         shares = members.T @ drawn
-        if np.allclose(shares, targets, atol=1e-9):
+        if np.allclose(shares, targets, rtol=0, atol=1e-9):
             return drawn / drawn.sum()
     raise UsageError(
         "--upsample: the target shares cannot be met together: the conditions exclude or contain each other. "

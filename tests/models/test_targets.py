@@ -43,7 +43,8 @@ def test_coarse_measurement_moves_fine_cells_in_proportion() -> None:
     expected = {(0, 1): np.array([[4.0, 4.0], [6.0, 6.0], [10.0, 10.0]])}
     noisy = np.array([[1000.0, 0.0], [0.0, 1000.0]])
     measured = PairTable(choice=(0, 1, 0, 1), noisy=noisy, sigma=1e-6)
-    (target,) = pair_targets(chains, expected, [measured])
+    masses = [np.array([400.0, 600.0, 1000.0]), np.array([1000.0, 1000.0])]
+    (target,) = pair_targets(chains, expected, [measured], masses)
     assert np.allclose(target.table, [[400.0, 0.0], [600.0, 0.0], [0.0, 1000.0]])
     assert target.level_i.size == 3
 

@@ -1,0 +1,70 @@
+"""A fitted model that is a table one can read: three columns, 16 cells, shares written out."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+
+from medsynth.encoding.codec import Codec
+from medsynth.encoding.condition import Condition
+from medsynth.encoding.domain import Domain
+from medsynth.errors import UsageError
+from medsynth.schema import parse_schema
+
+SCHEMA = """\
+medsynth: 1
+dataset: {name: table}
+privacy: {rows_are_persons: true, persons: 100}
+columns:
+  key: {kind: id, format: "R-###"}
+  old: {kind: category, values: ["no", "yes"]}
+  ill: {kind: category, values: ["no", "yes"]}
+  ward: {kind: category, values: [a, b, c, d]}
+rare:
+  - {name: old, where: "old == 'yes'"}
+  - {name: ill, where: "ill == 'yes'"}
+  - {name: both, where: "old == 'yes' and ill == 'yes'"}
+  - {name: sure, where: "old == 'yes' or old == 'no'"}
+rules: ["ill == 'yes' implies ward != 'd'"]
+"""
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Table:
+    """A joint distribution over codes, sampled and conditioned cell by cell."""
+
+    domain: Domain
+    joint: npt.NDArray[np.float64]
+
+    @property
+    def codes(self) -> npt.NDArray[np.int32]:
+        return np.array(list(np.ndindex(*self.joint.shape)), dtype=np.int32)
+
+    def share(self, condition: Condition) -> tuple[float, float | None]:
+        return float(self.joint.ravel()[condition.mask(self.codes)].sum()), None
+
+    def sample(
+        self, n: int, rng: np.random.Generator, given: Condition | None = None
+    ) -> npt.NDArray[np.int32]:
+        chances = self.joint.ravel().copy()
+        if given is not None:
+            chances[~given.mask(self.codes)] = 0
+        if chances.sum() <= 0:
+            raise UsageError("probability 0")
+        drawn: npt.NDArray[np.int32] = self.codes[
+            rng.choice(len(chances), n, p=chances / chances.sum())
+        ]
+        return drawn
+
+
+@pytest.fixture
+def codec() -> Codec:
+    return Codec(schema=parse_schema(SCHEMA))
+
+
+@pytest.fixture
+def table(codec: Codec) -> Table:
+    """P(old) = 0.30, P(ill) = 0.20, P(both) = 0.10; a quarter of each lies in ward d."""
+    pairs = np.array([[0.60, 0.10], [0.20, 0.10]])  # old x ill
+    return Table(domain=codec.domain, joint=pairs[:, :, None] * np.full(4, 0.25))
