@@ -1,5 +1,8 @@
 """Who is held out: a person-disjoint split that depends on each person alone, and the comparison made from it."""
 
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -7,16 +10,78 @@ import numpy.typing as npt
 import pandas as pd
 
 from medsynth.encoding.bounding import bounding_of, order_values, person_digests, row_hashes
-from medsynth.encoding.codec import Codec, person_weighted
+from medsynth.encoding.codec import Codec, person_weighted, require_columns
 from medsynth.encoding.comparison import Claim, Comparison
 from medsynth.encoding.typed import typed_frame
-from medsynth.errors import UsageError
+from medsynth.errors import DataError, UsageError
+from medsynth.privacy.ledger import Ledger
 from medsynth.sampling.draw import WEIGHT
+from medsynth.sources.files import read_frame
 
 if TYPE_CHECKING:
     from medsynth.schema import Schema
 
 FloatArray = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Tables:
+    """Where a comparison's tables are.
+
+    Attributes:
+      train: Private rows the model saw, or all rows where `holdout_share` is given.
+      holdout: Private rows of other persons.
+      holdout_share: Share of persons held out of `train`.
+      ledger: Budget file, whose keys decide who is held out.
+    """
+
+    train: Path
+    holdout: Path | None = None
+    holdout_share: float | None = None
+    ledger: Path | None = None
+
+    def __post_init__(self) -> None:
+        if self.holdout is None:
+            if self.holdout_share is None:
+                raise UsageError("Evaluation needs rows of other persons. Give --holdout.")
+            require_share(self.holdout_share)
+
+    @classmethod
+    def of(cls, plain: Mapping[str, Any]) -> "Tables":
+        """Tables from the plain values of a run record."""
+        values: dict[str, Any] = {
+            key: Path(value) if isinstance(value, str) else value for key, value in plain.items()
+        }
+        return cls(**values)
+
+    def read(self, schema: "Schema") -> pd.DataFrame:
+        """All rows of `train`."""
+        return _read_table(self.train, schema)
+
+    def split(self, frame: pd.DataFrame, schema: "Schema", ledger: Ledger) -> tuple[pd.DataFrame, pd.DataFrame]:
+        """(train, holdout) rows, both with some.
+
+        Raises:
+          DataError: If nobody is left on one side.
+        """
+        if self.holdout is not None:
+            train, holdout = frame, _read_table(self.holdout, schema)
+        else:
+            out = held_out(frame, schema, self.holdout_share or 0.0, ledger.key("persons held out"))
+            train, holdout = frame[~out], frame[out]
+        for part, rows in (("to fit", train), ("held out", holdout)):
+            if not len(rows):
+                raise DataError(
+                    f"Table: there is no record {part}, so nothing can be compared. Give a table with more persons, another "
+                    "--holdout-share or --holdout; `medsynth fit` needs no comparison."
+                )
+        return train, holdout
+
+
+def _read_table(path: Path, schema: "Schema") -> pd.DataFrame:
+    frame = read_frame(path)
+    require_columns(frame.columns, schema.inputs)
+    return frame
 
 
 def require_share(share: float) -> None:

@@ -6,7 +6,6 @@
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,7 +17,7 @@ from medsynth.encoding.codec import Codec, require_columns
 from medsynth.encoding.comparison import Comparison
 from medsynth.errors import DataError, InputError, UsageError
 from medsynth.fitting import FitRequest, bounding_key, claim_of, fit_model, open_ledger, require_sound
-from medsynth.holdout import compare, held_out, require_share
+from medsynth.holdout import Tables, compare
 from medsynth.judging import attack, from_plain, measure, to_plain
 from medsynth.models.model_file import ModelFile, load_model, save_model
 from medsynth.outputs import Result, RunFolder, require_free_file
@@ -34,7 +33,9 @@ from medsynth.sources.files import FileSource, read_frame
 from medsynth.sources.frame import FrameSource
 
 if TYPE_CHECKING:
+    from medsynth.checking import Finding
     from medsynth.schema import Schema
+    from medsynth.score import Evaluation
 
 DEMO_DATA = Path(__file__).parent / "data" / "diabetes130"
 DEMO_UPSAMPLE = {"died": 0.1}
@@ -93,8 +94,7 @@ def fit(
     schema = load_schema(schema_name)
     source = FileSource(path=data)
     _require_columns_and_origin(data, source, schema, allow_synthetic=allow_synthetic)
-    request = FitRequest(schema=schema, model=model, epsilon=epsilon, delta=delta)
-    require_sound(request)
+    request = _sound_request(schema, model=model, epsilon=epsilon, delta=delta)
     fitted = fit_model(source, request, _ledger_for(data, schema, ledger), progress or Silent())
     out.parent.mkdir(parents=True, exist_ok=True)
     save_model(out, fitted)
@@ -116,9 +116,14 @@ def sample(
     require_table_name(out)
     require_free_file(out, overwrite=overwrite)
     file = load_model(model)
-    drawn = draw_from(file, n=n, seed=seed, where=where, upsample=upsample, progress=progress or Silent())
-    write_table(drawn.frame, out, provenance_of(file))
+    drawn = _release(file, out, n=n, seed=seed, where=where, upsample=upsample, progress=progress or Silent())
     return describe.sampled(out, drawn)
+
+
+def _release(file: ModelFile, out: Path, **options: Any) -> Draw:
+    drawn = draw_from(file, **options)
+    write_table(drawn.frame, out, provenance_of(file))
+    return drawn
 
 
 def draw_from(
@@ -144,52 +149,6 @@ def codec_of(file: ModelFile) -> Codec:
     return Codec(schema=parse_schema(file.schema, where="model file"))
 
 
-@dataclass(frozen=True, kw_only=True)
-class Tables:
-    """Where a comparison's tables are.
-
-    Attributes:
-      train: Private rows the model saw, or all rows where `holdout_share` is given.
-      holdout: Private rows of other persons.
-      holdout_share: Share of persons held out of `train`.
-      ledger: Budget file, whose keys decide who is held out.
-    """
-
-    train: Path
-    holdout: Path | None = None
-    holdout_share: float | None = None
-    ledger: Path | None = None
-
-    def __post_init__(self) -> None:
-        if self.holdout is None:
-            if self.holdout_share is None:
-                raise UsageError("Evaluation needs rows of other persons. Give --holdout.")
-            require_share(self.holdout_share)
-
-    def read(self, schema: "Schema") -> pd.DataFrame:
-        """All rows of `train`."""
-        return _read_table(self.train, schema)
-
-    def split(self, frame: pd.DataFrame, schema: "Schema", ledger: Ledger) -> tuple[pd.DataFrame, pd.DataFrame]:
-        """(train, holdout) rows, both with some.
-
-        Raises:
-          DataError: If nobody is left on one side.
-        """
-        if self.holdout is not None:
-            train, holdout = frame, _read_table(self.holdout, schema)
-        else:
-            out = held_out(frame, schema, self.holdout_share or 0.0, ledger.key("persons held out"))
-            train, holdout = frame[~out], frame[out]
-        for part, rows in (("to fit", train), ("held out", holdout)):
-            if not len(rows):
-                raise DataError(
-                    f"Table: there is no record {part}, so nothing can be compared. Give a table with more persons, another "
-                    "--holdout-share or --holdout; `medsynth fit` needs no comparison."
-                )
-        return train, holdout
-
-
 def run(
     data: Path,
     schema_name: str,
@@ -213,31 +172,25 @@ def run(
     folder = RunFolder(path=out)
     folder.require_free(overwrite=overwrite)
     schema = load_schema(schema_name)
-    request = FitRequest(schema=schema, model=model, epsilon=epsilon, delta=delta)
-    require_sound(request)
+    request = _sound_request(schema, model=model, epsilon=epsilon, delta=delta)
     require_drawable(Codec(schema=schema), n or 0, seed=seed, where=where, upsample=upsample)
     tables = Tables(train=data, holdout=holdout, holdout_share=None if holdout else holdout_share, ledger=ledger)
     _require_columns_and_origin(data, FileSource(path=data), schema, allow_synthetic=False)
 
-    progress.start("Checking the table")
-    frame = tables.read(schema)
-    problems = check_table(frame, schema)
-    refuse_unreadable(problems)
+    frame, problems = _checked(tables, schema, progress)
     budget = _ledger_for(data, schema, ledger)
     train, held = tables.split(frame, schema, budget)
     file = fit_model(FrameSource(frame=train), request, budget, progress)
     folder.renew()
     save_model(folder.model, file)
-    drawn = draw_from(file, n=n, seed=seed, where=where, upsample=upsample, progress=progress)
-    write_table(drawn.frame, folder.synthetic, provenance_of(file))
+    drawn = _release(file, folder.synthetic, n=n, seed=seed, where=where, upsample=upsample, progress=progress)
     folder.write_internal("run.json", describe.run_record(tables, drawn, seed=seed, problems=problems))
 
     comparison = compare(
         train, held, drawn.frame, codec=codec_of(file), key=bounding_key(budget), claim=claim_of(file)
     )
     evaluations = measure(comparison, progress) | attack(comparison, progress)
-    folder.write_internal("scores.json", to_plain(evaluations))
-    write_report(folder, evaluations)
+    _keep(folder, evaluations)
     return describe.finished(folder, file, drawn, evaluations, problems)
 
 
@@ -277,8 +230,7 @@ def _judge(
         earlier = {}
         target.write_internal("run.json", describe.foreign_record(synthetic, comparison.schema))
     found = evaluators(comparison, progress or Silent())
-    target.write_internal("scores.json", to_plain(earlier | found))
-    write_report(target, earlier | found)
+    _keep(target, earlier | found)
     return describe.judged(target, found)
 
 
@@ -288,7 +240,7 @@ def _comparison_of_run(folder: RunFolder) -> Comparison:
         raise InputError(
             f"{folder.path}: holds scores of a table made elsewhere. Give --synthetic, --train, --holdout, -s and -o again."
         )
-    tables = Tables(**{key: Path(value) if isinstance(value, str) else value for key, value in record["tables"].items()})
+    tables = Tables.of(record["tables"])
     file = load_model(folder.model)
     codec = codec_of(file)
     # Opened, never made: a new budget file has other keys, so other persons would be held out.
@@ -359,6 +311,27 @@ def doctor() -> Result:
     return describe.machine()
 
 
+def _sound_request(schema: "Schema", *, model: str, epsilon: float | None, delta: float | None) -> FitRequest:
+    request = FitRequest(schema=schema, model=model, epsilon=epsilon, delta=delta)
+    require_sound(request)
+    return request
+
+
+def _checked(tables: Tables, schema: "Schema", progress: Progress) -> "tuple[pd.DataFrame, tuple[Finding, ...]]":
+    """All rows and what in them breaks the schema, before a budget is opened."""
+    progress.start("Checking the table")
+    frame = tables.read(schema)
+    problems = check_table(frame, schema)
+    refuse_unreadable(problems)
+    return frame, problems
+
+
+def _keep(folder: RunFolder, evaluations: "Mapping[str, Evaluation]") -> None:
+    """Keeps the scores and writes the report made of them."""
+    folder.write_internal("scores.json", to_plain(evaluations))
+    write_report(folder, evaluations)
+
+
 def _ledger_for(data: Path, schema: "Schema", ledger: Path | None) -> Ledger:
     """The population's budget file, by default beside the data."""
     return open_ledger(schema, _ledger_path(data, schema, ledger))
@@ -366,12 +339,6 @@ def _ledger_for(data: Path, schema: "Schema", ledger: Path | None) -> Ledger:
 
 def _ledger_path(data: Path, schema: "Schema", ledger: Path | None) -> Path:
     return ledger or budget_path(data, schema.dataset.name)
-
-
-def _read_table(path: Path, schema: "Schema") -> pd.DataFrame:
-    frame = read_frame(path)
-    require_columns(frame.columns, schema.inputs)
-    return frame
 
 
 def _require_columns_and_origin(data: Path, source: FileSource, schema: "Schema", *, allow_synthetic: bool) -> None:

@@ -67,9 +67,7 @@ def rewrite(clinic: Path, change: Callable[[pd.DataFrame], pd.DataFrame]) -> Non
 
 
 @pytest.mark.parametrize("arguments", [FIT, RUN, ("check", "visits.csv", "-s", "clinic.yaml")])
-def test_an_absent_column_is_named(
-    arguments: tuple[str, ...], clinic: Path, refused: Callable[..., str]
-) -> None:
+def test_an_absent_column_is_named(arguments: tuple[str, ...], clinic: Path, refused: Callable[..., str]) -> None:
     rewrite(clinic, lambda frame: frame.drop(columns=["age", "outcome"]))
     said = refused(3, *arguments)
     assert "'age', 'outcome'" in said
@@ -87,9 +85,7 @@ def test_a_whole_column_of_another_type_stops_a_run_before_anything_is_spent(
     assert "INTERNAL" in said
 
 
-def test_values_outside_the_schema_never_stop_a_fit(
-    clinic: Path, command: Callable[..., Any]
-) -> None:
+def test_values_outside_the_schema_never_stop_a_fit(clinic: Path, command: Callable[..., Any]) -> None:
     rewrite(clinic, lambda frame: frame.assign(age="Quixote", outcome="8675309"))
     ran = command(*FIT)
     assert (ran.code, "Quixote" in ran.out + ran.err) == (0, False)
@@ -116,9 +112,7 @@ def test_a_damaged_file_is_refused(
         ledger = clinic / "clinic.ledger.jsonl"
         assert not ledger.exists() or '"kind":"entry"' not in ledger.read_text(encoding="utf-8")
     (clinic / name).write_bytes(content)
-    for verb in (
-        ("check",) if content and name.endswith("gz") and len(content) > 99 else ("fit", "run")
-    ):
+    for verb in ("check",) if content and name.endswith("gz") and len(content) > 99 else ("fit", "run"):
         assert "cut short" in refused(3, verb, name, *(FIT[2:] if verb != "check" else FIT[2:4]))
     assert "cut short" in refused(3, "check", name, "-s", "clinic.yaml")
     assert "cut short" in refused(3, "init", name, "-s", "new.yaml", "--person", "person")
@@ -132,17 +126,13 @@ def test_a_column_named_twice_is_refused(clinic: Path, refused: Callable[..., st
     refused(3, "init", "visits.csv", "-s", "new.yaml", "--person", "person")
 
 
-def test_a_file_that_is_not_there_or_of_another_kind_is_refused(
-    clinic: Path, refused: Callable[..., str]
-) -> None:
+def test_a_file_that_is_not_there_or_of_another_kind_is_refused(clinic: Path, refused: Callable[..., str]) -> None:
     assert "no such file" in refused(3, "fit", "none.csv", *FIT[2:])
     (clinic / "visits.xlsx").write_bytes(b"x")
     assert ".parquet" in refused(3, "fit", "visits.xlsx", *FIT[2:])
 
 
-def test_a_name_with_a_pattern_reads_that_one_file(
-    clinic: Path, command: Callable[..., Any]
-) -> None:
+def test_a_name_with_a_pattern_reads_that_one_file(clinic: Path, command: Callable[..., Any]) -> None:
     frame = pd.read_csv(clinic / "visits.csv")
     (clinic / "study").mkdir()
     frame.to_csv(clinic / "study" / "visits2.csv", index=False)
@@ -182,9 +172,7 @@ def test_a_wrong_schema_is_refused_by_every_command(
         assert named in said
 
 
-def test_a_schema_that_is_no_text_or_absent_is_refused(
-    clinic: Path, refused: Callable[..., str]
-) -> None:
+def test_a_schema_that_is_no_text_or_absent_is_refused(clinic: Path, refused: Callable[..., str]) -> None:
     (clinic / "bytes.yaml").write_bytes(b"\xff\xfe\x00")
     for name in ("bytes.yaml", "none.yaml", "diabetes13", "."):
         refused(3, "fit", "visits.csv", "-s", name, "-o", "m.medsynth")
@@ -262,9 +250,7 @@ def test_a_wrong_choice_of_rows_is_refused_before_a_budget_is_spent(
         ("--seed", "-1"),
     ],
 )
-def test_a_wrong_choice_of_rows_is_refused_when_drawing(
-    option: tuple[str, str], refused: Callable[..., str]
-) -> None:
+def test_a_wrong_choice_of_rows_is_refused_when_drawing(option: tuple[str, str], refused: Callable[..., str]) -> None:
     refused(2, *SAMPLE, *option)
 
 
@@ -273,9 +259,7 @@ def test_a_table_of_unknown_ending_is_refused(refused: Callable[..., str]) -> No
     assert ".parquet, .csv or .csv.gz" in refused(2, "sample", "model.medsynth", "-o", "drawn.xlsx")
 
 
-def test_too_much_epsilon_is_refused_with_both_figures(
-    clinic: Path, command: Callable[..., Any]
-) -> None:
+def test_too_much_epsilon_is_refused_with_both_figures(clinic: Path, command: Callable[..., Any]) -> None:
     assert command(*FIT, "--epsilon", "3").code == 0
     before = listing(clinic)
     ran = command(*FIT[:5], "second.medsynth", *FIT[6:], "--epsilon", "3")
@@ -293,12 +277,8 @@ def test_an_unconfirmed_draft_is_refused(clinic: Path, command: Callable[..., An
     assert listing(clinic) == before
 
 
-@pytest.mark.parametrize(
-    "person", [(), ("--person", "person", "--rows-are-persons"), ("--person", "x")]
-)
-def test_whom_to_protect_is_never_guessed(
-    person: tuple[str, ...], refused: Callable[..., str]
-) -> None:
+@pytest.mark.parametrize("person", [(), ("--person", "person", "--rows-are-persons"), ("--person", "x")])
+def test_whom_to_protect_is_never_guessed(person: tuple[str, ...], refused: Callable[..., str]) -> None:
     refused(2, "init", "visits.csv", "-s", "new.yaml", *person)
 
 
@@ -349,9 +329,7 @@ def test_a_model_file_that_is_not_there_is_refused(refused: Callable[..., str]) 
     assert "no such model file" in refused(3, *SAMPLE)
 
 
-def test_a_budget_file_that_was_touched_stops_every_fit(
-    model: Path, refused: Callable[..., str]
-) -> None:
+def test_a_budget_file_that_was_touched_stops_every_fit(model: Path, refused: Callable[..., str]) -> None:
     ledger = model.with_name("model.jsonl")
     ledger.write_bytes(ledger.read_bytes().replace(b'"epsilon":4.0', b'"epsilon":9.0'))
     assert "was changed" in refused(3, *FIT, "--ledger", "model.jsonl")
@@ -432,9 +410,7 @@ def test_a_file_in_place_of_a_folder_is_refused_before_anything_is_spent(
     os.name == "nt" or getattr(os, "geteuid", lambda: 0)() == 0,
     reason="this user ignores permissions",
 )
-def test_an_unwritable_folder_is_refused_before_anything_is_spent(
-    clinic: Path, refused: Callable[..., str]
-) -> None:
+def test_an_unwritable_folder_is_refused_before_anything_is_spent(clinic: Path, refused: Callable[..., str]) -> None:
     (clinic / "locked").mkdir(mode=0o500)
     refused(6, *FIT[:5], "locked/m.medsynth", *FIT[6:])
     refused(6, *RUN[:5], "locked/out", *RUN[6:])
@@ -453,9 +429,7 @@ def test_what_stands_there_is_kept_unless_told_otherwise(
     assert "--overwrite" in refused(6, *FIT)
     assert "--overwrite" in refused(6, *RUN)
     assert "--overwrite" in refused(6, *SAMPLE)
-    assert "--overwrite" in refused(
-        6, "init", "visits.csv", "-s", "clinic.yaml", "--person", "person"
-    )
+    assert "--overwrite" in refused(6, "init", "visits.csv", "-s", "clinic.yaml", "--person", "person")
     assert command(*SAMPLE, "--overwrite").code == 0
 
 
@@ -513,18 +487,14 @@ def test_a_damaged_run_folder_is_refused(clinic: Path, command: Callable[..., An
     assert (ran.code, (clinic / "nowhere").exists()) == (3, False)
 
 
-def test_another_budget_file_never_stands_in_for_the_one_of_a_run(
-    clinic: Path, command: Callable[..., Any]
-) -> None:
+def test_another_budget_file_never_stands_in_for_the_one_of_a_run(clinic: Path, command: Callable[..., Any]) -> None:
     assert command(*RUN).code == 0
     (clinic / "clinic.ledger.jsonl").unlink()
     ran = command("audit", "out")
     assert (ran.code, (clinic / "clinic.ledger.jsonl").exists()) == (3, False)
 
 
-def test_a_synthetic_table_is_not_fitted_by_mistake(
-    model: Path, command: Callable[..., Any]
-) -> None:
+def test_a_synthetic_table_is_not_fitted_by_mistake(model: Path, command: Callable[..., Any]) -> None:
     assert command(*SAMPLE[:2], "-o", "drawn.csv", "-n", 50).code == 0
     fit = ("fit", "drawn.csv", *FIT[2:])
     ran = command(*fit)
@@ -592,9 +562,7 @@ def in_a_process(folder: Path, *arguments: str) -> "subprocess.CompletedProcess[
         (6, ("fit", "visits.csv", "-s", "clinic.yaml", "-o", "clinic.yaml")),
     ],
 )
-def test_a_process_ends_with_the_same_code(
-    code: int, arguments: tuple[str, ...], clinic: Path
-) -> None:
+def test_a_process_ends_with_the_same_code(code: int, arguments: tuple[str, ...], clinic: Path) -> None:
     before = listing(clinic)
     ran = in_a_process(clinic, *arguments)
     assert ran.returncode == code

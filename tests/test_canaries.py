@@ -85,14 +85,10 @@ def infested(clinic: Path, visits: Callable[..., pd.DataFrame]) -> Path:
 
 
 @pytest.mark.parametrize("model", MODELS)
-def test_no_planted_value_leaves_a_fit_or_a_sample(
-    model: str, infested: Path, command: Callable[..., Any]
-) -> None:
+def test_no_planted_value_leaves_a_fit_or_a_sample(model: str, infested: Path, command: Callable[..., Any]) -> None:
     data = infested / "private" / "visits.csv"
     schema = ("-s", "clinic.yaml")
-    fitted = command(
-        "fit", data, *schema, "-o", "out/m.medsynth", "--ledger", "b.jsonl", "--model", model
-    )
+    fitted = command("fit", data, *schema, "-o", "out/m.medsynth", "--ledger", "b.jsonl", "--model", model)
     assert fitted.code == 0, fitted.err
     drawn = command("sample", "out/m.medsynth", "-o", "out/s.parquet", "-n", 400, "--seed", 1)
     written = command("sample", "out/m.medsynth", "-o", "out/s.csv", "-n", 400, "--seed", 1)
@@ -128,9 +124,7 @@ def test_no_planted_value_leaves_a_run(infested: Path, command: Callable[..., An
     assert_clean([("ledger", (infested / "b.jsonl").read_bytes())])
 
 
-def test_a_check_tells_the_steward_where_but_not_what(
-    infested: Path, command: Callable[..., Any]
-) -> None:
+def test_a_check_tells_the_steward_where_but_not_what(infested: Path, command: Callable[..., Any]) -> None:
     checked = command("check", infested / "private" / "visits.csv", "-s", "clinic.yaml")
     assert checked.code == 3
     assert "INTERNAL" in checked.out
@@ -145,9 +139,7 @@ def test_the_error_of_a_crash_quotes_no_value(
         raise RuntimeError(f"could not read {CATEGORY} of {IDENTIFIER}")
 
     monkeypatch.setattr("medsynth.fitting.encode_batches", crash)
-    ran = command(
-        "fit", infested / "private" / "visits.csv", "-s", "clinic.yaml", "-o", "m.medsynth"
-    )
+    ran = command("fit", infested / "private" / "visits.csv", "-s", "clinic.yaml", "-o", "m.medsynth")
     assert ran.code == 1
     assert "RuntimeError" in ran.err
     assert_clean([("crash", (ran.out + ran.err).encode())])

@@ -39,9 +39,7 @@ def model(clinic: Path, command: Callable[..., Any]) -> Path:
 
 
 def test_the_whole_path_from_a_table_to_a_report(clinic: Path, command: Callable[..., Any]) -> None:
-    drafted = parsed(
-        command("init", "visits.csv", "-s", "draft.yaml", "--person", "person", "--json")
-    )
+    drafted = parsed(command("init", "visits.csv", "-s", "draft.yaml", "--person", "person", "--json"))
     assert {"age", "privacy.persons"} <= set(drafted["unconfirmed"])
     confirmed = parsed(command("schema", "confirm", "draft.yaml", "--json"))
     assert set(confirmed["confirmed"]) == set(drafted["unconfirmed"])
@@ -68,10 +66,7 @@ def test_the_whole_path_from_a_table_to_a_report(clinic: Path, command: Callable
     assert parsed(command("audit", "out", "--json"))["scores"]
     after = json.loads((clinic / "out" / "internal" / "scores.json").read_text(encoding="utf-8"))
     assert after == before  # the same persons are held out, the same seeds used
-    pages = {
-        edition: (clinic / "out" / edition / "report.html").read_bytes()
-        for edition in ("internal", "shareable")
-    }
+    pages = {edition: (clinic / "out" / edition / "report.html").read_bytes() for edition in ("internal", "shareable")}
     assert len(parsed(command("report", "out", "--json"))["files"]) == 4
     for edition, page in pages.items():
         assert (clinic / "out" / edition / "report.html").read_bytes() == page
@@ -99,9 +94,7 @@ def test_plan_and_doctor_read_no_data(clinic: Path, command: Callable[..., Any])
 
 
 @pytest.mark.parametrize("name", ["s.parquet", "s.csv", "s.csv.gz"])
-def test_the_same_seed_gives_the_same_bytes(
-    name: str, model: Path, command: Callable[..., Any]
-) -> None:
+def test_the_same_seed_gives_the_same_bytes(name: str, model: Path, command: Callable[..., Any]) -> None:
     found = []
     for seed in (7, 7, 8):
         options = ("-n", 120, "--seed", seed, "--upsample", "stroke:0.3", "--overwrite", "--json")
@@ -111,9 +104,7 @@ def test_the_same_seed_gives_the_same_bytes(
     assert found[0] != found[2]
 
 
-def test_every_row_satisfies_what_was_asked_and_every_rule(
-    model: Path, command: Callable[..., Any]
-) -> None:
+def test_every_row_satisfies_what_was_asked_and_every_rule(model: Path, command: Callable[..., Any]) -> None:
     schema = load_schema("clinic.yaml")
     for text in (
         "age >= 65 and sex == 'F'",
@@ -172,22 +163,14 @@ def test_a_sample_opens_no_private_file(model: Path, command: Callable[..., Any]
     assert (said["synthetic"], said["guarantee"]["epsilon"]) == (True, pytest.approx(4.0))
 
 
-def test_without_n_as_many_rows_as_stated_persons_are_drawn(
-    model: Path, command: Callable[..., Any]
-) -> None:
+def test_without_n_as_many_rows_as_stated_persons_are_drawn(model: Path, command: Callable[..., Any]) -> None:
     assert parsed(command("sample", model, "-o", "s.csv", "--json"))["rows"] == 300
     assert parsed(command("sample", model, "-o", "none.parquet", "-n", 0, "--json"))["rows"] == 0
     assert list(pd.read_parquet("none.parquet")) == list(pd.read_csv("s.csv"))
 
 
-def test_columns_come_back_as_declared(
-    clinic_schema: str, visits: Callable[..., pd.DataFrame]
-) -> None:
-    frame = (
-        Synthesizer(parse_schema(clinic_schema), model="independent")
-        .fit(visits(300, 1))
-        .sample(200, seed=1)
-    )
+def test_columns_come_back_as_declared(clinic_schema: str, visits: Callable[..., pd.DataFrame]) -> None:
+    frame = Synthesizer(parse_schema(clinic_schema), model="independent").fit(visits(300, 1)).sample(200, seed=1)
     assert list(frame) == [
         "person",
         "age",
@@ -214,9 +197,7 @@ def test_the_class_has_the_manners_of_scikit_learn(
     clinic_schema: str, visits: Callable[..., pd.DataFrame], tmp_path: Path
 ) -> None:
     ledger = Ledger(4.0, 1e-6, population="clinic", persons=300)
-    synthesizer = Synthesizer(
-        parse_schema(clinic_schema), epsilon=1.5, model="independent", ledger=ledger
-    )
+    synthesizer = Synthesizer(parse_schema(clinic_schema), epsilon=1.5, model="independent", ledger=ledger)
     assert synthesizer.get_params()["epsilon"] == 1.5
     assert synthesizer.set_params(epsilon=1.0).epsilon == 1.0
     for call in (

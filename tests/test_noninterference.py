@@ -37,9 +37,7 @@ class Scripted:
         shape = np.shape(values)
         rng = np.random.default_rng([self.calls, *shape])
         mass = rng.gamma(0.7, size=shape)
-        return (
-            np.round((300 * mass / max(mass.sum(), 1e-9) + rng.normal(0, 3, shape)) * 2**20) / 2**20
-        )
+        return np.round((300 * mass / max(mass.sum(), 1e-9) + rng.normal(0, 3, shape)) * 2**20) / 2**20
 
 
 STUBS: dict[str, Callable[[], Stub]] = {"zeros": lambda: zeros, "scripted": Scripted}
@@ -124,9 +122,7 @@ def test_without_its_mechanisms_a_fit_says_the_same_of_any_table(
     for table in ("ordinary", "strange", "hoarder", "empty"):
         folder = world(table)
         monkeypatch.setattr("medsynth.privacy.mechanisms.gaussian", STUBS[stub]())
-        fitted = command(
-            "fit", "visits.csv", "-s", "clinic.yaml", "-o", "m.medsynth", "--model", model
-        )
+        fitted = command("fit", "visits.csv", "-s", "clinic.yaml", "-o", "m.medsynth", "--model", model)
         assert fitted.code == 0, fitted.err
         drawn = command("sample", "m.medsynth", "-o", "s.parquet", "-n", 50, "--seed", 3)
         assert drawn.code == 0, drawn.err
@@ -194,9 +190,7 @@ def test_without_its_mechanisms_a_run_shares_the_same_bytes_whatever_the_table(
 
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows has no permission bits")
-def test_what_is_internal_only_its_owner_can_read(
-    clinic: Path, command: Callable[..., Any]
-) -> None:
+def test_what_is_internal_only_its_owner_can_read(clinic: Path, command: Callable[..., Any]) -> None:
     arguments = ("-s", "clinic.yaml", "-o", "out", "--model", "independent", "-n", 100)
     assert command("run", "visits.csv", *arguments).code == 0
     assert (clinic / "out" / "internal").stat().st_mode & 0o077 == 0

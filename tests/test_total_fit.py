@@ -197,14 +197,10 @@ EXTREMES: dict[str, Callable[[], pd.DataFrame]] = {
     "one person with 10,000 rows": lambda: plain_rows(10_000).assign(who=7),
     "nobody named": lambda: plain_rows(50).assign(who=None),
     "all blank": lambda: plain_rows(50).assign(**dict.fromkeys(NAMES, None)),
-    "all outside": lambda: plain_rows(50).assign(
-        age=10**9, cost=-1.0, day="1800-01-01", sex="?", grade=9
-    ),
+    "all outside": lambda: plain_rows(50).assign(age=10**9, cost=-1.0, day="1800-01-01", sex="?", grade=9),
     "not a number": lambda: plain_rows(50).assign(age=np.nan, cost=np.inf, grade=-np.inf),
     "categories": lambda: plain_rows(50).astype("category"),
-    "integer names": lambda: plain_rows(50).astype(
-        {"who": "Int64", "age": "Int64", "insured": "boolean"}
-    ),
+    "integer names": lambda: plain_rows(50).astype({"who": "Int64", "age": "Int64", "insured": "boolean"}),
 }
 
 
@@ -214,9 +210,7 @@ def test_an_extreme_table_is_fitted_like_any_other(model: str, name: str) -> Non
     fitted(EXTREMES[name](), model)
 
 
-@pytest.mark.parametrize(
-    "rule", ["first, max: 2, order: day", "last, max: 2, order: age", "sample, max: 2"]
-)
+@pytest.mark.parametrize("rule", ["first, max: 2, order: day", "last, max: 2, order: age", "sample, max: 2"])
 def test_no_order_of_rows_stops_a_fit(rule: str) -> None:
     frame = pd.DataFrame({name: column(list(ODD)) for name in NAMES})
     fitted(frame, "independent", tiny_schema(rule))
@@ -247,9 +241,7 @@ def test_who_a_record_belongs_to_and_when_depends_on_no_other_record(cells: list
 def test_one_and_true_are_two_values_whichever_comes_first() -> None:
     for cells in ([1, True], [True, 1]):
         codes = CODEC.cells[CODEC.domain.index("grade")].encode(column(cells))
-        alone = [
-            int(CODEC.cells[CODEC.domain.index("grade")].encode(column([c]))[0]) for c in cells
-        ]
+        alone = [int(CODEC.cells[CODEC.domain.index("grade")].encode(column([c]))[0]) for c in cells]
         assert codes.tolist() == alone
 
 

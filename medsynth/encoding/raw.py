@@ -41,9 +41,7 @@ def plain(values: "pd.Series[Any]", *, truth: tuple[str, str] = TRUTH) -> "pd.Se
     elif _is_plain(values):
         return values
     else:
-        array = np.fromiter(
-            (_text(value, truth) for value in values), dtype=object, count=len(values)
-        )
+        array = np.fromiter((_text(value, truth) for value in values), dtype=object, count=len(values))
     return pd.Series(array, index=values.index, name=values.name, dtype=object)
 
 
@@ -73,12 +71,12 @@ def _text(value: Any, truth: tuple[str, str]) -> str | None:
         return None
 
 
-def factorized(values: "pd.Series[Any]") -> tuple[npt.NDArray[np.intp], list[Any]]:
+def factorized(values: "pd.Series[Any]") -> tuple[npt.NDArray[np.integer[Any]], list[Any]]:
     """Position of each row among the distinct values, -1 for an empty cell; the distinct values."""
     if isinstance(values.dtype, pd.CategoricalDtype):
         return values.cat.codes.to_numpy(dtype=np.intp), list(values.cat.categories)
     positions, distinct = pd.factorize(plain(values))
-    return positions.astype(np.intp, copy=False), list(distinct)
+    return positions, list(distinct)
 
 
 def numbers(values: "pd.Series[Any]") -> FloatArray:
@@ -89,7 +87,8 @@ def numbers(values: "pd.Series[Any]") -> FloatArray:
     if pd.api.types.is_numeric_dtype(cells.dtype):  # booleans included
         return np.asarray(cells.to_numpy(dtype=np.float64, na_value=np.nan))
     positions, distinct = factorized(cells)
-    return np.array([*map(_number, distinct), np.nan])[positions]
+    read: FloatArray = np.array([*map(_number, distinct), np.nan])[positions]
+    return read
 
 
 def _number(text: str) -> float:
@@ -105,17 +104,13 @@ def moments(values: "pd.Series[Any]") -> FloatArray:
     if values.dtype.kind == "M":
         return _stamps(values)
     positions, distinct = factorized(values)
-    return np.array([*(_moment(_text(value, TRUTH) or "") for value in distinct), np.nan])[
-        positions
-    ]
+    read = [_moment(_text(value, TRUTH) or "") for value in distinct]
+    stamps: FloatArray = np.array([*read, np.nan])[positions]
+    return stamps
 
 
 def _stamps(values: "pd.Series[Any]") -> FloatArray:
-    naive = (
-        values
-        if isinstance(values.dtype, np.dtype)
-        else values.dt.tz_convert("UTC").dt.tz_localize(None)
-    )
+    naive = values if isinstance(values.dtype, np.dtype) else values.dt.tz_convert("UTC").dt.tz_localize(None)
     stamps = naive.to_numpy()
     read = stamps.astype(np.int64) * _MICROSECONDS[np.datetime_data(stamps.dtype)[0]]
     return np.where(np.isnat(stamps), np.nan, read)

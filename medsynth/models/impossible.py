@@ -28,7 +28,7 @@ MOST_BOXES = 256
 MOST_CLASSES = 64
 """So is one that tells apart more classes of an attribute's cells, together with those before."""
 
-COARSE_ENOUGH = 4
+COARSE_ENOUGH = 2
 """A level of a chain serves a rule if it has at most so many groups per class."""
 
 

@@ -164,17 +164,18 @@ def test_related_columns_are_learned_at_a_large_budget() -> None:
 
 
 def test_a_small_budget_is_no_worse_than_independent_columns() -> None:
-    # Unrelated columns, epsilon 0.1: mean of 5 fits, each within 0.01 of its expectation.
+    # Unrelated columns, epsilon 0.1: expected are 0.078 and 0.067; the mean of 10 fits of the first
+    # strays by 0.005, so this fails once in a thousand runs.
     sizes = (4, 6, 3, 8, 5, 2)
     codes = np.random.default_rng(0).integers(0, sizes, (3000, 6)).astype(np.int32)
     errors: dict[str, list[float]] = {"adaptive": [], "independent": []}
-    for _ in range(5):
+    for _ in range(10):
         for name, model in (("adaptive", Adaptive()), ("independent", Independent())):
             book = ledger(0.1)
             fitted = model.fit(Rows(codes, sizes), book, persons=3000, mu=book.guarantee.mu)
             drawn = fitted.sample(3000, np.random.default_rng(0))
             errors[name].append(pair_error(codes, drawn, sizes))
-    assert np.mean(errors["adaptive"]) < 1.3 * np.mean(errors["independent"])
+    assert np.mean(errors["adaptive"]) < 1.4 * np.mean(errors["independent"])
 
 
 def test_targets_cover_every_pair_and_trace_to_the_tree() -> None:

@@ -3,8 +3,14 @@
 import numpy as np
 
 from medsynth.encoding.domain import Attribute
-from medsynth.models.denoising import denoise_one_way, shrink_nominal, smooth
+from medsynth.models.denoising import (
+    denoise_one_way,
+    denoise_one_ways,
+    shrink_nominal,
+    smooth,
+)
 from medsynth.models.marginals import project_to_simplex
+from medsynth.models.pooling import CellCounts
 
 
 def test_two_cells_are_projected_onto_the_total() -> None:
@@ -74,3 +80,32 @@ def test_nominal_denoising_beats_projection_on_rare_codes() -> None:
         plain = project_to_simplex(noisy, truth.sum())
         ratios.append(np.abs(kept - truth).sum() / np.abs(plain - truth).sum())
     assert np.mean(ratios) < 0.9
+
+
+def small_columns(columns: int, rng: np.random.Generator) -> tuple[list[Attribute], list[CellCounts]]:
+    """Drugs that nearly everybody goes without."""
+    attributes = [Attribute(name=f"drug{k}", size=4) for k in range(columns)]
+    truth = np.array([970.0, 20.0, 6.0, 4.0])
+    return attributes, [
+        CellCounts(counts=truth + rng.normal(0, 15, 4), deviations=np.full(4, 15.0))
+        for _ in attributes
+    ]
+
+
+def test_many_small_columns_share_what_is_rare() -> None:
+    # 20 columns, 20 draws: failure probability below 1e-6.
+    truth, rng = np.array([970.0, 20.0, 6.0, 4.0]), np.random.default_rng(4)
+    ratios = []
+    for _ in range(20):
+        attributes, counts = small_columns(20, rng)
+        pooled = denoise_one_ways(attributes, counts, total=1000.0)
+        plain = [project_to_simplex(each.counts, 1000.0) for each in counts]
+        ratios.append(np.abs(pooled - truth).sum() / np.abs(np.array(plain) - truth).sum())
+    assert np.mean(ratios) < 0.85
+
+
+def test_a_few_small_columns_are_left_as_measured() -> None:
+    attributes, counts = small_columns(3, np.random.default_rng(4))
+    found = denoise_one_ways(attributes, counts, total=1000.0)
+    for mass, each in zip(found, counts, strict=True):
+        assert np.array_equal(mass, project_to_simplex(each.counts, 1000.0))

@@ -1,5 +1,7 @@
 """Edited rows: targets that can be met are met, rules hold, nothing else moves."""
 
+from dataclasses import replace
+
 import numpy as np
 import numpy.typing as npt
 
@@ -81,3 +83,22 @@ def test_equal_seeds_give_equal_rows() -> None:
     goal = [target([[5, 1, 1], [1, 5, 1], [1, 1, 5]])]
     first, second = (edit_rows(rows, goal, np.random.default_rng(9)) for _ in range(2))
     assert first.tobytes() == second.tobytes()
+
+
+def test_no_row_enters_a_cell_that_is_not_allowed() -> None:
+    # The targets ask for the forbidden cell (1, 1) more than for any other.
+    rows = np.zeros((60, 3), dtype=np.int32)
+    allowed = np.array([[True, True], [True, False]])
+    banned = replace(target([[1, 1], [1, 9]]), allowed=allowed)
+    others = [target(np.ones((2, 2)), 0, 2), target(np.ones((2, 2)), 1, 2)]
+    edited = edit_rows(rows, [banned, *others], np.random.default_rng(0), sweeps=4)
+    assert not (edited[:, 0] & edited[:, 1]).any()
+    assert edited.any(axis=0).all()
+
+
+def test_a_row_in_a_cell_that_is_not_allowed_leaves_it() -> None:
+    rows = np.ones((20, 2), dtype=np.int32)
+    allowed = np.array([[True, True], [True, False]])
+    banned = replace(target([[1, 1], [1, 9]]), allowed=allowed)
+    edited = edit_rows(rows, [banned], np.random.default_rng(0))
+    assert not (edited[:, 0] & edited[:, 1]).any()

@@ -3,6 +3,7 @@
 import numpy as np
 
 from medsynth.encoding.domain import Attribute, Level
+from medsynth.models.impossible import ImpossiblePair
 from medsynth.models.levels import Chain
 from medsynth.models.targets import PairTable, pair_targets, refine, shrunk_ratio, signal_ratio
 
@@ -58,3 +59,28 @@ def test_refinement_shares_a_group_by_one_way_mass() -> None:
 def test_refinement_of_an_empty_group_is_even() -> None:
     _, share = refine(np.array([0.0, 0.0, 5.0]), chain("a", [0, 0, 1]), 0)
     assert share.tolist() == [0.5, 0.5, 1.0]
+
+
+def test_targets_meet_the_one_ways() -> None:
+    chains = [chain("a", [0, 0, 1]), chain("b", [0, 1])]
+    expected = {(0, 1): np.array([[4.0, 1.0], [6.0, 6.0], [1.0, 2.0]])}
+    masses = [np.array([10.0, 5.0, 5.0]), np.array([12.0, 8.0])]
+    (target,) = pair_targets(chains, expected, [], masses)
+    assert np.allclose(target.table.sum(axis=1), masses[0], rtol=1e-3)
+    assert np.allclose(target.table.sum(axis=0), masses[1])
+
+
+def test_impossible_cells_have_no_target_mass() -> None:
+    chains = [chain("a", [0, 0, 1]), chain("b", [0, 1])]
+    expected = {(0, 1): np.ones((3, 2))}
+    masses = [np.array([1.0, 1.0, 1.0]), np.array([2.0, 1.0])]
+    rule = ImpossiblePair(
+        pair=(0, 1),
+        classes=(np.array([0, 1, 1], dtype=np.int32), np.array([0, 1], dtype=np.int32)),
+        allowed=np.array([[True, False], [True, True]]),
+    )
+    (target,) = pair_targets(chains, expected, [], masses, impossible=[rule])
+    assert target.table[0, 1] == 0.0
+    assert target.allowed is not None
+    assert target.allowed.tolist() == [[True, False], [True, True], [True, True]]
+    assert np.isclose(target.table.sum(), 3.0)

@@ -44,17 +44,13 @@ class Table:
     def share(self, condition: Condition) -> tuple[float, float | None]:
         return float(self.joint.ravel()[condition.mask(self.codes)].sum()), None
 
-    def sample(
-        self, n: int, rng: np.random.Generator, given: Condition | None = None
-    ) -> npt.NDArray[np.int32]:
+    def sample(self, n: int, rng: np.random.Generator, given: Condition | None = None) -> npt.NDArray[np.int32]:
         chances = self.joint.ravel().copy()
         if given is not None:
             chances[~given.mask(self.codes)] = 0
         if chances.sum() <= 0:
             raise UsageError("probability 0")
-        drawn: npt.NDArray[np.int32] = self.codes[
-            rng.choice(len(chances), n, p=chances / chances.sum())
-        ]
+        drawn: npt.NDArray[np.int32] = self.codes[rng.choice(len(chances), n, p=chances / chances.sum())]
         return drawn
 
 

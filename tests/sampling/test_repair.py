@@ -18,7 +18,7 @@ def test_lawful_tells_broken_rows_by_the_rules(codec):
 def test_no_row_breaks_a_rule_and_the_repaired_are_counted(table, codec):
     drawn = draw_lawful(table, codec, 4_000, np.random.default_rng(1))
     assert lawful(drawn.frame, codec).all()
-    # Broken when first drawn: ill and in ward d, 0.2 * 0.25 of 4,000 = 200, standard deviation 13.8;
+    # Broken when first drawn: ill and in ward d, 0.2 * 0.25 of 4,000 = 200, sd 13.8;
     # outside 5 of them once in 1.7 million seeds.
     assert abs(drawn.repaired - 200) < 70
 
@@ -26,9 +26,7 @@ def test_no_row_breaks_a_rule_and_the_repaired_are_counted(table, codec):
 def test_a_repair_keeps_the_shares_of_rare_conditions(table, codec):
     """Drawn again from anybody, ill rows would fall to 0.158: a quarter of them is broken."""
     n = 20_000
-    drawn = draw_lawful(
-        table, codec, n, np.random.default_rng(2), keep=kept_conditions(codec)
-    ).frame
+    drawn = draw_lawful(table, codec, n, np.random.default_rng(2), keep=kept_conditions(codec)).frame
     for column, share in (("old", 0.3), ("ill", 0.2)):
         error = np.sqrt(share * (1 - share) / n)
         assert abs((drawn[column] == "yes").mean() - share) < 5 * error  # once in 1.7 million seeds
@@ -38,9 +36,7 @@ def test_a_repair_keeps_the_shares_of_rare_conditions(table, codec):
 
 def test_a_condition_holds_in_repaired_rows_too(table, codec):
     ill = compile_condition(codec.schema.predicate("ill == 'yes'"), codec)
-    drawn = draw_lawful(
-        table, codec, 500, np.random.default_rng(3), ill, keep=kept_conditions(codec)
-    )
+    drawn = draw_lawful(table, codec, 500, np.random.default_rng(3), ill, keep=kept_conditions(codec))
     assert (drawn.frame["ill"] == "yes").all()
     assert (drawn.frame["ward"] != "d").all()
 

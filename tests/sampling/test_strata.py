@@ -50,9 +50,7 @@ def test_a_nested_condition_is_raised_inside_the_wider_one(table, codec):
     assert drawn == pytest.approx([0.1, 0.4, 0.5], abs=1e-6)
 
 
-@pytest.mark.parametrize(
-    "targets", [{"both": 0.5, "ill": 0.3}, {"sure": 0.5}, {"sure": 0.9, "old": 0.5}]
-)
+@pytest.mark.parametrize("targets", [{"both": 0.5, "ill": 0.3}, {"sure": 0.5}, {"sure": 0.9, "old": 0.5}])
 def test_shares_that_cannot_be_met_together_are_refused(targets, table, codec):
     with pytest.raises(UsageError, match="cannot be met together"):
         upsampling_strata(table, rare_conditions(codec, targets), targets)
@@ -82,14 +80,10 @@ def test_a_part_of_the_population_that_is_empty_is_refused(table, codec):
     joint[1] = 0
     where = compile_condition(codec.schema.predicate("old == 'yes'"), codec)
     with pytest.raises(UsageError, match="--where"):
-        upsampling_strata(
-            replace(table, joint=joint), rare_conditions(codec, {"ill": 0.5}), {"ill": 0.5}, where
-        )
+        upsampling_strata(replace(table, joint=joint), rare_conditions(codec, {"ill": 0.5}), {"ill": 0.5}, where)
 
 
-@pytest.mark.parametrize(
-    ("name", "share"), [("old", 0.0), ("old", 1.0), ("old", -1.0), ("old", float("nan"))]
-)
+@pytest.mark.parametrize(("name", "share"), [("old", 0.0), ("old", 1.0), ("old", -1.0), ("old", float("nan"))])
 def test_a_share_outside_0_and_1_is_refused(name, share, codec):
     with pytest.raises(UsageError, match="between 0 and 1"):
         rare_conditions(codec, {name: share})
