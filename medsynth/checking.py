@@ -6,10 +6,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from medsynth.encoding.raw import WRITTEN_TRUTHS
+from medsynth.encoding.typed import typed_frame
 from medsynth.errors import DataError
 from medsynth.fidelity.validation import canonical_frame, validate
-from medsynth.schema.texts import canonical_text
 
 if TYPE_CHECKING:
     from medsynth.schema import Schema
@@ -40,18 +39,18 @@ def check_table(frame: pd.DataFrame, schema: "Schema") -> tuple[Finding, ...]:
     Returns:
       INTERNAL findings; none where nothing breaks the schema.
     """
-    frame = _with_truths(frame, schema)
     broken = [verdict for verdict in validate(frame, schema) if not verdict.success]
     plain = canonical_frame(frame, schema)
     columns = [_finding(verdict.column, verdict.expectation, schema, plain) for verdict in broken]
     person = _person_findings(frame, schema)
+    typed = typed_frame(frame, schema)
     rules = [
         Finding(
             column=text,
             sentence=f"Rule '{text}': some record breaks it. Correct the table or the rule, or move it to `plausible`.",
         )
         for text, rule in zip(schema.rules, schema.rule_predicates, strict=True)
-        if not rule.evaluate(frame, schema).all()
+        if not rule.evaluate(typed, schema).all()
     ]
     return (*columns, *person, *rules)
 
@@ -67,18 +66,8 @@ def refuse_unreadable(findings: tuple[Finding, ...]) -> None:
             raise DataError(finding.sentence)
 
 
-def _with_truths(frame: pd.DataFrame, schema: "Schema") -> pd.DataFrame:
-    """Boolean columns without words of their own read as the codec reads them: `True`, `T` and `1` are true."""
-    read = {
-        name: frame[name].map(lambda value: WRITTEN_TRUTHS.get(canonical_text(value), value), na_action="ignore")
-        for name, column in schema.columns.items()
-        if column.kind == "boolean" and column.true is True and name in frame
-    }
-    return frame.assign(**read)
-
-
 def _finding(name: str, expectation: str, schema: "Schema", plain: pd.DataFrame) -> Finding:
-    column = schema.columns[name]
+    column: Any = schema.columns[name]
     kind = column.kind
     if expectation == "expect_column_values_to_not_be_null":
         return Finding(

@@ -53,7 +53,7 @@ def from_plain(values: Mapping[str, Any]) -> dict[str, Evaluation]:
 
 
 def _edited(values: Mapping[str, Any]) -> dict[str, Any]:
-    plain = {key: tuple(value) if isinstance(value, list) else value for key, value in values.items()}
+    plain: dict[str, Any] = {key: tuple(value) if isinstance(value, list) else value for key, value in values.items()}
     plain["edition"] = Edition(plain["edition"])
     if "arrays" in plain:
         plain["arrays"] = {name: tuple(array) for name, array in plain["arrays"].items()}

@@ -68,7 +68,7 @@ class Synthesizer(BaseEstimator):  # type: ignore[misc]
           DataError: If a column is absent.
           BudgetError: If the ledger does not allow the fit.
         """
-        schema = self.schema if isinstance(self.schema, Schema) else load_schema(self.schema)
+        schema = self.schema if isinstance(self.schema, Schema) else load_schema(str(self.schema))
         request = FitRequest(schema=schema, model=self.model, epsilon=self.epsilon, delta=self.delta)
         self.model_ = fit_model(FrameSource(frame=X), request, self._ledger(request), Silent())
         return self

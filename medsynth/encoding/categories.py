@@ -90,7 +90,8 @@ class CategoryCells:
         categories = [labels[cell] for cell in kept]
         if len({type(label) for label in categories}) > 1:
             categories = [canonical_text(label) for label in categories]
-        return pd.Categorical.from_codes(position[codes], categories=categories, ordered=self.ordered)
+        dtype = pd.CategoricalDtype(categories=categories, ordered=self.ordered)
+        return pd.Categorical.from_codes(position[codes], dtype=dtype)
 
     def select(self, operator: str, value: Any) -> BoolArray:
         """Cells for which `column operator value` holds; order comparisons follow the declared order."""

@@ -1,6 +1,6 @@
 """From a schema's column to its cells: every boundary follows from public text alone."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -35,7 +35,7 @@ def column_cells(name: str, column: Any, cuts: Iterable[tuple[str, Any]] = ()) -
       column: Its description in the schema.
       cuts: (operator, value) pairs that some predicate of the schema compares it with.
     """
-    builders = {
+    builders: dict[str, Callable[..., Cells]] = {
         "category": _category, "boolean": _boolean, "code": _code,
         "integer": _number, "decimal": _number, "date": _date,
     }
@@ -129,7 +129,7 @@ def _date_starts(first: int, stop: int, unit: str | None) -> TickArray:
     """Starts of days, weeks (from the first day on) or calendar months; with no unit, the finest that stays small."""
     days = np.arange(first, stop, dtype=np.int64)
     months = days.astype("datetime64[D]").astype("datetime64[M]")
-    by_unit = {
+    by_unit: dict[str, TickArray] = {
         "day": days,
         "week": days[::7],
         "month": days[np.append(True, months[1:] != months[:-1])],

@@ -63,8 +63,8 @@ class NumberCells:
         in_ticks = self._in_ticks(values)
         readable = ~np.isnan(in_ticks)
         ticks = np.clip(np.nan_to_num(in_ticks), -9.0e15, 9.0e15).round().astype(np.int64)
-        cells = np.searchsorted(self.starts, ticks, side="right") - 1
-        cells = np.clip(cells, 0, len(self.starts) - 1).astype(np.int32)
+        positions = np.searchsorted(self.starts, ticks, side="right") - 1
+        cells: IntArray = np.clip(positions, 0, len(self.starts) - 1).astype(np.int32)
         if not readable.all():
             cells[~readable] = codes_of_uniques(values[~readable], self._unreadable_cell)
         for text, cell in self.tail.code_cells.items():

@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from medsynth.schema.reading import uniques
 from medsynth.schema.texts import canonical_text
 
 FloatArray = npt.NDArray[np.float64]
@@ -71,12 +72,9 @@ def _text(value: Any, truth: tuple[str, str]) -> str | None:
         return None
 
 
-def factorized(values: "pd.Series[Any]") -> tuple[npt.NDArray[np.integer[Any]], list[Any]]:
+def factorized(values: "pd.Series[Any]") -> tuple[npt.NDArray[np.intp], list[Any]]:
     """Position of each row among the distinct values, -1 for an empty cell; the distinct values."""
-    if isinstance(values.dtype, pd.CategoricalDtype):
-        return values.cat.codes.to_numpy(dtype=np.intp), list(values.cat.categories)
-    positions, distinct = pd.factorize(plain(values))
-    return positions, list(distinct)
+    return uniques(values if isinstance(values.dtype, pd.CategoricalDtype) else plain(values))
 
 
 def numbers(values: "pd.Series[Any]") -> FloatArray:

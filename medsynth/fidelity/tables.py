@@ -125,24 +125,10 @@ def measure_distances(
     left_out = np.empty((2, FOLDS, len(cliques)))
     for position, clique in enumerate(cliques):
         cells = int(np.prod([sizes[column] for column in clique]))
-        t, h, s = (
-            _fold_counts(sample, clique, sizes, cells) for sample in (train, holdout, synthetic)
-        )
-        f = _shares(np.bincount(_cells(floor.codes, clique, sizes), minlength=cells))
-        whole_t, whole_h, whole_s = (_shares(counts.sum(axis=1)) for counts in (t, h, s))
-        pairs = (
-            (whole_s, whole_t),
-            (whole_s, whole_h),
-            (f, whole_t),
-            (f, whole_h),
-            (whole_t, whole_h),
-        )
-        plain[:, position] = [total_variation(a, b) for a, b in pairs]
-        without_t, without_h, without_s = (
-            _shares(counts.sum(axis=1)[:, None] - counts) for counts in (t, h, s)
-        )
-        left_out[0, :, position] = total_variation(without_s, without_t)
-        left_out[1, :, position] = total_variation(without_s, without_h)
+        counts = [_fold_counts(sample, clique, sizes, cells) for sample in (train, holdout, synthetic)]
+        independent = _shares(np.bincount(_cells(floor.codes, clique, sizes), minlength=cells))
+        plain[:, position] = _whole_distances(counts, independent)
+        left_out[:, :, position] = _left_out_distances(counts)
     ratio = _size_ratio(
         train, len(holdout.codes), len(synthetic.codes), cliques=cliques, sizes=sizes, rng=rng
     )
@@ -155,6 +141,19 @@ def measure_distances(
         left_out=left_out,
         size_ratio=ratio,
     )
+
+
+def _whole_distances(counts: Sequence[FloatArray], floor: FloatArray) -> list[float]:
+    """Synthetic and floor against train and holdout, then train against holdout."""
+    train, holdout, synthetic = (_shares(folds.sum(axis=1)) for folds in counts)
+    pairs = ((synthetic, train), (synthetic, holdout), (floor, train), (floor, holdout), (train, holdout))
+    return [float(total_variation(first, second)) for first, second in pairs]
+
+
+def _left_out_distances(counts: Sequence[FloatArray]) -> FloatArray:
+    """Synthetic against train and holdout with each fold left out, (2, folds)."""
+    train, holdout, synthetic = (_shares(folds.sum(axis=1)[:, None] - folds) for folds in counts)
+    return np.stack([total_variation(synthetic, train), total_variation(synthetic, holdout)])
 
 
 def total_variation(first: FloatArray, second: FloatArray) -> FloatArray:

@@ -1,7 +1,6 @@
 """Great Expectations on a table: a suite from the schema, results as yes or no, no value shown.
 
-The library takes seconds to import, so it is imported on first use, without its usage statistics.
-Only success per
+The library takes seconds to import, so it is imported on first use, without its usage statistics. Only success per
 expectation leaves this module: no counts, no examples, no messages.
 """
 
@@ -16,6 +15,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 import pandas as pd
 
+from medsynth.encoding.raw import WRITTEN_TRUTHS
 from medsynth.schema import Schema
 from medsynth.schema.texts import canonical_text
 
@@ -130,6 +130,8 @@ def _canonical(values: "pd.Series[Any]", column: Any) -> "pd.Series[Any]":
 def _reader(column: Any) -> Callable[[str], Any]:
     if column.kind == "date":
         return _day
+    if column.kind == "boolean" and column.true is True and column.false is False:
+        return lambda text: WRITTEN_TRUTHS.get(text, text)
     if column.kind == "code":
         return lambda text: column.code_system.normalise(text) or text
     return str

@@ -3,7 +3,7 @@ it is signal.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -64,18 +64,15 @@ def pair_targets(
     chains: Sequence[Chain],
     expected: Mapping[Pair, FloatArray],
     measured: Sequence[PairTable],
-    masses: Sequence[FloatArray],
     *,
     impossible: Sequence[ImpossiblePair] = (),
 ) -> tuple[PairTarget, ...]:
-    """Corrects the tree's pair tables by the measured ones, each at its own level, and brings them
-    back to the one-ways.
+    """Corrects the tree's pair tables by the measured ones, each at its own level.
 
     Args:
       chains: Levels of each attribute.
       expected: Tree masses in persons of every pair (i < j), both at `chain.working`.
       measured: Noisy tables; a pair measured twice is corrected twice, in the order given.
-      masses: One-way mass of each attribute's cells, in persons.
       impossible: What no row may be.
 
     Returns:
@@ -89,10 +86,6 @@ def pair_targets(
         coarse = aggregate(tables[i, j], rows, columns, table.noisy.shape)
         tables[i, j] *= shrunk_ratio(coarse, table.noisy, table.sigma)[rows][:, columns]
     working = [chain.levels[chain.working] for chain in chains]
-    sums = [
-        np.bincount(level.groups, mass, level.size).astype(np.float64)
-        for level, mass in zip(working, masses, strict=True)
-    ]
     allowed = {
         each.pair: each.at(chains, (chains[each.pair[0]].working, chains[each.pair[1]].working))
         for each in impossible
@@ -103,10 +96,31 @@ def pair_targets(
             j=j,
             level_i=working[i],
             level_j=working[j],
-            table=rake(table * allowed.get((i, j), 1.0), sums[i], sums[j]),
+            table=table * allowed.get((i, j), 1.0),
             allowed=allowed.get((i, j)),
         )
         for (i, j), table in tables.items()
+    )
+
+
+def raked_targets(
+    targets: Sequence[PairTarget], masses: Sequence[FloatArray]
+) -> tuple[PairTarget, ...]:
+    """Brings targets back to the one-ways, which each correction of a pair alone has left.
+
+    Args:
+      targets: Pair tables at one level per attribute.
+      masses: One-way mass of each attribute's cells, in persons.
+    """
+    levels = {target.i: target.level_i for target in targets}
+    levels |= {target.j: target.level_j for target in targets}
+    sums = {
+        k: np.bincount(level.groups, masses[k], level.size).astype(np.float64)
+        for k, level in levels.items()
+    }
+    return tuple(
+        replace(target, table=rake(target.table, sums[target.i], sums[target.j]))
+        for target in targets
     )
 
 

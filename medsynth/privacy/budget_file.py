@@ -157,6 +157,8 @@ class FileBook(MemoryBook):
             _write(draft, line, os.O_CREAT | os.O_EXCL)
             draft.replace(self.path)
         except OSError as error:
+            with suppress(OSError):
+                draft.unlink(missing_ok=True)
             raise _cannot_write(self.path, error) from error
         # Some systems cannot sync a folder; there the rename is as durable as it gets.
         with suppress(OSError):

@@ -170,9 +170,13 @@ def _draw_strata(
 ) -> tuple[pd.DataFrame, int]:
     counts = allocate(n, np.array([stratum.drawn for stratum in strata]))
     keep = kept_conditions(codec)
+    # Rows of the natural draw were edited towards every pair table; a stratum that finds enough of them takes those.
+    pool = fitted.sample(n, rng)
     parts, weights, repaired = [], [], 0
     for stratum, count in zip(strata, counts.tolist(), strict=True):
-        rows = draw_lawful(fitted, codec, count, rng, stratum.condition, keep=keep)
+        inside = pool[stratum.condition.mask(pool)]
+        codes = inside[rng.permutation(len(inside))[:count]] if len(inside) >= count else None
+        rows = draw_lawful(fitted, codec, count, rng, stratum.condition, keep=keep, codes=codes)
         parts.append(rows.frame)
         weights.append(np.full(count, stratum.natural * n / max(count, 1)))
         repaired += rows.repaired

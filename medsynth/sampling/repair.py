@@ -50,6 +50,7 @@ def draw_lawful(
     given: Condition | None = None,
     *,
     keep: Sequence[Condition] = (),
+    codes: IntArray | None = None,
 ) -> LawfulRows:
     """Draws n rows and replaces those that break a rule by fresh draws of the same condition.
 
@@ -57,10 +58,19 @@ def draw_lawful(
     repair changes none of their shares. What a bounded number of draws cannot replace so, any
     lawful draw replaces, and in the end rows already drawn.
 
+    Args:
+      fitted: The model.
+      codec: Decodes, and knows the rules.
+      n: Rows.
+      rng: Source of randomness.
+      given: Every row satisfies it.
+      keep: Conditions whose shares no repair changes.
+      codes: Rows (n, d) already drawn, to be repaired in place of a fresh draw.
+
     Raises:
       UsageError: If no drawn row obeys the rules.
     """
-    codes = fitted.sample(n, rng, given)
+    codes = fitted.sample(n, rng, given) if codes is None else codes
     frame = codec.decode(codes, rng)
     broken = np.flatnonzero(~lawful(frame, codec))
     repaired = len(broken)

@@ -99,7 +99,7 @@ def _combination(base: Condition, conditions: list[Condition], row: npt.NDArray[
 
 
 def _rake(natural: FloatArray, members: npt.NDArray[np.bool_], targets: FloatArray) -> FloatArray:
-    drawn = natural.copy()
+    drawn: FloatArray = natural.copy()
     for _ in range(RAKING_ROUNDS):
         for position, target in enumerate(targets):
             inside = members[:, position]
@@ -110,7 +110,7 @@ def _rake(natural: FloatArray, members: npt.NDArray[np.bool_], targets: FloatArr
             drawn[~inside] *= (1 - target) / (1 - have)
         shares = members.T @ drawn
         if np.allclose(shares, targets, rtol=0, atol=1e-9):
-            return drawn / drawn.sum()
+            return np.asarray(drawn / drawn.sum())
     raise UsageError(
         "--upsample: the target shares cannot be met together: the conditions exclude or contain each other. "
         "Lower a share, or leave a condition out."
@@ -124,6 +124,6 @@ def allocate(n: int, shares: FloatArray) -> npt.NDArray[np.int64]:
     [3, 7]
     """
     exact = n * shares / shares.sum()
-    rows = np.floor(exact).astype(np.int64)
+    rows: npt.NDArray[np.int64] = np.floor(exact).astype(np.int64)
     rows[np.argsort(rows - exact, kind="stable")[: n - int(rows.sum())]] += 1
     return rows

@@ -68,14 +68,12 @@ def _number(value: Any) -> float:
 
 
 def _day(value: Any) -> date:
-    if isinstance(value, str):
-        try:
-            return date.fromisoformat(value)
-        except ValueError:
-            pass
     if isinstance(value, date) and not isinstance(value, datetime):
         return value
-    raise ValueError(f"must be a date, got {shown(value)}. Write it as 2020-01-31.")
+    try:
+        return date.fromisoformat(value)
+    except (TypeError, ValueError):
+        raise ValueError(f"must be a date, got {shown(value)}. Write it as 2020-01-31.") from None
 
 
 def _label(value: Any) -> str | int:

@@ -106,6 +106,27 @@ def test_phases_spend_mu_squared_exactly(columns: int, mu: float) -> None:
     assert math.isclose(Adaptive().phases(domain, 5000, mu).mu2, mu**2, rel_tol=1e-12)
 
 
+@pytest.mark.parametrize("columns", [1, 2, 3, 6, 20])
+def test_spending_foretells_every_phase_in_the_order_of_the_ledger(columns: int) -> None:
+    sizes = (3,) * columns
+    book, rows = ledger(8.0), Rows(related(1000, sizes=sizes), sizes)
+    mu = book.guarantee.mu
+    forecast = Adaptive().spending(rows.domain, persons=1000, mu=mu)
+    assert math.isclose(sum(phase.share for phase in forecast), 1.0, rel_tol=1e-12)
+    Adaptive().fit(rows, book, persons=1000, mu=mu)
+    assert [phase.label for phase in forecast] == [entry.label for entry in book.entries]
+    for phase, entry in zip(forecast, book.entries, strict=True):
+        assert math.isclose(phase.share * mu**2, entry.mu**2, rel_tol=1e-6)
+
+
+def test_more_columns_leave_more_to_the_one_ways() -> None:
+    parts = [
+        Adaptive().phases(Rows([], [size] * columns).domain, 20_000, 0.5).one_ways
+        for columns, size in ((7, 80), (14, 40), (28, 20), (56, 10))
+    ]
+    assert parts[0] == parts[1] < parts[2] < parts[3]
+
+
 @pytest.mark.parametrize("sizes", [(4,), (2, 3), (2, 3, 4, 5, 3)])
 def test_the_ledger_is_spent_to_its_last_mu(sizes: tuple[int, ...]) -> None:
     # Strong relations and a large budget: every round finds a pair worth its noise.

@@ -5,7 +5,7 @@ import numpy as np
 from medsynth.encoding.domain import Attribute, Level
 from medsynth.models.impossible import ImpossiblePair
 from medsynth.models.levels import Chain
-from medsynth.models.targets import PairTable, pair_targets, refine, shrunk_ratio, signal_ratio
+from medsynth.models.targets import PairTable, pair_targets, raked_targets, refine, shrunk_ratio, signal_ratio
 
 
 def chain(name: str, coarse: list[int]) -> Chain:
@@ -44,8 +44,7 @@ def test_coarse_measurement_moves_fine_cells_in_proportion() -> None:
     expected = {(0, 1): np.array([[4.0, 4.0], [6.0, 6.0], [10.0, 10.0]])}
     noisy = np.array([[1000.0, 0.0], [0.0, 1000.0]])
     measured = PairTable(choice=(0, 1, 0, 1), noisy=noisy, sigma=1e-6)
-    masses = [np.array([400.0, 600.0, 1000.0]), np.array([1000.0, 1000.0])]
-    (target,) = pair_targets(chains, expected, [measured], masses)
+    (target,) = pair_targets(chains, expected, [measured])
     assert np.allclose(target.table, [[400.0, 0.0], [600.0, 0.0], [0.0, 1000.0]])
     assert target.level_i.size == 3
 
@@ -65,7 +64,7 @@ def test_targets_meet_the_one_ways() -> None:
     chains = [chain("a", [0, 0, 1]), chain("b", [0, 1])]
     expected = {(0, 1): np.array([[4.0, 1.0], [6.0, 6.0], [1.0, 2.0]])}
     masses = [np.array([10.0, 5.0, 5.0]), np.array([12.0, 8.0])]
-    (target,) = pair_targets(chains, expected, [], masses)
+    (target,) = raked_targets(pair_targets(chains, expected, []), masses)
     assert np.allclose(target.table.sum(axis=1), masses[0], rtol=1e-3)
     assert np.allclose(target.table.sum(axis=0), masses[1])
 
@@ -73,14 +72,15 @@ def test_targets_meet_the_one_ways() -> None:
 def test_impossible_cells_have_no_target_mass() -> None:
     chains = [chain("a", [0, 0, 1]), chain("b", [0, 1])]
     expected = {(0, 1): np.ones((3, 2))}
-    masses = [np.array([1.0, 1.0, 1.0]), np.array([2.0, 1.0])]
     rule = ImpossiblePair(
         pair=(0, 1),
         classes=(np.array([0, 1, 1], dtype=np.int32), np.array([0, 1], dtype=np.int32)),
         allowed=np.array([[True, False], [True, True]]),
     )
-    (target,) = pair_targets(chains, expected, [], masses, impossible=[rule])
-    assert target.table[0, 1] == 0.0
+    (target,) = pair_targets(chains, expected, [], impossible=[rule])
+    assert target.table.tolist() == [[1.0, 0.0], [1.0, 1.0], [1.0, 1.0]]
     assert target.allowed is not None
     assert target.allowed.tolist() == [[True, False], [True, True], [True, True]]
-    assert np.isclose(target.table.sum(), 3.0)
+    (raked,) = raked_targets([target], [np.ones(3), np.array([2.0, 1.0])])
+    assert raked.table[0, 1] == 0.0
+    assert raked.allowed is target.allowed
