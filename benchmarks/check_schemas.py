@@ -46,9 +46,7 @@ def read_text(path: str) -> pd.DataFrame:
 READERS: dict[str, Callable[[], pd.DataFrame]] = {
     "diabetes130": lambda: read_text("diabetes130/diabetic_data.csv.gz"),
     "adult": read_adult,
-    "credit_default": lambda: pd.read_parquet(
-        DATA / "credit_default" / "default_credit_card_clients.parquet"
-    ),
+    "credit_default": lambda: pd.read_parquet(DATA / "credit_default" / "default_credit_card_clients.parquet"),
     "support2": lambda: read_text("support2/support2.csv.gz").iloc[:, 1:],
     "thyroid": lambda: read_text("thyroid/thyroid0387.csv.gz"),
     "nist_acs": lambda: read_text("nist_acs/national2019.csv.gz"),

@@ -88,10 +88,7 @@ def headline(values: Mapping[str, Any]) -> dict[str, Any]:
         "membership_auc_cap": guarantee["membership_auc_cap"],
         "rows": values["rows"],
         "upsampled": {entry.pop("name"): entry for entry in map(dict, values["upsampled"])},
-        "scores": {
-            name: {key: score[key] for key in SCORE_KEYS}
-            for name, score in values["scores"].items()
-        },
+        "scores": {name: {key: score[key] for key in SCORE_KEYS} for name, score in values["scores"].items()},
     }
 
 
@@ -126,8 +123,7 @@ def run_demo() -> dict[str, Any]:
             "seconds": seconds,
             "peak_memory_bytes": peak,
             "report_bytes": {
-                edition: (out / edition / "report.html").stat().st_size
-                for edition in ("internal", "shareable")
+                edition: (out / edition / "report.html").stat().st_size for edition in ("internal", "shareable")
             },
             "model_bytes": (out / "model.medsynth").stat().st_size,
             "synthetic_bytes": (out / "synthetic.parquet").stat().st_size,

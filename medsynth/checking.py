@@ -1,4 +1,7 @@
-"""What in a table breaks its schema: for the steward's eyes, before a fit. Says that some record does, never which or how many."""
+"""What in a table breaks its schema: for the steward's eyes, before a fit.
+
+Says that some record does, never which or how many.
+"""
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -78,7 +81,8 @@ def _finding(name: str, expectation: str, schema: "Schema", plain: pd.DataFrame)
         if _none_readable(plain[name]):
             return Finding(
                 column=name,
-                sentence=f"Column '{name}': the schema says {kind}, but no value can be read as one. Correct its kind, or the table.",
+                sentence=f"Column '{name}': the schema says {kind}, but no value can be read as one. "
+                "Correct its kind, or the table.",
                 whole_column=True,
             )
         return Finding(
@@ -102,7 +106,8 @@ def _outside_list(name: str, column: Any, values: "pd.Series[Any]") -> Finding:
         )
     return Finding(
         column=name,
-        sentence=f"Column '{name}': some record has a category outside the schema. Extend the list, or set `other: true`.",
+        sentence=f"Column '{name}': some record has a category outside the schema. "
+        "Extend the list, or set `other: true`.",
     )
 
 

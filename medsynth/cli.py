@@ -2,13 +2,36 @@
 
 import json
 import sys
-from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from medsynth.errors import MedsynthError, OutputError, UsageError
+from medsynth.options import (
+    AsJson,
+    Budget,
+    Data,
+    Delta,
+    Edition,
+    Epsilon,
+    Folder,
+    Holdout,
+    HoldoutShare,
+    LedgerFile,
+    ModelName,
+    Out,
+    OutMaybe,
+    Overwrite,
+    Rows,
+    SchemaMaybe,
+    SchemaOption,
+    Seed,
+    Synthetic,
+    Train,
+    Upsample,
+    Where,
+)
 
 if TYPE_CHECKING:
     from medsynth.progress import Progress
@@ -21,6 +44,7 @@ app = typer.Typer(
     rich_markup_mode="rich",
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
+    epilog="--debug anywhere shows a traceback on errors; it may quote private values.",
 )
 schema_app = typer.Typer(help="Confirm a drafted schema; print the JSON Schema.", no_args_is_help=True)
 app.add_typer(schema_app, name="schema", rich_help_panel="TOOLS")
@@ -31,40 +55,8 @@ app.add_typer(ledger_app, name="ledger", rich_help_panel="TOOLS")
 INTERRUPTED = 130
 
 
-class Edition(StrEnum):
-    """Which edition of the report."""
-
-    INTERNAL = "internal"
-    SHAREABLE = "shareable"
-    BOTH = "both"
-
-
-Data = Annotated[Path, typer.Argument(metavar="DATA", help="Private table: .csv, .csv.gz or .parquet.")]
-SchemaOption = Annotated[
-    str, typer.Option("-s", "--schema", metavar="SCHEMA", help="A schema file, or the name of a shipped one.")
-]
-Out = Annotated[Path, typer.Option("-o", "--out", metavar="OUT", help="Folder for the results.")]
-Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace what stands in OUT.")]
-AsJson = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
-Debug = Annotated[bool, typer.Option("--debug", help="Show a traceback on errors; it may quote private values.")]
-Epsilon = Annotated[float | None, typer.Option(metavar="E", help="Privacy loss of this fit; default: the schema's.")]
-Delta = Annotated[float | None, typer.Option(metavar="D", help="Default: the schema's.")]
-ModelName = Annotated[str, typer.Option("--model", metavar="M", help="adaptive, mst or independent.")]
-LedgerFile = Annotated[
-    Path | None, typer.Option("--ledger", metavar="FILE", help="Budget file; default: beside the data.")
-]
-Rows = Annotated[int | None, typer.Option("-n", "--rows", metavar="N", help="Rows; default: the stated persons.")]
-Seed = Annotated[int | None, typer.Option(metavar="S", help="Same seed and model, same bytes.")]
-Where = Annotated[str | None, typer.Option(metavar="P", help="Only records that satisfy the predicate.")]
-Upsample = Annotated[
-    list[str] | None, typer.Option(metavar="NAME:SHARE", help="Raise a rare condition to a share; repeatable.")
-]
-Holdout = Annotated[Path | None, typer.Option(metavar="DATA", help="Private rows of other persons.")]
-HoldoutShare = Annotated[float, typer.Option(metavar="F", help="Share of persons kept out of the fit.")]
-
-
 @app.command(rich_help_panel="START")
-def demo(out: Out = Path("medsynth-demo"), overwrite: Overwrite = False, as_json: AsJson = False, debug: Debug = False) -> None:
+def demo(out: Out = Path("medsynth-demo"), overwrite: Overwrite = False, as_json: AsJson = False) -> None:
     """Run the main job on 101,766 real hospital stays that ship with medsynth."""
     from medsynth import pipeline
 
@@ -79,7 +71,6 @@ def init(
     rows_are_persons: Annotated[bool, typer.Option("--rows-are-persons", help="Every row is a person.")] = False,
     overwrite: Overwrite = False,
     as_json: AsJson = False,
-    debug: Debug = False,
 ) -> None:
     """Draft a schema from a table; what was read from data is marked for a person to confirm."""
     from medsynth import pipeline
@@ -88,7 +79,7 @@ def init(
 
 
 @app.command(rich_help_panel="START")
-def check(data: Data, schema: SchemaOption, as_json: AsJson = False, debug: Debug = False) -> None:
+def check(data: Data, schema: SchemaOption, as_json: AsJson = False) -> None:
     """Tell the steward what in a table breaks its schema (INTERNAL)."""
     from medsynth import pipeline
 
@@ -100,8 +91,11 @@ def check(data: Data, schema: SchemaOption, as_json: AsJson = False, debug: Debu
 
 @app.command(rich_help_panel="START")
 def plan(
-    schema: SchemaOption, epsilon: Epsilon = None, delta: Delta = None, model: ModelName = "adaptive",
-    as_json: AsJson = False, debug: Debug = False,
+    schema: SchemaOption,
+    epsilon: Epsilon = None,
+    delta: Delta = None,
+    model: ModelName = "adaptive",
+    as_json: AsJson = False,
 ) -> None:
     """Say what the budget buys; reads no data."""
     from medsynth import pipeline
@@ -111,18 +105,41 @@ def plan(
 
 @app.command(rich_help_panel="START")
 def run(
-    data: Data, schema: SchemaOption, out: Out, holdout: Holdout = None, holdout_share: HoldoutShare = 0.2,
-    epsilon: Epsilon = None, delta: Delta = None, model: ModelName = "adaptive", ledger: LedgerFile = None,
-    rows: Rows = None, seed: Seed = None, where: Where = None, upsample: Upsample = None,
-    overwrite: Overwrite = False, as_json: AsJson = False, debug: Debug = False,
+    data: Data,
+    schema: SchemaOption,
+    out: Out,
+    holdout: Holdout = None,
+    holdout_share: HoldoutShare = 0.2,
+    epsilon: Epsilon = None,
+    delta: Delta = None,
+    model: ModelName = "adaptive",
+    ledger: LedgerFile = None,
+    rows: Rows = None,
+    seed: Seed = None,
+    where: Where = None,
+    upsample: Upsample = None,
+    overwrite: Overwrite = False,
+    as_json: AsJson = False,
 ) -> None:
     """Check, fit, sample, evaluate, audit and report, in one go."""
     from medsynth import pipeline
 
     _emit(
         pipeline.run(
-            data, schema, out, holdout=holdout, holdout_share=holdout_share, epsilon=epsilon, delta=delta, model=model,
-            ledger=ledger, n=rows, seed=seed, where=where, upsample=_shares(upsample), overwrite=overwrite,
+            data,
+            schema,
+            out,
+            holdout=holdout,
+            holdout_share=holdout_share,
+            epsilon=epsilon,
+            delta=delta,
+            model=model,
+            ledger=ledger,
+            n=rows,
+            seed=seed,
+            where=where,
+            upsample=_shares(upsample),
+            overwrite=overwrite,
             progress=_progress(),
         ),
         as_json,
@@ -131,19 +148,34 @@ def run(
 
 @app.command(rich_help_panel="STEPS")
 def fit(
-    data: Data, schema: SchemaOption,
+    data: Data,
+    schema: SchemaOption,
     out: Annotated[Path, typer.Option("-o", "--out", metavar="FILE.medsynth", help="Model file to write.")],
-    epsilon: Epsilon = None, delta: Delta = None, model: ModelName = "adaptive", ledger: LedgerFile = None,
-    allow_synthetic: Annotated[bool, typer.Option("--allow-synthetic", help="Fit on a table marked synthetic.")] = False,
-    overwrite: Overwrite = False, as_json: AsJson = False, debug: Debug = False,
+    epsilon: Epsilon = None,
+    delta: Delta = None,
+    model: ModelName = "adaptive",
+    ledger: LedgerFile = None,
+    allow_synthetic: Annotated[
+        bool, typer.Option("--allow-synthetic", help="Fit on a table marked synthetic.")
+    ] = False,
+    overwrite: Overwrite = False,
+    as_json: AsJson = False,
 ) -> None:
     """Fit a model under differential privacy and write it as a file that can be shared."""
     from medsynth import pipeline
 
     _emit(
         pipeline.fit(
-            data, schema, out, epsilon=epsilon, delta=delta, model=model, ledger=ledger,
-            allow_synthetic=allow_synthetic, overwrite=overwrite, progress=_progress(),
+            data,
+            schema,
+            out,
+            epsilon=epsilon,
+            delta=delta,
+            model=model,
+            ledger=ledger,
+            allow_synthetic=allow_synthetic,
+            overwrite=overwrite,
+            progress=_progress(),
         ),
         as_json,
     )
@@ -153,40 +185,54 @@ def fit(
 def sample(
     model: Annotated[Path, typer.Argument(metavar="MODEL", help="A model file.")],
     out: Annotated[Path, typer.Option("-o", "--out", metavar="FILE", help=".parquet, .csv or .csv.gz.")],
-    rows: Rows = None, seed: Seed = None, where: Where = None, upsample: Upsample = None,
-    overwrite: Overwrite = False, as_json: AsJson = False, debug: Debug = False,
+    rows: Rows = None,
+    seed: Seed = None,
+    where: Where = None,
+    upsample: Upsample = None,
+    overwrite: Overwrite = False,
+    as_json: AsJson = False,
 ) -> None:
     """Draw synthetic records from a model file; costs no privacy."""
     from medsynth import pipeline
 
     _emit(
         pipeline.sample(
-            model, out, n=rows, seed=seed, where=where, upsample=_shares(upsample), overwrite=overwrite,
+            model,
+            out,
+            n=rows,
+            seed=seed,
+            where=where,
+            upsample=_shares(upsample),
+            overwrite=overwrite,
             progress=_progress(),
         ),
         as_json,
     )
 
 
-Folder = Annotated[Path | None, typer.Argument(metavar="[OUT]", help="Folder of a run.")]
-Synthetic = Annotated[Path | None, typer.Option(metavar="FILE", help="Synthetic table, from any tool.")]
-Train = Annotated[Path | None, typer.Option(metavar="DATA", help="Private rows it was made from.")]
-SchemaMaybe = Annotated[str | None, typer.Option("-s", "--schema", metavar="SCHEMA", help="Its schema.")]
-OutMaybe = Annotated[Path | None, typer.Option("-o", "--out", metavar="OUT", help="Folder for the scores.")]
-
-
 @app.command(rich_help_panel="STEPS")
 def evaluate(
-    folder: Folder = None, synthetic: Synthetic = None, train: Train = None, holdout: Holdout = None,
-    schema: SchemaMaybe = None, out: OutMaybe = None, overwrite: Overwrite = False,
-    as_json: AsJson = False, debug: Debug = False,
+    folder: Folder = None,
+    synthetic: Synthetic = None,
+    train: Train = None,
+    holdout: Holdout = None,
+    schema: SchemaMaybe = None,
+    out: OutMaybe = None,
+    overwrite: Overwrite = False,
+    as_json: AsJson = False,
 ) -> None:
     """Measure fidelity and utility of a released table (INTERNAL)."""
     from medsynth import pipeline
 
     _emit(
         pipeline.evaluate(
-            folder, synthetic=synthetic, train=train, holdout=holdout, schema=schema, out=out, overwrite=overwrite,
+            folder,
+            synthetic=synthetic,
+            train=train,
+            holdout=holdout,
+            schema=schema,
+            out=out,
+            overwrite=overwrite,
             progress=_progress(),
         ),
         as_json,
@@ -195,16 +241,27 @@ def evaluate(
 
 @app.command(rich_help_panel="STEPS")
 def audit(
-    folder: Folder = None, synthetic: Synthetic = None, train: Train = None, holdout: Holdout = None,
-    schema: SchemaMaybe = None, out: OutMaybe = None, overwrite: Overwrite = False,
-    as_json: AsJson = False, debug: Debug = False,
+    folder: Folder = None,
+    synthetic: Synthetic = None,
+    train: Train = None,
+    holdout: Holdout = None,
+    schema: SchemaMaybe = None,
+    out: OutMaybe = None,
+    overwrite: Overwrite = False,
+    as_json: AsJson = False,
 ) -> None:
     """Attack a released table (INTERNAL)."""
     from medsynth import pipeline
 
     _emit(
         pipeline.audit(
-            folder, synthetic=synthetic, train=train, holdout=holdout, schema=schema, out=out, overwrite=overwrite,
+            folder,
+            synthetic=synthetic,
+            train=train,
+            holdout=holdout,
+            schema=schema,
+            out=out,
+            overwrite=overwrite,
             progress=_progress(),
         ),
         as_json,
@@ -215,7 +272,7 @@ def audit(
 def report(
     folder: Annotated[Path, typer.Argument(metavar="OUT", help="Folder of a run.")],
     edition: Annotated[Edition, typer.Option(help="Which edition to write.")] = Edition.BOTH,
-    as_json: AsJson = False, debug: Debug = False,
+    as_json: AsJson = False,
 ) -> None:
     """Write the report of a run again, from its scores."""
     from medsynth import pipeline
@@ -227,8 +284,10 @@ def report(
 def schema_confirm(
     schema: Annotated[Path, typer.Argument(metavar="SCHEMA", help="A drafted schema file.")],
     column: Annotated[list[str] | None, typer.Option(metavar="COL", help="Only these columns; repeatable.")] = None,
-    private: Annotated[bool, typer.Option("--private", help="Confirm as private: to be found under the ledger.")] = False,
-    as_json: AsJson = False, debug: Debug = False,
+    private: Annotated[
+        bool, typer.Option("--private", help="Confirm as private: to be found under the ledger.")
+    ] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Confirm that what `init` read from the table is public knowledge (or private)."""
     from medsynth import pipeline
@@ -237,18 +296,15 @@ def schema_confirm(
 
 
 @schema_app.command("json-schema")
-def schema_json(debug: Debug = False) -> None:
+def schema_json() -> None:
     """Print the JSON Schema of schema files, for editors."""
     from medsynth.schema import json_schema
 
     typer.echo(json.dumps(json_schema(), indent=2))
 
 
-Budget = Annotated[Path, typer.Argument(metavar="LEDGER", help="Budget file of a population.")]
-
-
 @ledger_app.command("show")
-def ledger_show(ledger: Budget, as_json: AsJson = False, debug: Debug = False) -> None:
+def ledger_show(ledger: Budget, as_json: AsJson = False) -> None:
     """Show what was booked and what is left."""
     from medsynth import pipeline
 
@@ -256,7 +312,7 @@ def ledger_show(ledger: Budget, as_json: AsJson = False, debug: Debug = False) -
 
 
 @ledger_app.command("verify")
-def ledger_verify(ledger: Budget, as_json: AsJson = False, debug: Debug = False) -> None:
+def ledger_verify(ledger: Budget, as_json: AsJson = False) -> None:
     """Verify the hash chain; print its head, to be kept elsewhere."""
     from medsynth import pipeline
 
@@ -267,7 +323,7 @@ def ledger_verify(ledger: Budget, as_json: AsJson = False, debug: Debug = False)
 def ledger_set_limit(
     ledger: Budget,
     epsilon: Annotated[float, typer.Argument(metavar="EPSILON", help="The population's new limit.")],
-    as_json: AsJson = False, debug: Debug = False,
+    as_json: AsJson = False,
 ) -> None:
     """Change a population's limit; the change stays visible in the file."""
     from medsynth import pipeline
@@ -276,7 +332,7 @@ def ledger_set_limit(
 
 
 @app.command(rich_help_panel="TOOLS")
-def doctor(as_json: AsJson = False, debug: Debug = False) -> None:
+def doctor(as_json: AsJson = False) -> None:
     """Show versions, extras, processors, memory and noise source of this machine."""
     from medsynth import pipeline
 
@@ -308,35 +364,34 @@ def _emit(result: Any, as_json: bool) -> None:
 
 def main() -> None:
     """Runs the command line and exits with the code of what happened."""
-    debug = "--debug" in sys.argv
+    arguments = [argument for argument in sys.argv[1:] if argument != "--debug"]
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(encoding="utf-8", errors="backslashreplace")
     try:
-        app()
-    except MedsynthError as error:
-        if debug:
+        app(arguments)
+    except (Exception, KeyboardInterrupt, SystemExit) as error:
+        if isinstance(error, SystemExit) and error.code != INTERRUPTED:
             raise
-        typer.echo(f"medsynth: {error}", err=True)
-        sys.exit(error.exit_code)
-    except (KeyboardInterrupt, SystemExit) as ended:
-        if isinstance(ended, SystemExit) and ended.code != INTERRUPTED:
+        if len(arguments) < len(sys.argv) - 1 and isinstance(error, Exception):
             raise
-        typer.echo("medsynth: interrupted; nothing half-written was left, and what was booked stays booked.", err=True)
-        sys.exit(INTERRUPTED)
-    except MemoryError:
-        if debug:
-            raise
-        typer.echo("medsynth: not enough memory on this machine. Draw fewer rows with -n, or use a larger machine.", err=True)
-        sys.exit(6)
-    except OSError as error:
-        if debug:
-            raise
-        typer.echo(f"medsynth: {OutputError(f'{error.strerror or type(error).__name__}. Check the path, its permissions and the disk.')}", err=True)
-        sys.exit(6)
-    except Exception as error:
-        if debug:
-            raise
-        # The message of an unexpected error may quote a private value: only its type is shown.
-        typer.echo(f"medsynth: internal error ({type(error).__name__}); run again with --debug on public data and report it.", err=True)
-        sys.exit(1)
+        code, message = _ending(error)
+        typer.echo(f"medsynth: {message}", err=True)
+        sys.exit(code)
+
+
+def _ending(error: BaseException) -> tuple[int, str]:
+    """Exit code and message of what ended a command; messages from elsewhere may quote private values."""
+    match error:
+        case MedsynthError():
+            return error.exit_code, str(error)
+        case KeyboardInterrupt() | SystemExit():
+            return INTERRUPTED, "interrupted; nothing half-written was left, and what was booked stays booked."
+        case MemoryError():
+            return 6, "not enough memory on this machine. Draw fewer rows with -n, or use a larger machine."
+        case OSError():
+            reason = error.strerror or type(error).__name__
+            return OutputError.exit_code, f"{reason}. Check the path, its permissions and the disk."
+        case _:
+            kind = type(error).__name__
+            return 1, f"internal error ({kind}); run again with --debug on public data and report it."

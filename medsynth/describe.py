@@ -25,7 +25,17 @@ if TYPE_CHECKING:
     from medsynth.schema import Schema
 
 EXTRAS = ("torch", "opacus", "sdv", "sdmetrics", "lifelines")
-ENGINES = ("numpy", "scipy", "pandas", "pyarrow", "duckdb", "scikit-learn", "great-expectations", "opendp", "safetensors")
+ENGINES = (
+    "numpy",
+    "scipy",
+    "pandas",
+    "pyarrow",
+    "duckdb",
+    "scikit-learn",
+    "great-expectations",
+    "opendp",
+    "safetensors",
+)
 
 
 def drafted(out: Path, pending: Sequence[str]) -> Result:
@@ -69,7 +79,8 @@ def planned(plan: Plan) -> Result:
         plan.guarantee.sentence(),
         f"{plan.columns} columns, {plan.cells:,} cells. How the budget is split:",
         *(
-            f"  {phase.label:<24} {phase.share:6.1%} of mu^2, {phase.tables:,} tables, noise {phase.sigma:,.1f} persons on a cell"
+            f"  {phase.label:<24} {phase.share:6.1%} of mu^2, {phase.tables:,} tables, "
+            f"noise {phase.sigma:,.1f} persons on a cell"
             for phase in plan.spending
         ),
         f"A group held by fewer than about {plan.smallest_group:,} persons is below the noise of a single-column table "
@@ -103,14 +114,21 @@ def sampled(out: Path, drawn: Draw) -> Result:
         values={"synthetic": str(out), "rows": len(drawn.frame), **_drawn_values(drawn)},
         lines=(
             f"{len(drawn.frame):,} synthetic records: {out}",
-            *(f"  {change.name}: {change.natural:.2%} in the model, {change.drawn:.2%} in the file" for change in drawn.upsampled),
+            *(
+                f"  {change.name}: {change.natural:.2%} in the model, {change.drawn:.2%} in the file"
+                for change in drawn.upsampled
+            ),
             *(("  Column _weight restores the population.",) if drawn.upsampled else ()),
         ),
     )
 
 
 def _drawn_values(drawn: Draw) -> dict[str, Any]:
-    return {"upsampled": [asdict(change) for change in drawn.upsampled], "repaired": drawn.repaired, "where": drawn.where}
+    return {
+        "upsampled": [asdict(change) for change in drawn.upsampled],
+        "repaired": drawn.repaired,
+        "where": drawn.where,
+    }
 
 
 def run_record(tables: Any, drawn: Draw, *, seed: int | None, problems: Sequence["Finding"]) -> dict[str, Any]:
@@ -130,18 +148,29 @@ def run_record(tables: Any, drawn: Draw, *, seed: int | None, problems: Sequence
             "upsampling": [
                 {"name": u.name, "before": u.natural, "target": u.target, "after": u.drawn} for u in drawn.upsampled
             ],
-            "weights_note": "Column _weight restores the population; use it in every estimate." if drawn.upsampled else "",
+            "weights_note": "Column _weight restores the population; use it in every estimate."
+            if drawn.upsampled
+            else "",
         },
     }
 
 
 def foreign_record(synthetic: Path, schema: "Schema") -> dict[str, Any]:
     """The run record of a table made elsewhere."""
-    return {"date": Clock.today(), "schema": dump_schema(schema.self_contained()), "tables": None, "synthetic": synthetic.name}
+    return {
+        "date": Clock.today(),
+        "schema": dump_schema(schema.self_contained()),
+        "tables": None,
+        "synthetic": synthetic.name,
+    }
 
 
 def finished(
-    folder: RunFolder, file: ModelFile, drawn: Draw, evaluations: Mapping[str, Evaluation], problems: Sequence["Finding"]
+    folder: RunFolder,
+    file: ModelFile,
+    drawn: Draw,
+    evaluations: Mapping[str, Evaluation],
+    problems: Sequence["Finding"],
 ) -> Result:
     """The end of a run: guarantee, fidelity, utility, rare shares, the strongest attack, the files."""
     headline = headline_scores(evaluations)
@@ -195,7 +224,8 @@ def headline_lines(scores: Mapping[str, Score]) -> list[str]:
     synthetic, real = scores.get("utility.auc.synthetic"), scores.get("utility.auc.real")
     if synthetic is not None and real is not None and synthetic.value is not None and real.value is not None:
         lines.append(
-            f"AUC on real held-out persons: {synthetic.value:.3f} trained on synthetic, {real.value:.3f} trained on real."
+            f"AUC on real held-out persons: {synthetic.value:.3f} trained on synthetic, "
+            f"{real.value:.3f} trained on real."
         )
     attack = scores.get("leak.membership.strongest.auc")
     if attack is not None and attack.value is not None:
@@ -257,7 +287,11 @@ def verified(path: Path, head: str) -> Result:
     """The chain's head."""
     return Result(
         values={"head": head},
-        lines=(f"{path}: every line follows from the one before it.", f"Head: {head}", "Keep it elsewhere: a restored old copy shows only against it."),
+        lines=(
+            f"{path}: every line follows from the one before it.",
+            f"Head: {head}",
+            "Keep it elsewhere: a restored old copy shows only against it.",
+        ),
     )
 
 

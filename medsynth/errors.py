@@ -10,7 +10,8 @@
     ├── GateError            5   a release policy line is not met
     └── OutputError          6   a result cannot be written
 
-A message says where, what was found, what is allowed and what to do. It never holds a private value, count or row number.
+A message says where, what was found, what is allowed and what to do. It never holds a private value, count or row
+number.
 """
 
 from typing import ClassVar

@@ -142,8 +142,8 @@ def require_confirmed(schema: "Schema") -> None:
     private = [name for name, column in schema.columns.items() if column.source == "private"]
     if private:
         raise SchemaError(
-            f"Schema '{schema.dataset.name}': column '{private[0]}' says source: private, but domains are not yet found under "
-            "the ledger. Declare a public domain from documentation, or drop the column."
+            f"Schema '{schema.dataset.name}': column '{private[0]}' says source: private, "
+            "but domains are not yet found under the ledger. Declare a public domain from documentation, or drop the column."
         )
     if schema.unconfirmed:
         names = ", ".join(repr(name) for name in schema.unconfirmed[:5])

@@ -49,9 +49,7 @@ class Tables:
     @classmethod
     def of(cls, plain: Mapping[str, Any]) -> "Tables":
         """Tables from the plain values of a run record."""
-        values: dict[str, Any] = {
-            key: Path(value) if isinstance(value, str) else value for key, value in plain.items()
-        }
+        values: dict[str, Any] = {key: Path(value) if isinstance(value, str) else value for key, value in plain.items()}
         return cls(**values)
 
     def read(self, schema: "Schema") -> pd.DataFrame:
@@ -72,8 +70,8 @@ class Tables:
         for part, rows in (("to fit", train), ("held out", holdout)):
             if not len(rows):
                 raise DataError(
-                    f"Table: there is no record {part}, so nothing can be compared. Give a table with more persons, another "
-                    "--holdout-share or --holdout; `medsynth fit` needs no comparison."
+                    f"Table: there is no record {part}, so nothing can be compared. "
+                    "Give a table with more persons, another --holdout-share or --holdout; `medsynth fit` needs no comparison."
                 )
         return train, holdout
 
@@ -97,8 +95,8 @@ def require_share(share: float) -> None:
 def held_out(frame: pd.DataFrame, schema: "Schema", share: float, key: bytes) -> npt.NDArray[np.bool_]:
     """Which rows belong to held-out persons, (n,) bool.
 
-    A person is held out or not by a keyed hash of the identifier. Where rows are persons, each row gets a coin of its own
-    from a generator seeded with the key: adding a row changes nobody else's odds.
+    A person is held out or not by a keyed hash of the identifier. Where rows are persons, each row gets a coin of its
+    own from a generator seeded with the key: adding a row changes nobody else's odds.
 
     Args:
       frame: Private rows.
@@ -147,7 +145,10 @@ def compare(
     key: bytes,
     claim: Claim | None,
 ) -> Comparison:
-    """Train, holdout and synthetic rows with their weights, typed as the schema declares; rows that bounding drops are left out."""
+    """Train, holdout and synthetic rows with their weights, typed as the schema declares.
+
+    Rows that bounding drops are left out.
+    """
     parts: dict[str, Any] = {}
     for name, frame in (("train", train), ("holdout", holdout)):
         weights = row_weights(frame, codec, key)

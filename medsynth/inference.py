@@ -80,16 +80,8 @@ def clopper_pearson(successes: int, trials: int, confidence: float = 0.95) -> In
     """
     _check_rate(successes, trials)
     tail = (1 - _check_confidence(confidence)) / 2
-    low = (
-        0.0
-        if successes == 0
-        else float(special.betaincinv(successes, trials - successes + 1, tail))
-    )
-    high = (
-        1.0
-        if successes == trials
-        else float(special.betaincinv(successes + 1, trials - successes, 1 - tail))
-    )
+    low = 0.0 if successes == 0 else float(special.betaincinv(successes, trials - successes + 1, tail))
+    high = 1.0 if successes == trials else float(special.betaincinv(successes + 1, trials - successes, 1 - tail))
     return Interval(low, high)
 
 
@@ -189,11 +181,9 @@ def hanley_mcneil(area: float, positives: int, negatives: int) -> float:
     """
     first = area / (2 - area)
     second = 2 * area**2 / (1 + area)
-    variance = (
-        area * (1 - area)
-        + (positives - 1) * (first - area**2)
-        + (negatives - 1) * (second - area**2)
-    ) / (positives * negatives)
+    variance = (area * (1 - area) + (positives - 1) * (first - area**2) + (negatives - 1) * (second - area**2)) / (
+        positives * negatives
+    )
     return math.sqrt(max(0.0, variance))
 
 
@@ -213,14 +203,11 @@ def delong(positives: FloatArray, negatives: FloatArray) -> float:
     return float(math.sqrt(above.var(ddof=1) / len(positives) + below.var(ddof=1) / len(negatives)))
 
 
-def auc_interval(
-    positives: FloatArray, negatives: FloatArray, confidence: float = 0.95
-) -> Estimate:
+def auc_interval(positives: FloatArray, negatives: FloatArray, confidence: float = 0.95) -> Estimate:
     """Area under the ROC curve with its DeLong interval.
 
-    Where the two groups do not overlap, DeLong's variance is zero; the smaller group then bounds
-    the area as
-    Clopper and Pearson bound a rate never seen to fail.
+    Where the two groups do not overlap, DeLong's variance is zero; the smaller group then bounds the area as Clopper
+    and Pearson bound a rate never seen to fail.
 
     Returns:
       (value, low, high), inside [0, 1]; both groups need at least 2 scores.
@@ -243,9 +230,8 @@ def true_positive_rate(
 ) -> Estimate:
     """Share of positives above the score that a stated share of negatives exceeds.
 
-    The interval allows for both samples: half of the error goes to where the threshold truly lies,
-    half to the
-    rate above it, each bounded as by Clopper and Pearson.
+    The interval allows for both samples: half of the error goes to where the threshold truly lies, half to the rate
+    above it, each bounded as by Clopper and Pearson.
 
     Args:
       positives: Scores of the positives; ties with negatives should be broken at random beforehand.
@@ -261,21 +247,11 @@ def true_positive_rate(
     passed = range(n + 1)
     allowed = math.floor(false_positive_rate * n)
     strict = max(
-        (
-            k
-            for k in passed[: allowed + 1]
-            if clopper_pearson(k, n, shared).high <= false_positive_rate
-        ),
+        (k for k in passed[: allowed + 1] if clopper_pearson(k, n, shared).high <= false_positive_rate),
         default=-1,
     )
-    loose = next(
-        (k for k in passed[allowed:] if clopper_pearson(k, n, shared).low >= false_positive_rate), n
-    )
-    low = (
-        clopper_pearson(_above(positives, negatives, strict), len(positives), shared).low
-        if strict >= 0
-        else 0.0
-    )
+    loose = next((k for k in passed[allowed:] if clopper_pearson(k, n, shared).low >= false_positive_rate), n)
+    low = clopper_pearson(_above(positives, negatives, strict), len(positives), shared).low if strict >= 0 else 0.0
     high = clopper_pearson(_above(positives, negatives, loose), len(positives), shared).high
     return Estimate(_above(positives, negatives, allowed) / len(positives), low, high)
 
@@ -288,9 +264,7 @@ def _above(positives: FloatArray, negatives: FloatArray, allowed: int) -> int:
     return int((positives > threshold).sum())
 
 
-def person_multiplicities(
-    persons: Groups, rng: np.random.Generator, *, draws: int | None = None
-) -> Groups:
+def person_multiplicities(persons: Groups, rng: np.random.Generator, *, draws: int | None = None) -> Groups:
     """How often each row enters one bootstrap sample that draws whole persons with replacement.
 
     Args:
@@ -323,8 +297,7 @@ def bootstrap_mean(
       values: (n,), at least one row.
       rng: Source of the resampling.
       weights: (n,) nonnegative; equal if not given.
-      persons: (n,) numbers 0 .. persons - 1; whole persons are drawn. Every row is a person if not
-        given.
+      persons: (n,) numbers 0 .. persons - 1; whole persons are drawn. Every row is a person if not given.
       resamples: Bootstrap samples.
       confidence: Two-sided level in (0, 1).
 

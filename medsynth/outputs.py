@@ -84,7 +84,9 @@ class RunFolder:
             self.internal.mkdir(exist_ok=True, mode=0o700)
             self.internal.chmod(0o700)
         except OSError as error:
-            raise OutputError(f"{self.path}: cannot be made ({error.strerror}). Choose a folder you may write to.") from None
+            raise OutputError(
+                f"{self.path}: cannot be made ({error.strerror}). Choose a folder you may write to."
+            ) from None
 
     def renew(self) -> None:
         """Makes the folder, without what an earlier run left, once the new run can no longer fail on its input."""
@@ -148,4 +150,6 @@ def require_writable(folder: Path) -> None:
         with tempfile.TemporaryFile(dir=nearest):
             pass
     except OSError as error:
-        raise OutputError(f"{folder}: cannot be written to ({error.strerror}). Choose a folder you may write to.") from None
+        raise OutputError(
+            f"{folder}: cannot be written to ({error.strerror}). Choose a folder you may write to."
+        ) from None

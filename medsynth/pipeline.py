@@ -1,8 +1,8 @@
 """The whole story: check, plan, fit, sample, evaluate, audit, report, run.
 
-    private table + schema ──check──▶ fit (ledger) ──▶ model file ──▶ sample ──▶ synthetic table
-                                                                          │
-    train and held-out persons ───────────────────────────▶ evaluate, audit ──▶ report, two editions
+private table + schema ──check──▶ fit (ledger) ──▶ model file ──▶ sample ──▶ synthetic table
+                                                                      │
+train and held-out persons ───────────────────────────▶ evaluate, audit ──▶ report, two editions
 """
 
 from collections.abc import Mapping, Sequence
@@ -41,9 +41,7 @@ DEMO_DATA = Path(__file__).parent / "data" / "diabetes130"
 DEMO_UPSAMPLE = {"died": 0.1}
 
 
-def init(
-    data: Path, out: Path, *, person: str | None, rows_are_persons: bool, overwrite: bool
-) -> Result:
+def init(data: Path, out: Path, *, person: str | None, rows_are_persons: bool, overwrite: bool) -> Result:
     """Drafts a schema from a table; the draft is owner-only, and what was read from data is marked."""
     from medsynth.schema.draft import draft_schema
 
@@ -186,9 +184,7 @@ def run(
     drawn = _release(file, folder.synthetic, n=n, seed=seed, where=where, upsample=upsample, progress=progress)
     folder.write_internal("run.json", describe.run_record(tables, drawn, seed=seed, problems=problems))
 
-    comparison = compare(
-        train, held, drawn.frame, codec=codec_of(file), key=bounding_key(budget), claim=claim_of(file)
-    )
+    comparison = compare(train, held, drawn.frame, codec=codec_of(file), key=bounding_key(budget), claim=claim_of(file))
     evaluations = measure(comparison, progress) | attack(comparison, progress)
     _keep(folder, evaluations)
     return describe.finished(folder, file, drawn, evaluations, problems)
@@ -238,7 +234,8 @@ def _comparison_of_run(folder: RunFolder) -> Comparison:
     record = folder.read_internal("run.json")
     if record.get("tables") is None:
         raise InputError(
-            f"{folder.path}: holds scores of a table made elsewhere. Give --synthetic, --train, --holdout, -s and -o again."
+            f"{folder.path}: holds scores of a table made elsewhere. "
+            "Give --synthetic, --train, --holdout, -s and -o again."
         )
     tables = Tables.of(record["tables"])
     file = load_model(folder.model)

@@ -38,7 +38,7 @@ class Lines:
         self._label = ""
         self._began = 0.0
 
-    def start(self, label: str, total: int = 1) -> None:
+    def start(self, label: str, total: int = 1) -> None:  # noqa: ARG002 (a live line shows it)
         """Names the step."""
         self.finish()
         self._label, self._began = label, self._clock()

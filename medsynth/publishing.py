@@ -25,7 +25,8 @@ NOT_TESTED = (
     "Singling out, linking of split records and inference of single attributes were not attacked.",
     "The most isolated persons were not attacked one by one.",
     "Families and other groups of persons whose records depend on each other have a weaker guarantee than one person.",
-    "Timing of the computation, a compromised computer and restored old copies of a budget file are outside the guarantee.",
+    "Timing of the computation, a compromised computer and restored old copies of a budget file "
+    "are outside the guarantee.",
     "Whether the table may be released is for people to decide; this report is evidence, not a certificate.",
 )
 STANDARD_ERRORS = 1.959964
@@ -69,7 +70,10 @@ def _own(folder: RunFolder, record: Mapping[str, Any], evaluations: Mapping[str,
         evaluations=tuple(evaluations.values()),
         files=[
             {"name": path.name, "sha256": hashlib.sha256(path.read_bytes()).hexdigest(), "description": what}
-            for path, what in ((folder.model, "Fitted model: noised measurements only"), (folder.synthetic, "Synthetic records"))
+            for path, what in (
+                (folder.model, "Fitted model: noised measurements only"),
+                (folder.synthetic, "Synthetic records"),
+            )
         ],
         not_tested=NOT_TESTED,
         notices=schema.notices(),
@@ -123,17 +127,22 @@ def row_meaning(schema: "Schema") -> str:
     no_trajectory = f"Rows are not linked: there are no trajectories of one {privacy.noun}."
     if rule == "weight":
         return (
-            f"One row stands for one record of a randomly chosen {privacy.noun}: of each {privacy.noun} at most {rows} records count, and "
-            f"together they weigh as much as one {privacy.noun}. {no_trajectory}"
+            f"One row stands for one record of a randomly chosen {privacy.noun}: "
+            f"of each {privacy.noun} at most {rows} records count, and together they weigh as much as one {privacy.noun}. {no_trajectory}"
         )
-    which = {"first": f"the first {rows}", "last": f"the last {rows}", "sample": f"at most {rows} randomly chosen"}[rule]
+    which = {"first": f"the first {rows}", "last": f"the last {rows}", "sample": f"at most {rows} randomly chosen"}[
+        rule
+    ]
     return f"One row stands for one record, where {which} records of each {privacy.noun} count. {no_trajectory}"
 
 
 def rare_rows(
     file: ModelFile, schema: "Schema", evaluations: Mapping[str, Evaluation], file_shares: Mapping[str, float]
 ) -> list[dict[str, Any]]:
-    """One row per declared rare condition: noised count with interval, share in model and file, real share (INTERNAL)."""
+    """One row per declared rare condition: noised count with interval, share in model and file, real share.
+
+    INTERNAL.
+    """
     codec = Codec(schema=schema)
     total = float(getattr(file.fitted, "total", schema.privacy.persons))
     rows = []

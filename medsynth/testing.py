@@ -31,27 +31,19 @@ CHRONIC = tuple(f"chronic_{number}" for number in range(1, 9))
 def full_copy(train: pd.DataFrame, n: int, rng: np.random.Generator) -> pd.DataFrame:
     """Training rows themselves: each once in random order, and again where n is larger.
 
-    Must be caught by `leak.copies.exact_p`, `leak.copies.near_p` and
-    `leak.membership.closest_record.auc`.
+    Must be caught by `leak.copies.exact_p`, `leak.copies.near_p` and `leak.membership.closest_record.auc`.
     """
     return _rows(train, np.resize(rng.permutation(len(train)), n))
 
 
-def jittered_copy(
-    train: pd.DataFrame, n: int, rng: np.random.Generator, *, cells: float = 0.1
-) -> pd.DataFrame:
+def jittered_copy(train: pd.DataFrame, n: int, rng: np.random.Generator, *, cells: float = 0.1) -> pd.DataFrame:
     """Training rows, a share of whose cells is replaced by the same column of another random row.
 
     Must be caught by `leak.copies.near_p` and `leak.membership.closest_record.auc`.
     """
     copied = full_copy(train, n, rng)
     donors = independent_columns(train, n, rng)
-    return pd.DataFrame(
-        {
-            name: copied[name].where(pd.Series(rng.random(n) >= cells), donors[name])
-            for name in copied
-        }
-    )
+    return pd.DataFrame({name: copied[name].where(pd.Series(rng.random(n) >= cells), donors[name]) for name in copied})
 
 
 def partial_copy(
@@ -64,8 +56,7 @@ def partial_copy(
 ) -> pd.DataFrame:
     """A stated share of verbatim training rows, hidden among innocent ones.
 
-    Must be caught by `leak.copies.exact_p`; areas under ROC curves and mean distances do not see
-    it.
+    Must be caught by `leak.copies.exact_p`; areas under ROC curves and mean distances do not see it.
 
     Args:
       train: Real rows.
@@ -90,10 +81,7 @@ def independent_columns(train: pd.DataFrame, n: int, rng: np.random.Generator) -
 
     Must pass every attack, and score at the floor of `fidelity.tv2.*` and `fidelity.tv3.*`.
     """
-    columns = {
-        name: train[name].iloc[rng.integers(0, len(train), n)].reset_index(drop=True)
-        for name in train
-    }
+    columns = {name: train[name].iloc[rng.integers(0, len(train), n)].reset_index(drop=True) for name in train}
     return pd.DataFrame(columns)
 
 
@@ -127,10 +115,7 @@ def simulated_patients(n: int, rng: np.random.Generator) -> pd.DataFrame:
             "ward": _labelled(ward, WARDS),
             "stay": stay,
             "charge": np.round(charge, 2),
-            **{
-                name: _labelled(rng.random(n) < rates[:, position], ANSWERS)
-                for position, name in enumerate(CHRONIC)
-            },
+            **{name: _labelled(rng.random(n) < rates[:, position], ANSWERS) for position, name in enumerate(CHRONIC)},
             "died": _labelled(rng.random(n) < risk, ANSWERS),
         }
     )
@@ -182,12 +167,8 @@ def _rows(frame: pd.DataFrame, rows: npt.NDArray[np.intp]) -> pd.DataFrame:
     return frame.iloc[rows].reset_index(drop=True)
 
 
-def _labelled(
-    codes: npt.NDArray[Any], labels: tuple[str, ...], *, ordered: bool = False
-) -> "pd.Series[Any]":
-    return pd.Series(
-        pd.Categorical.from_codes(codes.astype(int), pd.Index(labels), ordered=ordered)
-    )
+def _labelled(codes: npt.NDArray[Any], labels: tuple[str, ...], *, ordered: bool = False) -> "pd.Series[Any]":
+    return pd.Series(pd.Categorical.from_codes(codes.astype(int), pd.Index(labels), ordered=ordered))
 
 
 def _choice(chances: npt.NDArray[np.float64], rng: np.random.Generator) -> npt.NDArray[np.int64]:

@@ -1,7 +1,7 @@
-"""Rebuilds the worked example: python reports/rebuild.py
+"""Rebuilds the worked example: `python reports/rebuild.py`.
 
-Runs `medsynth demo` and keeps both editions of its report. The internal edition stands here only because Diabetes-130 is
-public data; never publish your own.
+Runs `medsynth demo` and keeps both editions of its report. The internal edition stands here only because Diabetes-130
+is public data; never publish your own.
 """
 
 import shutil

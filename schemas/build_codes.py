@@ -123,9 +123,7 @@ def indp_rows() -> Iterator[Row]:
     lines = (SOURCES / "indp_codes.txt").read_text(encoding="utf-8").splitlines()
     for code in (line for line in lines if not line.startswith("#")):
         ((block, chapter),) = (
-            (label, division)
-            for first, last, label, division in INDUSTRIES
-            if first <= int(code) <= last
+            (label, division) for first, last, label, division in INDUSTRIES if first <= int(code) <= last
         )
         yield code, block, chapter, ""
 

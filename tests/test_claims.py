@@ -109,9 +109,7 @@ def test_a_wrong_or_unfounded_figure_is_found(text: str, sentence: str, folder: 
 
 def test_a_page_can_be_corrected_and_keeps_its_decimals(folder: Path) -> None:
     text = "a **1.23**<!-- claim: planted:epsilon_1.tv2 -->, 9 s<!-- claim: planted:seconds --> b"
-    fixed = (
-        "a **0.03**<!-- claim: planted:epsilon_1.tv2 -->, 143 s<!-- claim: planted:seconds --> b"
-    )
+    fixed = "a **0.03**<!-- claim: planted:epsilon_1.tv2 -->, 143 s<!-- claim: planted:seconds --> b"
     assert claims.corrected(text, folder) == fixed
     assert claims.complaints({"page": fixed}, folder) == []
 
@@ -123,9 +121,7 @@ def test_a_figure_without_its_origin_is_found(key: str, folder: Path) -> None:
     del result[key]
     file.write_text(json.dumps(result), encoding="utf-8")
     text = "101,766<!-- claim: planted:rows -->"
-    assert claims.complaints({"page": text}, folder) == [
-        f"page:1: planted.json does not state {key}."
-    ]
+    assert claims.complaints({"page": text}, folder) == [f"page:1: planted.json does not state {key}."]
 
 
 def test_what_is_recorded_can_be_claimed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -72,11 +72,7 @@ def code_lines(function: ast.FunctionDef | ast.AsyncFunctionDef, source: list[st
 def long_functions(text: str) -> list[str]:
     """Names of functions above the limit."""
     source = text.splitlines()
-    functions = (
-        node
-        for node in ast.walk(ast.parse(text))
-        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
-    )
+    functions = (node for node in ast.walk(ast.parse(text)) if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef))
     return [
         f"{function.name} ({code_lines(function, source)} lines)"
         for function in functions
@@ -138,8 +134,7 @@ def _is_own_open(call: ast.Call) -> bool:
 def _states_encoding(call: ast.Call) -> bool:
     stated = any(keyword.arg == "encoding" for keyword in call.keywords)
     return stated or any(
-        isinstance(value, ast.Constant) and str(value.value).startswith("utf-8")
-        for value in call.args
+        isinstance(value, ast.Constant) and str(value.value).startswith("utf-8") for value in call.args
     )
 
 
@@ -221,9 +216,7 @@ def test_a_function_of_forty_one_lines_is_found() -> None:
         ("os.open(path, flags)", []),
     ],
 )
-def test_a_call_that_leaves_the_encoding_to_the_platform_is_found(
-    text: str, found: list[int]
-) -> None:
+def test_a_call_that_leaves_the_encoding_to_the_platform_is_found(text: str, found: list[int]) -> None:
     assert calls_without_encoding(text) == found
 
 

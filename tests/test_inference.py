@@ -85,9 +85,7 @@ def test_auc_counts_ties_half_and_agrees_with_scikit_learn():
         rng.integers(0, 5, 60).astype(float),
     )
     truth = np.r_[np.ones(40), np.zeros(60)]
-    assert inference.auc(positives, negatives) == pytest.approx(
-        roc_auc_score(truth, np.r_[positives, negatives])
-    )
+    assert inference.auc(positives, negatives) == pytest.approx(roc_auc_score(truth, np.r_[positives, negatives]))
 
 
 def test_hanley_mcneil_matches_published_example():

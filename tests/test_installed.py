@@ -21,9 +21,7 @@ PUBLIC = {
 }
 
 
-@pytest.mark.skipif(
-    os.environ.get("CI", "").lower() != "true", reason="CI is not true: a checkout may be edited"
-)
+@pytest.mark.skipif(os.environ.get("CI", "").lower() != "true", reason="CI is not true: a checkout may be edited")
 def test_the_installed_copy_is_under_test() -> None:
     imported = Path(medsynth.__file__).resolve()
     assert imported.is_relative_to(Path(sysconfig.get_path("purelib")).resolve())

@@ -38,9 +38,7 @@ def _imported_by(statement: str, among: tuple[str, ...]) -> list[str]:
 def test_import_linter_keeps_every_contract() -> None:
     if importlib.util.find_spec("importlinter") is None:
         pytest.skip('import-linter is not installed: it comes with ".[dev]"')
-    linting = (
-        "from importlinter.cli import lint_imports; raise SystemExit(lint_imports(no_cache=True))"
-    )
+    linting = "from importlinter.cli import lint_imports; raise SystemExit(lint_imports(no_cache=True))"
     done = _run(linting, folder=ROOT)
     assert done.returncode == 0, done.stdout + done.stderr
     assert "0 broken" in done.stdout

@@ -61,9 +61,7 @@ def test_jittered_copy_is_caught_by_near_copies_and_membership(attack, world):
 
 @pytest.mark.parametrize("share", [0.05, 0.01])
 def test_verbatim_copies_are_caught_by_exact_copies(attack, world, share):
-    synthetic = testing.partial_copy(
-        world[0], PERSONS, np.random.default_rng(3), share=share, rest=world[2]
-    )
+    synthetic = testing.partial_copy(world[0], PERSONS, np.random.default_rng(3), share=share, rest=world[2])
     found = attack(synthetic)
     assert found["leak.copies.exact_p"].value < LEVEL
     assert found["leak.copies.exact_excess"].value == pytest.approx(share, abs=0.002)
@@ -90,9 +88,7 @@ def test_shareable_figures_never_depend_on_private_rows(registry, world):
     few = [part.iloc[:400] for part in world]
     for train, holdout in [(few[0], few[1]), (few[1], few[0].iloc[::-1])]:
         comparison = compared([train, holdout], few[2])
-        found = [
-            registry[name]().evaluate(comparison, np.random.default_rng(0)) for name in registry
-        ]
+        found = [registry[name]().evaluate(comparison, np.random.default_rng(0)) for name in registry]
         shareable.append(
             [
                 entry
@@ -133,9 +129,7 @@ def test_partial_copy_refuses_a_share_outside_its_range(world):
 
 
 def test_same_seed_gives_the_same_table(world):
-    first, second = (
-        testing.jittered_copy(world[0], 50, np.random.default_rng(6)) for _ in range(2)
-    )
+    first, second = (testing.jittered_copy(world[0], 50, np.random.default_rng(6)) for _ in range(2))
     pd.testing.assert_frame_equal(first, second)
 
 

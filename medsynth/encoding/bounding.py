@@ -39,8 +39,8 @@ class Bounding:
     def l2(self) -> int:
         """Sensitivity of one marginal, in units of 2^-20 person.
 
-        Under `first`, `last`, `sample` all k kept rows may fall into one cell: k, not sqrt(k). Under `weight` the entries
-        of a person are nonnegative and sum to at most one person, so the L2 norm is at most 1.
+        Under `first`, `last`, `sample` all k kept rows may fall into one cell: k, not sqrt(k). Under `weight` the
+        entries of a person are nonnegative and sum to at most one person, so the L2 norm is at most 1.
         """
         return UNITS_PER_PERSON * (self.rows if self.rule in {"first", "last", "sample"} else 1)
 
@@ -101,12 +101,12 @@ def _hash_texts(texts: npt.NDArray[Any], key: bytes) -> HashArray:
 
 
 def _printable(key: bytes) -> str:
-    """pandas wants a 16-character ASCII key: 8 bytes of key material as hexadecimal text."""
+    """Pandas wants a 16-character ASCII key: 8 bytes of key material as hexadecimal text."""
     return key[:8].hex()
 
 
 def row_hashes(codes: IntArray, key: bytes) -> HashArray:
-    """Keyed hashes (n,) of encoded rows: which of a person's rows are kept depends on their content and a secret key."""
+    """Keyed hashes (n,) of encoded rows: which of a person's rows are kept depends on content and a secret key."""
     multipliers = np.frombuffer(key, dtype=np.uint64)
     mixed = np.full(len(codes), multipliers[0], dtype=np.uint64)
     for column in range(codes.shape[1]):

@@ -71,7 +71,7 @@ class CategoryCells:
         """Codes of raw values, (n,) int32; total."""
         return codes_of_uniques(values, self._cell)
 
-    def decode(self, codes: IntArray, rng: np.random.Generator) -> pd.Series:
+    def decode(self, codes: IntArray, rng: np.random.Generator) -> pd.Series:  # noqa: ARG002 (numbers draw)
         """Declared values, missing codes or `(other)`; an empty cell is NA."""
         tail = self.tail.values(None)
         if self.dtype == "boolean":
@@ -111,7 +111,10 @@ class CategoryCells:
         if cell is not None:
             cells = np.arange(own)
             mask[:own] = {
-                "<": cells < cell, "<=": cells <= cell, ">": cells > cell, ">=": cells >= cell,
+                "<": cells < cell,
+                "<=": cells <= cell,
+                ">": cells > cell,
+                ">=": cells >= cell,
             }[operator]
         return mask
 

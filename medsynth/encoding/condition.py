@@ -72,8 +72,8 @@ NOTHING = Condition(boxes=())
 def _limited(boxes: list[Box]) -> Condition:
     if len(boxes) > MOST_BOXES:
         raise UsageError(
-            f"The predicate needs more than {MOST_BOXES} boxes of cells, beyond which exact conditioning is not offered. "
-            "Use fewer columns, or comparisons with constants in place of comparisons between columns."
+            f"The predicate needs more than {MOST_BOXES} boxes of cells, beyond which exact conditioning is not "
+            "offered. Use fewer columns, or comparisons with constants in place of comparisons between columns."
         )
     return Condition(boxes=tuple(boxes))
 
@@ -165,9 +165,7 @@ def _derived(node: Any, expression: Any, codec: Codec) -> Condition:
     match expression:
         case ast.IfElse(then=then, condition=condition, otherwise=otherwise):
             met = _compile(condition, codec)
-            return met.intersect(_derived(node, then, codec)).union(
-                _derived(node, otherwise, codec).minus(met)
-            )
+            return met.intersect(_derived(node, then, codec)).union(_derived(node, otherwise, codec).minus(met))
         case ast.Literal(value=value):
             return EVERYTHING if ast.leaf_holds(node, value) else NOTHING
         case ast.ColumnReference(column=column):

@@ -18,7 +18,8 @@ class Attribute:
       name: The column's name.
       size: Number of cells, at least 1.
       ordered: How many leading cells ascend (0 for a nominal column); the cells behind them are missing or other.
-      hierarchy: Public coarser partitions, finest first; each an int32 array (size,) from cell to group, groups 0 .. max.
+      hierarchy: Public coarser partitions, finest first; each an int32 array (size,) from cell to group, groups
+        0 .. max.
     """
 
     name: str

@@ -22,9 +22,7 @@ MOST_DATE_CELLS = 800
 def build_cells(schema: "Schema") -> tuple[Cells, ...]:
     """Cells of every modelled column, in schema order."""
     cuts = schema_cuts(schema)
-    return tuple(
-        column_cells(name, schema.columns[name], cuts.get(name, ())) for name in schema.modelled
-    )
+    return tuple(column_cells(name, schema.columns[name], cuts.get(name, ())) for name in schema.modelled)
 
 
 def column_cells(name: str, column: Any, cuts: Iterable[tuple[str, Any]] = ()) -> Cells:
@@ -36,8 +34,12 @@ def column_cells(name: str, column: Any, cuts: Iterable[tuple[str, Any]] = ()) -
       cuts: (operator, value) pairs that some predicate of the schema compares it with.
     """
     builders: dict[str, Callable[..., Cells]] = {
-        "category": _category, "boolean": _boolean, "code": _code,
-        "integer": _number, "decimal": _number, "date": _date,
+        "category": _category,
+        "boolean": _boolean,
+        "code": _code,
+        "integer": _number,
+        "decimal": _number,
+        "date": _date,
     }
     return builders[column.kind](name, column, tuple(cuts))
 
@@ -46,14 +48,14 @@ def _tail(column: Any, first: int, *, other: bool = False) -> Tail:
     return Tail(first=first, blank=column.missing, codes=tuple(column.missing_codes), other=other)
 
 
-def _category(name: str, column: Any, cuts: tuple[tuple[str, Any], ...]) -> CategoryCells:
+def _category(name: str, column: Any, cuts: tuple[tuple[str, Any], ...]) -> CategoryCells:  # noqa: ARG001 (every builder of cells takes the cuts)
     values = tuple(column.values)
     return CategoryCells(
         name=name, values=values, tail=_tail(column, len(values), other=column.other), ordered=column.ordered
     )
 
 
-def _boolean(name: str, column: Any, cuts: tuple[tuple[str, Any], ...]) -> CategoryCells:
+def _boolean(name: str, column: Any, cuts: tuple[tuple[str, Any], ...]) -> CategoryCells:  # noqa: ARG001 (every builder of cells takes the cuts)
     values = (column.false, column.true)
     wordless = column.false is False and column.true is True
     return CategoryCells(
@@ -65,7 +67,7 @@ def _boolean(name: str, column: Any, cuts: tuple[tuple[str, Any], ...]) -> Categ
     )
 
 
-def _code(name: str, column: Any, cuts: tuple[tuple[str, Any], ...]) -> CategoryCells:
+def _code(name: str, column: Any, cuts: tuple[tuple[str, Any], ...]) -> CategoryCells:  # noqa: ARG001 (every builder of cells takes the cuts)
     system = column.code_system
     return CategoryCells(
         name=name,
@@ -91,7 +93,13 @@ def _number(name: str, column: Any, cuts: tuple[tuple[str, Any], ...]) -> Number
     boundaries = spikes + [edge for operator, value in cuts for edge in _boundaries(operator, tick(value))]
     starts = with_cuts(starts, stop, boundaries)
     return NumberCells(
-        name=name, starts=starts, stop=stop, tail=_tail(column, len(starts)), step=step, places=places, dtype=column.kind
+        name=name,
+        starts=starts,
+        stop=stop,
+        tail=_tail(column, len(starts)),
+        step=step,
+        places=places,
+        dtype=column.kind,
     )
 
 
@@ -120,7 +128,11 @@ def _date(name: str, column: Any, cuts: tuple[tuple[str, Any], ...]) -> NumberCe
     starts = _date_starts(first, stop, column.unit)
     starts = with_cuts(starts, stop, [edge for operator, value in cuts for edge in _boundaries(operator, day(value))])
     return NumberCells(
-        name=name, starts=starts, stop=stop, tail=_tail(column, len(starts)), dtype="date",
+        name=name,
+        starts=starts,
+        stop=stop,
+        tail=_tail(column, len(starts)),
+        dtype="date",
         hierarchy=_calendar(starts),
     )
 

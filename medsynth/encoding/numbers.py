@@ -1,8 +1,8 @@
 """Cells of ordered columns: integers, decimals and dates, all cut on a grid of ticks.
 
-A tick is the smallest step a column can show: 1 for integers, 10^-places for decimals, a day for dates. A cell is a run of
-ticks, so decoding draws a tick and never leaves its cell, integers stay integers, and a cut named in the schema falls
-exactly between two ticks.
+A tick is the smallest step a column can show: 1 for integers, 10^-places for decimals, a day for dates. A cell is a
+run of ticks, so decoding draws a tick and never leaves its cell, integers stay integers, and a cut named in the schema
+falls exactly between two ticks.
 """
 
 from collections.abc import Callable, Sequence
@@ -157,8 +157,12 @@ def _days(values: pd.Series) -> npt.NDArray[np.float64]:
 
 def _compare(operator: str, left: Any, right: Any) -> BoolArray:
     functions: dict[str, Callable[[Any, Any], BoolArray]] = {
-        "==": np.equal, "!=": np.not_equal, "<": np.less, "<=": np.less_equal,
-        ">": np.greater, ">=": np.greater_equal,
+        "==": np.equal,
+        "!=": np.not_equal,
+        "<": np.less,
+        "<=": np.less_equal,
+        ">": np.greater,
+        ">=": np.greater_equal,
     }
     return functions[operator](left, right)
 

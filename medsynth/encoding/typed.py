@@ -8,7 +8,6 @@ import pandas as pd
 from medsynth.encoding.raw import WRITTEN_TRUTHS, factorized, moments, numbers
 from medsynth.schema.texts import canonical_text
 
-
 if TYPE_CHECKING:
     from medsynth.schema import Schema
 

@@ -38,9 +38,7 @@ class Feature:
 def features_of(attributes: Sequence[Attribute], excluded: frozenset[str]) -> tuple[Feature, ...]:
     """All columns but the excluded; more than 100 codes enter at their coarsest public level."""
     return tuple(
-        _feature(position, attribute)
-        for position, attribute in enumerate(attributes)
-        if attribute.name not in excluded
+        _feature(position, attribute) for position, attribute in enumerate(attributes) if attribute.name not in excluded
     )
 
 
@@ -57,9 +55,7 @@ def as_integers(codes: IntArray, features: Sequence[Feature]) -> npt.NDArray[np.
     table = np.empty((len(codes), len(features)), dtype=np.float32)
     for column, feature in enumerate(features):
         groups = feature.groups[codes[:, feature.position]]
-        table[:, column] = (
-            np.where(groups < feature.ordered, groups, np.nan) if feature.ordered else groups
-        )
+        table[:, column] = np.where(groups < feature.ordered, groups, np.nan) if feature.ordered else groups
     return table
 
 
@@ -69,9 +65,7 @@ def as_indicators(codes: IntArray, features: Sequence[Feature]) -> sparse.csr_ma
     everyone = np.arange(len(codes))
     for feature in features:
         groups = feature.groups[codes[:, feature.position]]
-        first = max(
-            0, feature.ordered - 1
-        )  # an ordered column's ranks share one column, in front of its tail
+        first = max(0, feature.ordered - 1)  # an ordered column's ranks share one column, in front of its tail
         ranked = groups < feature.ordered
         rows.append(everyone)
         columns.append(start + np.where(ranked, 0, groups - first))

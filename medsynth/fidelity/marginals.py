@@ -24,18 +24,14 @@ SHOWN_PAIRS = 12
 class Marginals:
     """Mean total variation distance of weighted 1-, 2- and 3-way tables, against train and holdout.
 
-    The levels at which columns are compared are fixed by the schema (`fidelity.resolution`). The
-    floor is independent
-    columns drawn from train, as many rows as the synthetic table has. The ceiling is a second real
-    sample: against the
-    holdout, the training table itself; against train, the holdout, its distance corrected for its
-    size by a person bootstrap.
-    Intervals leave out one eighth of the persons of every table at a time.
+    The levels at which columns are compared are fixed by the schema (`fidelity.resolution`). The floor is independent
+    columns drawn from train, as many rows as the synthetic table has. The ceiling is a second real sample: against
+    the holdout, the training table itself; against train, the holdout, its distance corrected for its size by a
+    person bootstrap. Intervals leave out one eighth of the persons of every table at a time.
 
     Attributes:
-      most_cliques: Sets of columns compared per number of columns; a fixed random choice where
-        there are more.
-        Pairs are never left out.
+      most_cliques: Sets of columns compared per number of columns; a fixed random choice where there are more. Pairs
+        are never left out.
     """
 
     most_cliques: int = 500
@@ -43,18 +39,10 @@ class Marginals:
 
     def evaluate(self, comparison: Comparison, rng: np.random.Generator) -> Evaluation:
         """Scores `fidelity.tv{1,2,3}.{train,holdout}` and their charts, all INTERNAL."""
-        empty = [
-            part
-            for part in ("train", "holdout", "synthetic")
-            if not comparison.weights(part).sum() > 0
-        ]
+        empty = [part for part in ("train", "holdout", "synthetic") if not comparison.weights(part).sum() > 0]
         if empty:
             return Evaluation(
-                scores=tuple(
-                    _untold(ways, against, empty[0])
-                    for ways in (1, 2, 3)
-                    for against in ("train", "holdout")
-                )
+                scores=tuple(_untold(ways, against, empty[0]) for ways in (1, 2, 3) for against in ("train", "holdout"))
             )
         scores: list[Score] = []
         found: dict[int, tuple[Cliques, Distances]] = {}
@@ -69,9 +57,7 @@ class Marginals:
             charts = (_worst_pairs(names, *found[2]), _pair_heatmap(names, *found[2]), *charts)
         return Evaluation(scores=tuple(scores), charts=charts)
 
-    def _distances(
-        self, comparison: Comparison, ways: Ways, rng: np.random.Generator
-    ) -> tuple[Cliques, Distances]:
+    def _distances(self, comparison: Comparison, ways: Ways, rng: np.random.Generator) -> tuple[Cliques, Distances]:
         level_of = triple_level if ways == 3 else pair_level
         levels: list[Level] = [level_of(attribute) for attribute in comparison.domain.attributes]
         train, holdout, synthetic = (
@@ -80,18 +66,12 @@ class Marginals:
         most = self.most_cliques if ways == 3 else len(levels) ** 2
         cliques = cliques_of(len(levels), ways, most, rng)
         sizes = [level.size for level in levels]
-        return cliques, measure_distances(
-            train, holdout, synthetic, cliques=cliques, sizes=sizes, rng=rng
-        )
+        return cliques, measure_distances(train, holdout, synthetic, cliques=cliques, sizes=sizes, rng=rng)
 
 
 def _score(ways: int, against: str, cliques: Cliques, distances: Distances) -> Score:
     on_train = against == "train"
-    own, floors = (
-        (distances.train, distances.floor_train)
-        if on_train
-        else (distances.holdout, distances.floor_holdout)
-    )
+    own, floors = (distances.train, distances.floor_train) if on_train else (distances.holdout, distances.floor_holdout)
     value, floor = float(own.mean()), float(floors.mean())
     ceiling = float(distances.second.mean()) * (distances.size_ratio if on_train else 1.0)
     half = 1.96 * jackknife_error(distances.left_out[0 if on_train else 1].mean(axis=1))
@@ -105,9 +85,7 @@ def _score(ways: int, against: str, cliques: Cliques, distances: Distances) -> S
         ceiling=ceiling,
         better="lower",
         edition=Edition.INTERNAL,
-        sentence=_sentence(
-            f"{len(cliques):,} {WORDS[ways]}", against, value, (low, high), floor, ceiling
-        ),
+        sentence=_sentence(f"{len(cliques):,} {WORDS[ways]}", against, value, (low, high), floor, ceiling),
     )
 
 
@@ -121,10 +99,9 @@ def _sentence(
 ) -> str:
     table = "the training table" if against == "train" else "a real holdout of other persons"
     sentence = (
-        f"Averaged over {what}, {value:.2%} of rows would have to change for the synthetic table "
-        f"to agree with {table} "
-        f"(total variation; 95 % interval {interval[0]:.2%} to {interval[1]:.2%}). "
-        f"Independent columns would score {floor:.2%}, a second real sample {ceiling:.2%}."
+        f"Averaged over {what}, {value:.2%} of rows would have to change for the synthetic table to agree with "
+        f"{table} (total variation; 95 % interval {interval[0]:.2%} to {interval[1]:.2%}). Independent columns "
+        f"would score {floor:.2%}, a second real sample {ceiling:.2%}."
     )
     if against == "train" and value < ceiling:
         sentence += (
@@ -164,8 +141,7 @@ def _worst_pairs(names: tuple[str, ...], cliques: Cliques, distances: Distances)
         arrays={key: tuple(map(float, series)) for key, series in arrays.items()},
         edition=Edition.INTERNAL,
         sentence=(
-            "Total variation distance to the holdout of the pairs that lie furthest beyond a "
-            "second real sample; "
+            "Total variation distance to the holdout of the pairs that lie furthest beyond a second real sample; "
             "marks show independent columns (baseline) and the training table (ceiling)."
         ),
     )
@@ -183,9 +159,7 @@ def _pair_heatmap(names: tuple[str, ...], cliques: Cliques, distances: Distances
         arrays={"matrix": tuple(map(float, matrix.ravel()))},
         edition=Edition.INTERNAL,
         sentence=(
-            "Total variation distance between synthetic and training table for every pair of "
-            "columns; "
-            f"the largest is {distances.train.max():.3f}, the middle one "
-            f"{np.median(distances.train):.3f}."
+            "Total variation distance between synthetic and training table for every pair of columns; the largest "
+            f"is {distances.train.max():.3f}, the middle one {np.median(distances.train):.3f}."
         ),
     )

@@ -19,10 +19,8 @@ WORDS = {1: "single columns", 2: "pairs of columns"}
 class Measured:
     """Mean total variation distance to the noisy 1- and 2-way tables of the claim.
 
-    A function of the synthetic rows and the claim only, so it costs no privacy and is SHAREABLE.
-    The ceiling is the
-    distance that the known noise alone would show if the synthetic table were exactly right. The
-    floor of the 2-way
+    A function of the synthetic rows and the claim only, so it costs no privacy and is SHAREABLE. The ceiling is the
+    distance that the known noise alone would show if the synthetic table were exactly right. The floor of the 2-way
     figure is what the product of the synthetic table's own columns would score.
     """
 
@@ -81,9 +79,7 @@ def _distances(comparison: Comparison, table: MeasuredTable, persons: float) -> 
     """Distance of the synthetic table, and of the product of its own columns."""
     shares, noisy = synthetic_shares(comparison, table), table.noisy / persons
     product = np.outer(shares.sum(axis=1), shares.sum(axis=0)) if shares.ndim == 2 else shares
-    own, floor = (
-        float(total_variation(table_of.ravel(), noisy.ravel())) for table_of in (shares, product)
-    )
+    own, floor = (float(total_variation(table_of.ravel(), noisy.ravel())) for table_of in (shares, product))
     return own, floor
 
 
@@ -92,11 +88,7 @@ def _score(ways: int, tables: Sequence[MeasuredTable], rows: FloatArray, persons
     value, expected = float(rows[:, 0].mean()), float(noise[:, 0].mean())
     half = 1.96 * float(np.sqrt((noise[:, 1] ** 2).sum()) / len(tables))
     baseline = float(rows[:, 1].mean()) if ways == 2 else None
-    against = (
-        f" The product of its single columns would score {baseline:.2%}."
-        if baseline is not None
-        else ""
-    )
+    against = f" The product of its single columns would score {baseline:.2%}." if baseline is not None else ""
     return Score(
         name=f"fidelity.tv{ways}.measured",
         value=value,
@@ -107,10 +99,8 @@ def _score(ways: int, tables: Sequence[MeasuredTable], rows: FloatArray, persons
         better="lower",
         edition=Edition.SHAREABLE,
         sentence=(
-            f"Averaged over the {len(tables):,} published noisy tables of {WORDS[ways]}, the "
-            f"synthetic table lies {value:.2%} "
-            f"from them (total variation; the noise moves this figure by about {half:.2%} either "
-            "way). "
+            f"Averaged over the {len(tables):,} published noisy tables of {WORDS[ways]}, the synthetic table lies "
+            f"{value:.2%} from them (total variation; the noise moves this figure by about {half:.2%} either way). "
             f"The published noise alone would show {expected:.2%}.{against}"
         ),
     )

@@ -28,9 +28,7 @@ def _overlay(comparison: Comparison, position: int, distance: float) -> Chart:
     attribute = comparison.domain.attributes[position]
     level = _bars_level(attribute)
     labels = group_labels(comparison, position, level)
-    series: dict[str, FloatArray] = {
-        part: _shares(comparison, part, position, level) for part in PARTS
-    }
+    series: dict[str, FloatArray] = {part: _shares(comparison, part, position, level) for part in PARTS}
     if level.size > SHOWN_BARS and not attribute.ordered:
         labels, series = _largest(labels, series)
     return Chart(
@@ -41,8 +39,7 @@ def _overlay(comparison: Comparison, position: int, distance: float) -> Chart:
         arrays={part: tuple(map(float, shares)) for part, shares in series.items()},
         edition=Edition.INTERNAL,
         sentence=(
-            f"Shares of {attribute.name} in train, holdout and synthetic; "
-            f"total variation to train {distance:.3f}."
+            f"Shares of {attribute.name} in train, holdout and synthetic; total variation to train {distance:.3f}."
         ),
     )
 
@@ -59,12 +56,8 @@ def _shares(comparison: Comparison, part: Part, position: int, level: Level) -> 
     return shares
 
 
-def _largest(
-    labels: tuple[str, ...], series: dict[str, FloatArray]
-) -> tuple[tuple[str, ...], dict[str, FloatArray]]:
+def _largest(labels: tuple[str, ...], series: dict[str, FloatArray]) -> tuple[tuple[str, ...], dict[str, FloatArray]]:
     """The groups with most training rows, the rest together."""
     kept = np.argsort(-series["train"], kind="stable")[: SHOWN_BARS - 1]
-    shown = {
-        part: np.append(shares[kept], 1 - shares[kept].sum()) for part, shares in series.items()
-    }
+    shown = {part: np.append(shares[kept], 1 - shares[kept].sum()) for part, shares in series.items()}
     return (*[labels[group] for group in kept], REST), shown

@@ -24,12 +24,9 @@ FEWEST = 20
 class RareConditions:
     """Shares of every declared rare condition, and the error of its tables among rows that have it.
 
-    Within the condition the synthetic rows are compared with the training rows: all columns by
-    themselves, and pairs of
-    the condition's `keep_with` columns. The floor is synthetic rows taken without regard to the
-    condition; the ceiling
-    is the holdout's rows with the condition, fewer than train's, so a good table may score below
-    it.
+    Within the condition the synthetic rows are compared with the training rows: all columns by themselves, and pairs
+    of the condition's `keep_with` columns. The floor is synthetic rows taken without regard to the condition; the
+    ceiling is the holdout's rows with the condition, fewer than train's, so a good table may score below it.
     """
 
     names: ClassVar[tuple[str, ...]] = ("rare",)
@@ -43,14 +40,10 @@ class RareConditions:
         scores: list[Score] = []
         for rare in comparison.schema.rare:
             predicate = comparison.schema.rare_predicates[rare.name]
-            masks = {
-                part: predicate.evaluate(comparison.frame(part), comparison.schema)
-                for part in PARTS
-            }
+            masks = {part: predicate.evaluate(comparison.frame(part), comparison.schema) for part in PARTS}
             scores += _shares(comparison, rare.name, tuple(sorted(predicate.columns)), masks)
             scores += [
-                _error(comparison, rare, masks, ways)
-                for ways in ((1, 2) if len(_kept(comparison, rare)) > 1 else (1,))
+                _error(comparison, rare, masks, ways) for ways in ((1, 2) if len(_kept(comparison, rare)) > 1 else (1,))
             ]
         return Evaluation(scores=tuple(scores))
 
@@ -75,10 +68,7 @@ def _shares(
         share = _share(masks[part], comparison.weights(part))
         sentence = f"{share[0]:.3%} of the {part} table has '{name}' (weighted by person)."
         told[part] = (share, sentence)
-    return [
-        _share_score(name, which, columns, share, sentence)
-        for which, (share, sentence) in told.items()
-    ]
+    return [_share_score(name, which, columns, share, sentence) for which, (share, sentence) in told.items()]
 
 
 def _share_score(
@@ -118,15 +108,11 @@ def _kept(comparison: Comparison, rare: Rare) -> list[int]:
 
 def _error(comparison: Comparison, rare: Rare, masks: Mapping[Part, BoolArray], ways: int) -> Score:
     """Mean distance within the condition over all columns (1) or `keep_with` pairs (2)."""
-    rows = {
-        part: int((mask & (comparison.weights(part) > 0)).sum()) for part, mask in masks.items()
-    }
+    rows = {part: int((mask & (comparison.weights(part) > 0)).sum()) for part, mask in masks.items()}
     if min(rows["train"], rows["synthetic"]) < FEWEST:
         return _too_few(rare.name, ways)
     positions = list(range(len(comparison.domain))) if ways == 1 else _kept(comparison, rare)
-    pick = cliques_of(
-        len(positions), 1 if ways == 1 else 2, len(positions) ** 2, np.random.default_rng(0)
-    )
+    pick = cliques_of(len(positions), 1 if ways == 1 else 2, len(positions) ** 2, np.random.default_rng(0))
     cliques = [tuple(positions[column] for column in clique) for clique in pick]
     everyone = np.ones(len(comparison.synthetic), dtype=bool)
     value = _mean_distance(comparison, cliques, "synthetic", masks["synthetic"], masks["train"])
@@ -150,9 +136,8 @@ def _error_score(name: str, ways: int, value: float, floor: float, ceiling: floa
         better="lower",
         edition=Edition.INTERNAL,
         sentence=(
-            f"Among rows with '{name}', {what} of the synthetic table differ from train by "
-            f"{value:.2%} on average (total "
-            "variation); synthetic rows taken without regard to the condition would score "
+            f"Among rows with '{name}', {what} of the synthetic table differ from train by {value:.2%} on average "
+            "(total variation); synthetic rows taken without regard to the condition would score "
             f"{floor:.2%}{second}."
         ),
     )
@@ -164,10 +149,7 @@ def _too_few(name: str, ways: int) -> Score:
         value=None,
         better="lower",
         edition=Edition.INTERNAL,
-        sentence=(
-            f"Too few rows have '{name}' to compare their tables "
-            f"(fewer than {FEWEST} in train or synthetic)."
-        ),
+        sentence=(f"Too few rows have '{name}' to compare their tables (fewer than {FEWEST} in train or synthetic)."),
     )
 
 
@@ -185,10 +167,7 @@ def _mean_distance(
         _rows(at_levels(comparison.codes(which)[kept], levels), comparison.weights(which)[kept])
         for which, kept in compared
     ]
-    distances = [
-        total_variation(*(shares_of(sample, clique, sizes) for sample in samples))
-        for clique in cliques
-    ]
+    distances = [total_variation(*(shares_of(sample, clique, sizes) for sample in samples)) for clique in cliques]
     return float(np.mean(distances))
 
 

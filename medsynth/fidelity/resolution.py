@@ -1,14 +1,11 @@
 """At which public level each column is compared, and what its groups are called.
 
-The rule is fixed by the schema alone, never by data, so that a figure means the same for every
-table of one schema:
+The rule is fixed by the schema alone, never by data, so that a figure means the same for every table of one schema:
 
-- one- and two-way tables: a column of at most 100 cells is compared cell by cell. A larger one is
-  compared at the coarsest
-  of its public levels but one (ICD-9 codes at their blocks, days at their months), at its only
-  level if it has one, and in
-  at most 100 runs of neighbouring cells if it is ordered and has none. A large unordered list
-  without levels stays as it is.
+- one- and two-way tables: a column of at most 100 cells is compared cell by cell. A larger one is compared at the
+  coarsest of its public levels but one (ICD-9 codes at their blocks, days at their months), at its only level if it
+  has one, and in at most 100 runs of neighbouring cells if it is ordered and has none. A large unordered list without
+  levels stays as it is.
 - three-way tables: the same with 16 cells, and the coarsest public level (ICD-9 chapters, years).
 """
 

@@ -46,8 +46,7 @@ class Distances:
       floor_holdout: Independent columns against holdout.
       second: Train against holdout: two real samples.
       left_out: (2, FOLDS, cliques), the first two with one fold of persons left out.
-      size_ratio: What `second` must be multiplied by to speak of a second sample as large as the
-        synthetic one.
+      size_ratio: What `second` must be multiplied by to speak of a second sample as large as the synthetic one.
     """
 
     train: FloatArray
@@ -59,9 +58,7 @@ class Distances:
     size_ratio: float
 
 
-def sample_of(
-    comparison: Comparison, part: Part, levels: Sequence[Level], rng: np.random.Generator
-) -> Sample:
+def sample_of(comparison: Comparison, part: Part, levels: Sequence[Level], rng: np.random.Generator) -> Sample:
     """One part of a comparison at the given levels, its persons dealt at random into folds."""
     frame = comparison.frame(part)
     unit = comparison.schema.privacy.unit
@@ -86,16 +83,12 @@ def independent_columns(real: Sample, n: int, rng: np.random.Generator) -> Sampl
     return Sample(codes=codes, weights=np.ones(n), folds=nobody, persons=nobody)
 
 
-def cliques_of(
-    columns: int, ways: Literal[1, 2, 3], most: int, rng: np.random.Generator
-) -> list[tuple[int, ...]]:
+def cliques_of(columns: int, ways: Literal[1, 2, 3], most: int, rng: np.random.Generator) -> list[tuple[int, ...]]:
     """All sets of so many columns, or a random `most` of them."""
     cliques = list(combinations(range(columns), ways))
     if len(cliques) <= most:
         return cliques
-    return [
-        cliques[chosen] for chosen in sorted(rng.choice(len(cliques), size=most, replace=False))
-    ]
+    return [cliques[chosen] for chosen in sorted(rng.choice(len(cliques), size=most, replace=False))]
 
 
 def measure_distances(
@@ -129,9 +122,7 @@ def measure_distances(
         independent = _shares(np.bincount(_cells(floor.codes, clique, sizes), minlength=cells))
         plain[:, position] = _whole_distances(counts, independent)
         left_out[:, :, position] = _left_out_distances(counts)
-    ratio = _size_ratio(
-        train, len(holdout.codes), len(synthetic.codes), cliques=cliques, sizes=sizes, rng=rng
-    )
+    ratio = _size_ratio(train, len(holdout.codes), len(synthetic.codes), cliques=cliques, sizes=sizes, rng=rng)
     return Distances(
         train=plain[0],
         holdout=plain[1],
@@ -169,9 +160,7 @@ def total_variation(first: FloatArray, second: FloatArray) -> FloatArray:
 def shares_of(sample: Sample, clique: tuple[int, ...], sizes: Sequence[int]) -> FloatArray:
     """Weighted shares (cells,) of one clique."""
     cells = int(np.prod([sizes[column] for column in clique]))
-    return _shares(
-        np.bincount(_cells(sample.codes, clique, sizes), sample.weights, minlength=cells)
-    )
+    return _shares(np.bincount(_cells(sample.codes, clique, sizes), sample.weights, minlength=cells))
 
 
 def _cells(codes: IntArray, clique: tuple[int, ...], sizes: Sequence[int]) -> npt.NDArray[np.intp]:
@@ -183,16 +172,12 @@ def _cells(codes: IntArray, clique: tuple[int, ...], sizes: Sequence[int]) -> np
     return cell
 
 
-def _fold_counts(
-    sample: Sample, clique: tuple[int, ...], sizes: Sequence[int], cells: int
-) -> FloatArray:
+def _fold_counts(sample: Sample, clique: tuple[int, ...], sizes: Sequence[int], cells: int) -> FloatArray:
     """Weighted counts (cells, FOLDS)."""
     cell = _cells(sample.codes, clique, sizes)
     cell *= FOLDS
     cell += sample.folds
-    counts: FloatArray = np.bincount(cell, sample.weights, minlength=cells * FOLDS).astype(
-        np.float64
-    )
+    counts: FloatArray = np.bincount(cell, sample.weights, minlength=cells * FOLDS).astype(np.float64)
     return counts.reshape(cells, FOLDS)
 
 
@@ -212,27 +197,21 @@ def _size_ratio(
 ) -> float:
     """Distance to a bootstrap sample of the synthetic size, over that to one of the holdout's size.
 
-    Whole persons are drawn. Multiplying the distance of train and holdout by the ratio corrects it
-    for the size of the
-    holdout; where both have the same size it is one, up to the draw, and is then set to one.
+    Whole persons are drawn. Multiplying the distance of train and holdout by the ratio corrects it for the size of
+    the holdout; where both have the same size it is one, up to the draw, and is then set to one.
     """
     if holdout_rows == synthetic_rows or not len(train.codes):
         return 1.0
     people = int(train.persons.max()) + 1
     draws = [
-        max(1, round(people * rows / len(train.codes)))
-        for rows in (len(train.codes), synthetic_rows, holdout_rows)
+        max(1, round(people * rows / len(train.codes))) for rows in (len(train.codes), synthetic_rows, holdout_rows)
     ]
-    own, large, small = (
-        train.weights * person_multiplicities(train.persons, rng, draws=drawn) for drawn in draws
-    )
+    own, large, small = (train.weights * person_multiplicities(train.persons, rng, draws=drawn) for drawn in draws)
     some = [cliques[i] for i in rng.permutation(len(cliques))[:RATIO_CLIQUES]]
     sums = np.zeros(2)
     for clique in some:
         count = int(np.prod([sizes[column] for column in clique]))
         cell = _cells(train.codes, clique, sizes)
-        base, *others = (
-            _shares(np.bincount(cell, weights, minlength=count)) for weights in (own, large, small)
-        )
+        base, *others = (_shares(np.bincount(cell, weights, minlength=count)) for weights in (own, large, small))
         sums += [total_variation(base, other) for other in others]
     return float(sums[0] / sums[1]) if sums[1] else 1.0

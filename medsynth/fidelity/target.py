@@ -59,9 +59,7 @@ def target_of(comparison: Comparison) -> Target:
     """
     utility = comparison.schema.utility
     if utility is None or utility.task == "survival":
-        raise UnusableError(
-            "survival targets are not judged yet; they come with the `survival` extra."
-        )
+        raise UnusableError("survival targets are not judged yet; they come with the `survival` extra.")
     if utility.target is None or (utility.task == "binary" and utility.positive is None):
         raise UnusableError("the schema names no target or no positive value.")
     derived = frozenset(comparison.schema.derived_expressions)

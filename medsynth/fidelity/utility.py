@@ -38,11 +38,9 @@ LEARNERS = {"": "a gradient-boosted model", "linear.": "a linear model"}
 class Utility:
     """Models of the utility target, trained on synthetic and on train, tested on the holdout.
 
-    Two learners with settings fixed in advance; gradient-boosted trees give the headline. Features
-    are the modelled columns
-    except the target and `exclude`. Row weights are used in training and testing, so that an
-    upsampled table is
-    judged as the population it stands for. Intervals draw the holdout's persons with replacement.
+    Two learners with settings fixed in advance; gradient-boosted trees give the headline. Features are the modelled
+    columns except the target and `exclude`. Row weights are used in training and testing, so that an upsampled table
+    is judged as the population it stands for. Intervals draw the holdout's persons with replacement.
 
     Attributes:
       resamples: Bootstrap samples of the holdout's persons.
@@ -69,8 +67,7 @@ class Utility:
         for prefix in LEARNERS:
             with _calm():
                 beliefs = {
-                    source: _predict(parts, source, features, prefix, regression=regression)
-                    for source in SOURCES
+                    source: _predict(parts, source, features, prefix, regression=regression) for source in SOURCES
                 }
             scores += self._scores(prefix, target.task, parts["holdout"], beliefs, rng)
             if prefix == "" and target.task == "binary":
@@ -98,10 +95,7 @@ class Utility:
                 drawn[source, figure].append(figures[source][figure](weights))
         scores = []
         for figure in figures["train"]:
-            pair = [
-                (figures[source][figure](holdout.weights), np.array(drawn[source, figure]))
-                for source in SOURCES
-            ]
+            pair = [(figures[source][figure](holdout.weights), np.array(drawn[source, figure])) for source in SOURCES]
             scores += _three(prefix, figure, pair, _chance(figure, holdout))
         return scores
 
@@ -176,9 +170,7 @@ def _chance(figure: str, holdout: Rows) -> float:
     return 0.5 if figure == "auc" else 0.0
 
 
-def _three(
-    prefix: str, figure: str, pair: list[tuple[float, FloatArray]], chance: float
-) -> list[Score]:
+def _three(prefix: str, figure: str, pair: list[tuple[float, FloatArray]], chance: float) -> list[Score]:
     """Synthetic, real and drop of one figure."""
     (synthetic, drawn_synthetic), (real, drawn_real) = pair
     name, title, learner = f"utility.{prefix}{figure}", TITLES[figure], LEARNERS[prefix]
@@ -212,8 +204,7 @@ def _told_as(learner: str, chance: float) -> Mapping[str, str]:
     return {
         "synthetic": f"Trained on the synthetic table, {learner} reaches {{figure}} "
         f"on real people of the holdout {guessing}",
-        "real": f"Trained on the real training table, {learner} reaches {{figure}} "
-        f"on the same people {guessing}",
+        "real": f"Trained on the real training table, {learner} reaches {{figure}} on the same people {guessing}",
         "drop": f"{learner.capitalize()} trained on the synthetic table loses {{figure}} "
         "on real people ({interval}; negative is a gain).",
     }
@@ -224,9 +215,7 @@ def _estimate(value: float, drawn: FloatArray) -> Estimate:
     return Estimate(value, *(percentiles(usable) if len(usable) else (value, value)))
 
 
-def _told(
-    holdout: Rows, beliefs: Mapping[Part, FloatArray]
-) -> tuple[BoolArray, dict[str, FloatArray], FloatArray]:
+def _told(holdout: Rows, beliefs: Mapping[Part, FloatArray]) -> tuple[BoolArray, dict[str, FloatArray], FloatArray]:
     named = {"synthetic": beliefs["synthetic"][:, 1], "real": beliefs["train"][:, 1]}
     return holdout.labels == 1, named, holdout.weights
 

@@ -20,9 +20,7 @@ def roc_chart(truth: BoolArray, beliefs: Mapping[str, FloatArray], weights: Floa
         last = np.append(np.diff(belief[order]) != 0, True)
         hits = np.cumsum((weights * truth)[order])[last]
         misses = np.cumsum((weights * ~truth)[order])[last]
-        arrays[source] = np.interp(
-            GRID, np.append(0, misses / misses[-1]), np.append(0, hits / hits[-1])
-        )
+        arrays[source] = np.interp(GRID, np.append(0, misses / misses[-1]), np.append(0, hits / hits[-1]))
     return _curve(
         "utility.roc",
         "ROC curve on real people",
@@ -33,17 +31,13 @@ def roc_chart(truth: BoolArray, beliefs: Mapping[str, FloatArray], weights: Floa
     )
 
 
-def calibration_chart(
-    truth: BoolArray, beliefs: Mapping[str, FloatArray], weights: FloatArray
-) -> Chart:
+def calibration_chart(truth: BoolArray, beliefs: Mapping[str, FloatArray], weights: FloatArray) -> Chart:
     """Predicted and observed risk of the model trained on synthetic rows, by tenth of it."""
     belief = beliefs["synthetic"]
     order = np.argsort(belief, kind="stable")
     passed = np.cumsum(weights[order])
     tenth = np.empty(len(belief), dtype=np.int64)
-    tenth[order] = np.minimum(
-        TENTHS - 1, (TENTHS * (passed - weights[order] / 2) / passed[-1]).astype(np.int64)
-    )
+    tenth[order] = np.minimum(TENTHS - 1, (TENTHS * (passed - weights[order] / 2) / passed[-1]).astype(np.int64))
     mass = np.maximum(np.bincount(tenth, weights, TENTHS), np.finfo(float).tiny)
     arrays = {
         "x": np.arange(1.0, TENTHS + 1),
@@ -55,14 +49,12 @@ def calibration_chart(
         "Calibration on real people",
         tuple(str(rank) for rank in range(1, TENTHS + 1)),
         arrays,
-        "Mean predicted and observed risk in each tenth of the holdout by predicted risk, for "
-        "the model trained on synthetic rows.",
+        "Mean predicted and observed risk in each tenth of the holdout by predicted risk, for the model trained on "
+        "synthetic rows.",
     )
 
 
-def _curve(
-    name: str, title: str, labels: tuple[str, ...], arrays: Mapping[str, FloatArray], sentence: str
-) -> Chart:
+def _curve(name: str, title: str, labels: tuple[str, ...], arrays: Mapping[str, FloatArray], sentence: str) -> Chart:
     return Chart(
         name=name,
         kind="curve",

@@ -47,8 +47,7 @@ class Verdict(NamedTuple):
 def expectation_suite(schema: Schema) -> "ExpectationSuite":
     """What a table must meet: columns exist, values in set or bounds, blanks only where allowed.
 
-    The suite speaks of canonical values: numbers as numbers, days as dates, everything else as
-    text, as `validate`
+    The suite speaks of canonical values: numbers as numbers, days as dates, everything else as text, as `validate`
     prepares them. It is serialisable (`suite.to_json_dict()`), so that teams can run it elsewhere.
 
     Args:
@@ -96,9 +95,7 @@ def validate(frame: pd.DataFrame, schema: Schema) -> list[Verdict]:
     found = {_key(result.expectation_config): bool(result.success) for result in results.results}
     return [
         Verdict(*key, found.get(key, False))
-        for key in (
-            _key(expectation.configuration) for expectation in definition.suite.expectations
-        )
+        for key in (_key(expectation.configuration) for expectation in definition.suite.expectations)
     ]
 
 
@@ -156,9 +153,7 @@ def _column_expectations(kinds: Any, name: str, column: Any) -> Iterator[Any]:
     if not (column.missing or column.missing_codes):
         yield kinds.ExpectColumnValuesToNotBeNull(column=name)
     if column.kind in NUMBERS:
-        yield kinds.ExpectColumnValuesToBeBetween(
-            column=name, min_value=float(column.min), max_value=float(column.max)
-        )
+        yield kinds.ExpectColumnValuesToBeBetween(column=name, min_value=float(column.min), max_value=float(column.max))
     elif column.kind == "date":
         first, last = (datetime.combine(day, time.min) for day in (column.min, column.max))
         yield kinds.ExpectColumnValuesToBeBetween(column=name, min_value=first, max_value=last)

@@ -25,12 +25,10 @@ QUANTILES = np.linspace(0, 1, 51)
 class Copies:
     """Exact and near copies among members, against equally many people of the holdout.
 
-    Exact: a person counts if any of their rows agrees with some released row in every modelled
-      column; all released rows
-    are searched. Near: a row counts if its nearest released row is nearer than the 0.5 % quantile
-    of
-    that distance among the holdout's rows (as near, where the quantile is 0). Both counts are
-    compared by Fisher's exact test. Distances are shown as a diagnostic and judge nothing.
+    Exact: a person counts if any of their rows agrees with some released row in every modelled column; all released
+    rows are searched. Near: a row counts if its nearest released row is nearer than the 0.5 % quantile of that
+    distance among the holdout's rows (as near, where the quantile is 0). Both counts are compared by Fisher's exact
+    test. Distances are shown as a diagnostic and judge nothing.
 
     Attributes:
       most_targets: Members attacked for near copies, and as many people of the holdout.
@@ -47,9 +45,7 @@ class Copies:
         members, strangers = choose_pairs(comparison, self.most_targets, rng)
         if len(members) < FEWEST or not len(comparison.synthetic):
             return Evaluation(scores=(*_scores("exact", exact), *_scores("near", None)))
-        released = comparison.codes("synthetic")[
-            some_rows(len(comparison.synthetic), self.most_released, rng)
-        ]
+        released = comparison.codes("synthetic")[some_rows(len(comparison.synthetic), self.most_released, rng)]
         metric = Distance(attributes=comparison.domain.attributes)
         own = metric.nearest(comparison.codes("train")[members], released)
         other = metric.nearest(comparison.codes("holdout")[strangers], released)
@@ -86,9 +82,7 @@ def _exact_copies(comparison: Comparison, rng: np.random.Generator) -> Count | N
 def _near_copies(own: FloatArray, other: FloatArray) -> Count:
     closest = max(1, round(NEAR_SHARE * len(other)))
     threshold = np.partition(other, closest - 1)[closest - 1]
-    hit = (
-        np.less if threshold > 0 else np.less_equal
-    )  # coarse tables tie: strictly nearer, unless nothing can be
+    hit = np.less if threshold > 0 else np.less_equal  # coarse tables tie: strictly nearer, unless nothing can be
     return Count(
         members=int(hit(own, threshold).sum()),
         strangers=int(hit(other, threshold).sum()),
@@ -100,9 +94,7 @@ def _row_keys(comparison: Comparison) -> list[KeyArray]:
     """A 64-bit key per row and part: equal for rows equal in every modelled column."""
     frames = [comparison.frame(part) for part in PARTS]
     keys = [np.zeros(len(frame), dtype=np.uint64) for frame in frames]
-    multipliers = np.random.default_rng(0).integers(
-        1, 2**63, size=len(comparison.domain), dtype=np.uint64
-    )
+    multipliers = np.random.default_rng(0).integers(1, 2**63, size=len(comparison.domain), dtype=np.uint64)
     for position, name in enumerate(comparison.domain.names):
         column = comparison.schema.columns[name]
         if column.kind in LISTED:
@@ -122,11 +114,7 @@ def _comparable(values: "pd.Series[Any]", column: Any) -> "pd.Series[Any]":
     """Numbers rounded to the places shown, days as text."""
     if column.kind == "date":
         return values.astype("string").str.slice(0, 10)
-    numbers = (
-        pd.to_numeric(values, errors="coerce")
-        .astype("Float64")
-        .to_numpy(dtype=np.float64, na_value=np.nan)
-    )
+    numbers = pd.to_numeric(values, errors="coerce").astype("Float64").to_numpy(dtype=np.float64, na_value=np.nan)
     return pd.Series(np.round(numbers, getattr(column, "places", 6)))
 
 
@@ -148,8 +136,8 @@ def _scores(kind: str, count: Count | None) -> tuple[Score, Score]:
     excess = (count.members - count.strangers) / count.size
     told = _sentence(kind, count, chance, (low, high))
     surprise = (
-        f"Probability of so many {kind} copies or more if people in the data were copied no "
-        "more often than strangers (Fisher's exact test, one-sided)."
+        f"Probability of so many {kind} copies or more if people in the data were copied no more often than "
+        "strangers (Fisher's exact test, one-sided)."
     )
     return (
         _score(f"{name}_excess", excess, "lower", told, low=low, high=high, baseline=0.0),
@@ -182,12 +170,10 @@ def _sentence(kind: str, count: Count, chance: float, interval: tuple[float, flo
         else "lie nearer to a released row than the 0.5 % distance quantile of strangers"
     )
     return (
-        f"{count.members:,} of {count.size:,} people in the training data {what}, against "
-        f"{count.strangers:,} of {count.size:,} "
-        f"people who were not: an excess of {(count.members - count.strangers) / count.size:.2%} "
-        f"(95 % interval {interval[0]:.2%} to "
-        f"{interval[1]:.2%}, one-sided p {_small(chance)}). An excess of {smallest:.2%} or more "
-        "would have been seen four times in five."
+        f"{count.members:,} of {count.size:,} people in the training data {what}, against {count.strangers:,} of "
+        f"{count.size:,} people who were not: an excess of {(count.members - count.strangers) / count.size:.2%} "
+        f"(95 % interval {interval[0]:.2%} to {interval[1]:.2%}, one-sided p {_small(chance)}). An excess of "
+        f"{smallest:.2%} or more would have been seen four times in five."
     )
 
 
@@ -209,8 +195,7 @@ def _distance_curve(own: FloatArray, other: FloatArray) -> Chart:
         arrays={key: tuple(map(float, series)) for key, series in arrays.items()},
         edition=Edition.INTERNAL,
         sentence=(
-            "Quantiles of the distance to the closest released row, for people in the training "
-            "data and for strangers. "
-            "A diagnostic, never a verdict: rare copies do not show here."
+            "Quantiles of the distance to the closest released row, for people in the training data and for "
+            "strangers. A diagnostic, never a verdict: rare copies do not show here."
         ),
     )

@@ -20,8 +20,7 @@ NARROW = 200
 class Distance:
     """Gower's distance on cells: the mean over columns of a difference between 0 and 1.
 
-    Ordered cells differ by their ranks; values of a list, and cells that mean missing or other, by
-    0 or 1.
+    Ordered cells differ by their ranks; values of a list, and cells that mean missing or other, by 0 or 1.
 
     Source: Gower (1971), doi:10.2307/2528823.
     """
@@ -54,9 +53,7 @@ class Distance:
             scaled[position] = table.astype(np.int16)[codes[:, position]]
         return scaled
 
-    def _steps(
-        self, queries: npt.NDArray[np.int16], targets: npt.NDArray[np.int16]
-    ) -> npt.NDArray[np.int32]:
+    def _steps(self, queries: npt.NDArray[np.int16], targets: npt.NDArray[np.int16]) -> npt.NDArray[np.int32]:
         """Summed steps (q, m) between a block of queries (d, q) and a block of targets (d, m)."""
         shape = (queries.shape[1], targets.shape[1])
         total = np.zeros(shape, dtype=np.int32)

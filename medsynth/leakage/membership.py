@@ -16,10 +16,7 @@ from medsynth.score import Chart, Edition, Evaluation, Score
 KNOWLEDGE: Mapping[str, str] = {
     "closest_record": "the released rows",
     "calibrated": "the released rows and other people of the same population",
-    "known_marginal": (
-        "the released rows, which tables the model measured, and other people of the same "
-        "population"
-    ),
+    "known_marginal": ("the released rows, which tables the model measured, and other people of the same population"),
     "published_tables": "the model file and other people of the same population",
 }
 AUC_CHANCE, TPR_CHANCE, FPR = 0.5, 0.01, 0.01
@@ -30,18 +27,16 @@ DETECTABLE = 1.96 + 0.84
 class Membership:
     """Membership inference on people of train against people of the holdout, one row per person.
 
-    Half of the holdout's persons at least serve as the attacker's reference and are attacked by
-    nobody. The ceiling of
-    every figure is the cap that the claimed guarantee puts on any attack, and exceeded if the
-    interval's lower end is.
+    Half of the holdout's persons at least serve as the attacker's reference and are attacked by nobody. The ceiling
+    of every figure is the cap that the claimed guarantee puts on any attack, and exceeded if the interval's lower end
+    is.
 
     Attributes:
       most_targets: Members attacked, and as many strangers.
       most_released: Released rows, and reference rows, searched by the distance attacks.
 
     Source: closest record, Hilprecht et al. (2019), doi:10.2478/popets-2019-0067; known marginals,
-      Golob et al. (2024),
-      arXiv:2410.05506.
+      Golob et al. (2024), arXiv:2410.05506.
     """
 
     most_targets: int = 2000
@@ -52,18 +47,14 @@ class Membership:
         """Scores `leak.membership.ATTACK.{auc,tpr_at_1pct_fpr}` and of the `strongest`."""
         targets = choose_targets(comparison, self.most_targets, rng)
         if not targets.enough or not len(comparison.synthetic):
-            return Evaluation(
-                scores=tuple(_untold(figure) for figure in ("auc", "tpr_at_1pct_fpr"))
-            )
+            return Evaluation(scores=tuple(_untold(figure) for figure in ("auc", "tpr_at_1pct_fpr")))
         guesses = self._guesses(comparison, targets, rng)
         caps = comparison.claim.guarantee if comparison.claim else {}
         own = [score for attack, guess in guesses.items() for score in _scores(attack, guess, caps)]
         strongest = _strongest(guesses, caps)
         return Evaluation(scores=(*strongest, *own), charts=(_chart([*strongest, *own]),))
 
-    def _guesses(
-        self, comparison: Comparison, targets: Targets, rng: np.random.Generator
-    ) -> "dict[str, Guess]":
+    def _guesses(self, comparison: Comparison, targets: Targets, rng: np.random.Generator) -> "dict[str, Guess]":
         """What each attack thinks of members and strangers; higher means "was in the data"."""
         rows = np.concatenate(
             [
@@ -71,15 +62,11 @@ class Membership:
                 comparison.codes("holdout")[targets.strangers],
             ]
         )
-        released = comparison.codes("synthetic")[
-            some_rows(len(comparison.synthetic), self.most_released, rng)
-        ]
+        released = comparison.codes("synthetic")[some_rows(len(comparison.synthetic), self.most_released, rng)]
         reference = comparison.codes("holdout")[targets.reference]
         metric = Distance(attributes=comparison.domain.attributes)
         near = metric.nearest(rows, released)
-        elsewhere = metric.nearest(
-            rows, reference[some_rows(len(reference), self.most_released, rng)]
-        )
+        elsewhere = metric.nearest(rows, reference[some_rows(len(reference), self.most_released, rng)])
         beliefs = {
             "closest_record": -near,
             "calibrated": elsewhere - near,
@@ -127,9 +114,7 @@ def _strongest(guesses: Mapping[str, Guess], caps: Mapping[str, object]) -> list
     by_rate = max(rates, key=lambda attack: rates[attack].value)
     note = f" It is the strongest of {len(guesses)} attacks, and its interval allows for that."
     return [
-        _auc_score(
-            "strongest", by_area, areas[by_area], caps, note + _detectable(guesses[by_area])
-        ),
+        _auc_score("strongest", by_area, areas[by_area], caps, note + _detectable(guesses[by_area])),
         _tpr_score("strongest", by_rate, rates[by_rate], caps, note),
     ]
 
@@ -141,28 +126,22 @@ def _scores(attack: str, guess: Guess, caps: Mapping[str, object]) -> list[Score
     ]
 
 
-def _auc_score(
-    name: str, attack: str, found: Estimate, caps: Mapping[str, object], note: str
-) -> Score:
+def _auc_score(name: str, attack: str, found: Estimate, caps: Mapping[str, object], note: str) -> Score:
     cap = _cap(caps, "membership_auc_cap")
     sentence = (
-        f"Knowing {KNOWLEDGE[attack]}, the attack '{attack}' ranks a person in the data above "
-        f"one who is not in {found.value:.1%} of pairs "
-        f"(95 % interval {found.low:.1%} to {found.high:.1%}; guessing: 50 %). "
+        f"Knowing {KNOWLEDGE[attack]}, the attack '{attack}' ranks a person in the data above one who is not in "
+        f"{found.value:.1%} of pairs (95 % interval {found.low:.1%} to {found.high:.1%}; guessing: 50 %). "
         f"{_verdict(found, cap)}{note}"
     )
     return _score(f"leak.membership.{name}.auc", found, AUC_CHANCE, cap, sentence)
 
 
-def _tpr_score(
-    name: str, attack: str, found: Estimate, caps: Mapping[str, object], note: str
-) -> Score:
+def _tpr_score(name: str, attack: str, found: Estimate, caps: Mapping[str, object], note: str) -> Score:
     cap = _cap(caps, "membership_tpr_cap_at_1pct_fpr")
     sentence = (
-        f"Knowing {KNOWLEDGE[attack]}, the attack '{attack}' names {found.value:.1%} of the "
-        "people in the data while it wrongly names 1 % of "
-        f"the others (95 % interval {found.low:.1%} to {found.high:.1%}; guessing: 1 %). "
-        f"{_verdict(found, cap)}{note}"
+        f"Knowing {KNOWLEDGE[attack]}, the attack '{attack}' names {found.value:.1%} of the people in the data "
+        f"while it wrongly names 1 % of the others (95 % interval {found.low:.1%} to {found.high:.1%}; guessing: "
+        f"1 %). {_verdict(found, cap)}{note}"
     )
     return _score(f"leak.membership.{name}.tpr_at_1pct_fpr", found, TPR_CHANCE, cap, sentence)
 
@@ -206,8 +185,8 @@ def _untold(figure: str) -> Score:
         better="lower",
         edition=Edition.INTERNAL,
         sentence=(
-            f"Too few persons to attack (fewer than {FEWEST} members, strangers or reference "
-            "persons) or no released rows."
+            f"Too few persons to attack (fewer than {FEWEST} members, strangers or reference persons) or no "
+            "released rows."
         ),
     )
 
@@ -215,10 +194,7 @@ def _untold(figure: str) -> Score:
 def _chart(scores: list[Score]) -> Chart:
     """Every attack's area between guessing and the cap."""
     shown = [score for score in scores if score.name.endswith(".auc")]
-    arrays = {
-        key: tuple(float(getattr(score, key)) for score in shown)
-        for key in ("value", "low", "high", "baseline")
-    }
+    arrays = {key: tuple(float(getattr(score, key)) for score in shown) for key in ("value", "low", "high", "baseline")}
     if shown[0].ceiling is not None:
         arrays["ceiling"] = tuple(shown[0].ceiling for _ in shown)
     return Chart(

@@ -1,7 +1,6 @@
 """Membership from marginals: where released shares exceed the population's, members are likelier.
 
-On models that measure marginals these are the strongest black-box attacks known, because they look
-exactly where the
+On models that measure marginals these are the strongest black-box attacks known, because they look exactly where the
 model looked.
 """
 
@@ -47,8 +46,7 @@ def known_marginal_ratio(
 ) -> FloatArray:
     """Sum over the measured tables of log(released share / reference share) of each row's cell.
 
-    Without a claim the structure is unknown, and all pairs of columns are used at their coarsest
-    public level, or a
+    Without a claim the structure is unknown, and all pairs of columns are used at their coarsest public level, or a
     random 300 of them.
 
     Source: Golob et al. (2024), arXiv:2410.05506.
@@ -57,9 +55,7 @@ def known_marginal_ratio(
     population = comparison.codes("holdout")[reference]
     mass = np.ones(len(reference))  # one row per person already weighs persons equally
     for table in _attacked_tables(comparison, rng):
-        released = _smoothed(
-            table.counts(comparison.codes("synthetic"), comparison.synthetic_weights)
-        )
+        released = _smoothed(table.counts(comparison.codes("synthetic"), comparison.synthetic_weights))
         known = _smoothed(table.counts(population, mass))
         belief += (np.log(released) - np.log(known))[table.cells(rows)]
     return belief
@@ -68,9 +64,8 @@ def known_marginal_ratio(
 def published_table_ratio(comparison: Comparison, rows: IntArray, reference: Rows) -> FloatArray:
     """Sum over the published noisy tables of the standardised surplus in each row's cell.
 
-    This is the likelihood ratio of "one person more in this cell" for a count whose variance is
-    that of the noise, of the
-    training sample and of the reference sample.
+    This is the likelihood ratio of "one person more in this cell" for a count whose variance is that of the noise, of
+    the training sample and of the reference sample.
     """
     belief = np.zeros(len(rows))
     claim = comparison.claim
@@ -114,9 +109,7 @@ def _coarse_pair(attributes: Sequence[Attribute], pair: tuple[int, int]) -> Tabl
         else np.arange(attributes[position].size, dtype=np.int32)
         for position in pair
     )
-    return Table(
-        positions=pair, groups=groups, shape=tuple(int(cells.max()) + 1 for cells in groups)
-    )
+    return Table(positions=pair, groups=groups, shape=tuple(int(cells.max()) + 1 for cells in groups))
 
 
 def _smoothed(counts: FloatArray) -> FloatArray:

@@ -1,10 +1,11 @@
 """Models: noisy counts in, synthetic codes out. A model is found by name and imported on first use.
 
 levels          nested resolutions of a column, denoised one-way tables
-one_ways        the first measurement of every marginal model; marginals: small arithmetic on tables
+one_ways        the first measurement of every marginal model; pooling: all tables that count a
+                column, as one estimate; marginals: small arithmetic on tables
+impossible      what rules forbid of two columns, as structural zeros
 junction_tree   a tree of cliques; triangulation finds it, calibration and tree_marginals compute
-with it,
-                tree_sampling draws from it
+                with it, tree_sampling draws from it
 estimation      noisy tables -> potentials of the tree
 graphical       what every marginal model fits: marginal, share, sample
 targets, edit   all-pairs targets, and rows edited towards them

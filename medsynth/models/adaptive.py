@@ -2,7 +2,7 @@
 
 Steps, in the order they happen (research recipe, steps 1 to 8):
     one-ways   measured and denoised            -> mass of every cell, total
-    levels     nested, from that mass           -> chains
+    levels     nested, from that mass and rules -> chains, zeros
     round 1    noisy scores, chosen pairs that fit a tree, measured, fitted
     round 2    scores against the tree, every pair still worth measuring, whether or not the tree
                can hold it
@@ -65,8 +65,8 @@ class Adaptive:
       one_way_share: Part of mu^2 for one-ways at `one_way_signal`; falls with
         signal^`one_way_power` [1].
       one_way_signal: Persons per one-way cell and noise at which that share holds [1].
-      one_way_columns: And up to so many columns; with more of them the pairs outnumber what the
-        budget can read, and one-ways need a larger part [part two, section B].
+      few_columns: And up to so many columns; with more of them the pairs outnumber what the budget
+        can read, and one-ways need a larger part [part two, section B].
       one_way_power: [1].
       one_way_least: Least part for one-ways [1].
       one_way_most: Most part for one-ways [1].
@@ -82,9 +82,9 @@ class Adaptive:
       tree_cells: Most cells of the junction tree [5, 7].
       kappa: How much of a table's noise the fit forgives [7; recipe 0.003].
       iterations: Limit of a fit [7].
-      strong_signal: Signal from which a fit may take three times as long [7], and measured pairs
-        need no help of the one-ways: targets raked to these err 2 % less below it and 2 % more
-        above (adult_discrete, epsilon 0.1 and 1, 3 and 10).
+      strong_signal: Signal from which a fit may take three times as long [7]. From there on, times
+        the crowding, measured pairs need no help of the one-ways: targets raked to these err 2 %
+        less below and 2 % more above (adult_discrete), 3 to 15 % less (diabetes130).
       few_pairs: Up to this many pairs all are measured in one round, without scores (not in the
         recipe).
       few_kappa: `kappa` of that round; small tables settle ten times sooner at no loss (measured: 3
@@ -94,7 +94,7 @@ class Adaptive:
 
     one_way_share: float = 0.25
     one_way_signal: float = 18.0
-    one_way_columns: int = 14
+    few_columns: int = 14
     one_way_power: float = 0.4
     one_way_least: float = 0.1
     one_way_most: float = 0.7
@@ -131,19 +131,7 @@ class Adaptive:
         progress.start("One-way tables")
         one_ways = measure_one_ways(records, ledger, mu2=phases.one_ways)
         forbidden = impossible_pairs(impossible, domain)
-        chains = tuple(
-            separated(nested_chain(attribute, mass), position, forbidden)
-            for position, (attribute, mass) in enumerate(
-                zip(domain.attributes, one_ways.masses, strict=True)
-            )
-        )
-        survey = Survey(
-            records=records,
-            ledger=ledger,
-            one_ways=one_ways,
-            chains=chains,
-            zeros=zeros_within_tree(chains, forbidden, cap=self.tree_cells),
-        )
+        survey = self._survey(records, ledger, one_ways, forbidden)
         rounds = _Rounds(self, survey, phases, signal=self.signal(domain, persons, mu))
         if phases.tables[0]:
             progress.start("Pairs, round 1")
@@ -154,7 +142,7 @@ class Adaptive:
         progress.finish()
         return GraphicalModel(
             domain=domain,
-            chains=chains,
+            chains=survey.chains,
             one_ways=rounds.one_ways.shares,
             calibrated=rounds.fitted,
             total=one_ways.total,
@@ -166,12 +154,38 @@ class Adaptive:
             settings=asdict(self),
         )
 
+    def _survey(
+        self,
+        records: Records,
+        ledger: "Ledger",
+        one_ways: OneWays,
+        impossible: Sequence[ImpossiblePair],
+    ) -> Survey:
+        """Levels from the one-ways, fit to express what is impossible."""
+        chains = tuple(
+            separated(nested_chain(attribute, mass), position, impossible)
+            for position, (attribute, mass) in enumerate(
+                zip(records.domain.attributes, one_ways.masses, strict=True)
+            )
+        )
+        return Survey(
+            records=records,
+            ledger=ledger,
+            one_ways=one_ways,
+            chains=chains,
+            zeros=zeros_within_tree(chains, impossible, cap=self.tree_cells),
+        )
+
     def signal(self, domain: Domain, persons: int, mu: float) -> float:
         """Stated persons per one-way cell, in units of the noise that the whole budget would buy (u
         of the recipe).
         """
         cells = sum(map(_counted_cells, domain.attributes))
         return mu * max(persons, 1) / max(cells, 1)
+
+    def crowding(self, domain: Domain) -> float:
+        """How much more signal a wide table needs, as its pairs share the budget."""
+        return max(1.0, len(domain) / self.few_columns)
 
     def phases(self, domain: Domain, persons: int, mu: float) -> Phases:
         """Splits mu^2 from public facts; the parts sum to mu^2.
@@ -182,7 +196,7 @@ class Adaptive:
         pairs = varied * (varied - 1) // 2
         if not pairs:
             return Phases(one_ways=mu**2, scores=(0.0, 0.0), tables=(0.0, 0.0))
-        needed = self.one_way_signal * max(1.0, len(domain) / self.one_way_columns)
+        needed = self.one_way_signal * self.crowding(domain)
         weakness = needed / self.signal(domain, persons, mu)
         share = self.one_way_share * weakness**self.one_way_power
         share = min(max(share, self.one_way_least), self.one_way_most)
@@ -224,7 +238,8 @@ class _Rounds:
         self._noise_weight = min(settings.noise_most, settings.noise_signal / signal)
         self._kappa = settings.kappa if phases.tables[0] else settings.few_kappa
         self._iterations = settings.iterations * (3 if signal >= settings.strong_signal else 1)
-        self._raked = signal < settings.strong_signal
+        crowding = settings.crowding(survey.records.domain)
+        self._raked = signal < settings.strong_signal * crowding
         self._tables: list[PairTable] = []
         self._held: list[Choice] = []
         self.measurements: list[Measurement] = []

@@ -44,6 +44,11 @@ BLOCK_WEIGHT = 20.0
 
 BLOCK_STEPS = 30
 
+LEAST_SHARE = 1e-6
+"""Part of the persons spread evenly: noise never makes a cell impossible, so that a rare group can
+always be asked for.
+"""
+
 SMALLEST_NOISE = 1e-6
 """Persons: counts known better than this are taken as if they had this noise."""
 
@@ -55,7 +60,7 @@ NULL_WEIGHT = 2.0
 def denoise_one_ways(
     attributes: Sequence[Attribute], estimates: Sequence[CellCounts], *, total: float
 ) -> tuple[FloatArray, ...]:
-    """Nonnegative cell masses of all attributes.
+    """Positive cell masses of all attributes.
 
     Small nominal columns share one prior over their cells, in units of each one's noise: a table of
     many of them has the same few common and many rare values over and over.
@@ -78,9 +83,10 @@ def denoise_one_ways(
     for attribute, values, estimate in zip(attributes, counts, estimates, strict=True):
         blocks = public_blocks(attribute)
         if blocks is None:
-            masses.append(denoise_one_way(values, estimate.deviations, attribute, total=total))
+            mass = denoise_one_way(values, estimate.deviations, attribute, total=total)
         else:
-            masses.append(_denoise_by_blocks(estimate, blocks, total))
+            mass = _denoise_by_blocks(estimate, blocks, total)
+        masses.append((1 - LEAST_SHARE) * mass + LEAST_SHARE * total / attribute.size)
     return tuple(masses)
 
 

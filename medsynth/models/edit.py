@@ -7,7 +7,7 @@ targets. One matrix G = W (2 (C - T) + 1) holds what the next row in a cell woul
 move of a row is a sum of gathered rows of G and an argmin.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -17,8 +17,6 @@ import numpy.typing as npt
 from medsynth.encoding.domain import IntArray, Level
 
 FloatArray = npt.NDArray[np.float64]
-Allowed = Callable[[IntArray], npt.NDArray[np.bool_]]
-"""Rows as they would be after their move (m, d) -> which of them no rule forbids."""
 
 BATCHES = 1500
 """A sweep moves rows in this many batches: rows of one batch do not see each other, and fewer chase
@@ -60,7 +58,6 @@ def edit_rows(
     *,
     masses: Sequence[FloatArray] | None = None,
     sweeps: int = 2,
-    allowed: Allowed | None = None,
 ) -> IntArray:
     """Moves rows towards all pair targets at once, by the best single change of a row per visit.
 
@@ -71,7 +68,6 @@ def edit_rows(
       masses: One-way mass of each attribute's cells, to draw a cell inside a new group; by default
         uniform.
       sweeps: How often every row is visited.
-      allowed: Refuses moves that would break a rule; by default all are permitted.
 
     Returns:
       Edited rows, shape (n, d); the input is left as it was.
@@ -93,9 +89,6 @@ def edit_rows(
         for k in np.unique(places):
             here = places == k
             proposed[here, columns[k]] = draws[k].draw(new[here], rng)
-        if allowed is not None and len(rows):
-            keep = allowed(proposed)
-            rows, places, new, proposed = rows[keep], places[keep], new[keep], proposed[keep]
         gains.move(groups[rows], places, new)
         groups[rows, places] = new
         edited[rows] = proposed

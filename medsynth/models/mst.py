@@ -72,10 +72,7 @@ class MST:
         progress = progress or Silent()
         progress.start("One-way tables")
         one_ways = measure_one_ways(records, ledger, mu2=self.one_way_share * mu**2)
-        chains = tuple(
-            nested_chain(attribute, mass)
-            for attribute, mass in zip(records.domain.attributes, one_ways.masses, strict=True)
-        )
+        chains = tuple(map(nested_chain, records.domain.attributes, one_ways.masses))
         progress.start("Pairs")
         pair_mu2 = (1 - self.one_way_share - self.score_share) * mu**2
         choices, entries = _choose(

@@ -70,9 +70,7 @@ def mu_of(event: object) -> float:
     """
     if type(event) not in PROVED or not isinstance(event, Event):
         allowed = ", ".join(kind.__name__ for kind in PROVED)
-        raise UsageError(
-            f"Event of type {type(event).__name__} has no proved cost. Book one of {allowed}."
-        )
+        raise UsageError(f"Event of type {type(event).__name__} has no proved cost. Book one of {allowed}.")
     return event.mu
 
 
@@ -162,9 +160,7 @@ def mu_from(epsilon: float, delta: float) -> float:
 def check_epsilon(epsilon: float) -> None:
     """Refuses an epsilon that is not a finite number above 0."""
     if not (math.isfinite(epsilon) and epsilon > 0):
-        raise UsageError(
-            f"Epsilon must be a finite number above 0, got {epsilon}. Choose one from 0.1 to 10."
-        )
+        raise UsageError(f"Epsilon must be a finite number above 0, got {epsilon}. Choose one from 0.1 to 10.")
 
 
 def check_delta(delta: float) -> None:

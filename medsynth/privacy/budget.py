@@ -76,8 +76,7 @@ class State:
             return state._after(lines[state.read :])
         except (KeyError, TypeError, ValueError, UsageError) as error:
             raise InputError(
-                f"{where}: is not a budget file of version {VERSION}. "
-                "Use the medsynth that wrote it."
+                f"{where}: is not a budget file of version {VERSION}. Use the medsynth that wrote it."
             ) from error
 
     @classmethod
@@ -96,9 +95,7 @@ class State:
                     entries.append(Entry(**line["entry"]))
                     mu_of(GaussianEvent(entries[-1].mu))
                 case "limit":
-                    limit = Guarantee.of(
-                        line["epsilon"], line["delta"], unit=old.unit, persons=old.persons
-                    )
+                    limit = Guarantee.of(line["epsilon"], line["delta"], unit=old.unit, persons=old.persons)
                 case "run":
                     runs += 1
                 case _:

@@ -110,9 +110,7 @@ class FileBook(MemoryBook):
         if header is None and not self.path.is_file():
             raise InputError(f"{self.path}: no budget file here. Give the path that `fit` printed.")
         if not self.path.parent.is_dir():
-            raise OutputError(
-                f"{self.path}: the folder does not exist. Make it, or choose another with --ledger."
-            )
+            raise OutputError(f"{self.path}: the folder does not exist. Make it, or choose another with --ledger.")
         with self._locked():
             if header is not None and not self.path.exists():
                 self._create(header())
@@ -195,9 +193,7 @@ class FileBook(MemoryBook):
                 file.seek(self._offset)
                 return file.read()
         except OSError as error:
-            raise InputError(
-                f"{self.path}: cannot be read ({error.strerror}). Check its permissions."
-            ) from error
+            raise InputError(f"{self.path}: cannot be read ({error.strerror}). Check its permissions.") from error
 
     def _mend(self, torn: bytes) -> None:
         """Handles a last line without its end: its writer died before any noise was drawn.

@@ -58,9 +58,7 @@ class Guarantee:
         """
         if delta is None:
             if persons is None:
-                raise UsageError(
-                    "A guarantee needs a delta or the stated number of persons. Give one of them."
-                )
+                raise UsageError("A guarantee needs a delta or the stated number of persons. Give one of them.")
             delta = delta_default(persons)
         epsilon, delta = float(epsilon), float(delta)
         mu = mu_from(epsilon, delta)

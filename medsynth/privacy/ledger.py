@@ -101,9 +101,7 @@ class Ledger:
 
     def __repr__(self) -> str:
         limit = self.guarantee
-        return (
-            f"Ledger(population={self.population!r}, epsilon={limit.epsilon}, delta={limit.delta})"
-        )
+        return f"Ledger(population={self.population!r}, epsilon={limit.epsilon}, delta={limit.delta})"
 
     @property
     def population(self) -> str:
@@ -138,9 +136,7 @@ class Ledger:
         # Rounded down, so that asking for exactly this much is not refused.
         return epsilon_from(math.sqrt(self.remaining_mu2), self.guarantee.delta) * (1 - 1e-9)
 
-    def allowance(
-        self, epsilon: float, delta: float | None = None, *, label: str = "Fit"
-    ) -> "Ledger":
+    def allowance(self, epsilon: float, delta: float | None = None, *, label: str = "Fit") -> "Ledger":
         """A ledger for one fit: it may spend (epsilon, delta) of the budget, and not more.
 
         Args:
@@ -158,9 +154,7 @@ class Ledger:
         if self._own is not None:
             raise UsageError("An allowance cannot be divided again. Ask the population's ledger.")
         limit = self.guarantee
-        own = Guarantee.of(
-            epsilon, limit.delta if delta is None else delta, unit=limit.unit, persons=limit.persons
-        )
+        own = Guarantee.of(epsilon, limit.delta if delta is None else delta, unit=limit.unit, persons=limit.persons)
 
         def decide(lines: Sequence[Line]) -> Line:
             state = self._state(lines)
@@ -254,9 +248,7 @@ class Ledger:
         Formal guarantee:
           mu-GDP under add/remove of one person, mu = sqrt(P) l2 / sigma, the booked cost.
         """
-        targets = [
-            on_lattice(table, clique) for table, clique in zip(references, cliques, strict=True)
-        ]
+        targets = [on_lattice(table, clique) for table, clique in zip(references, cliques, strict=True)]
         sensitivity = math.sqrt(len(cliques)) * in_persons(records.l2)
         settings = Entry(
             number=0,
@@ -270,12 +262,8 @@ class Ledger:
         )
         entry = self._book_noise([sigma], [sensitivity], settings)
         tables = count(records, cliques)
-        exact = [
-            int(np.abs(table - target).sum()) for table, target in zip(tables, targets, strict=True)
-        ]
-        return mechanisms.gaussian(
-            np.array(exact, dtype=np.int64), sigma=drawn_sigma(sigma)
-        ), entry.number
+        exact = [int(np.abs(table - target).sum()) for table, target in zip(tables, targets, strict=True)]
+        return mechanisms.gaussian(np.array(exact, dtype=np.int64), sigma=drawn_sigma(sigma)), entry.number
 
     def book(self, event: Event, *, label: str) -> int:
         """Books the cost of a release that is made elsewhere, before it is made.
@@ -288,9 +276,7 @@ class Ledger:
           UsageError: If the cost of such an event has no proof.
         """
         mu = mu_of(event)
-        return self._append(
-            Entry(number=0, run=self._run, label=label, kind=event.kind, mu=mu)
-        ).number
+        return self._append(Entry(number=0, run=self._run, label=label, kind=event.kind, mu=mu)).number
 
     def key(self, purpose: str) -> bytes:
         """A secret key of 32 bytes for one purpose, the same for the life of the budget.
@@ -313,13 +299,9 @@ class Ledger:
           UsageError: If a number is outside its range, or this ledger is a fit's allowance.
         """
         if self._own is not None:
-            raise UsageError(
-                "The limit belongs to the population. Change it in the population's ledger."
-            )
+            raise UsageError("The limit belongs to the population. Change it in the population's ledger.")
         old = self.guarantee
-        new = Guarantee.of(
-            epsilon, old.delta if delta is None else delta, unit=old.unit, persons=old.persons
-        )
+        new = Guarantee.of(epsilon, old.delta if delta is None else delta, unit=old.unit, persons=old.persons)
 
         def decide(lines: Sequence[Line]) -> Line:
             entries = self._state(lines).entries
@@ -353,10 +335,7 @@ class Ledger:
 
     @property
     def _population_fix(self) -> str:
-        return (
-            f"Lower --epsilon, or raise the limit of '{self.population}' "
-            "with `medsynth ledger set-limit`."
-        )
+        return f"Lower --epsilon, or raise the limit of '{self.population}' with `medsynth ledger set-limit`."
 
     def _state(self, lines: Sequence[Line] | None = None) -> State:
         """What all lines add up to; lines are only ever appended, so old ones are read once."""
@@ -365,9 +344,7 @@ class Ledger:
         self._known = state
         return state
 
-    def _book_noise(
-        self, sigmas: Sequence[float], sensitivities: Sequence[float], settings: Entry
-    ) -> Entry:
+    def _book_noise(self, sigmas: Sequence[float], sensitivities: Sequence[float], settings: Entry) -> Entry:
         """Books Gaussian releases that share one entry."""
         if len(sigmas) != len(sensitivities) or settings.tables < 1:
             raise UsageError(f"{settings.label}: needs at least one table, and one sigma for each.")
@@ -385,9 +362,7 @@ class Ledger:
             state = self._state(lines)
             if self._own is not None:
                 own_fix = "Raise --epsilon, or fit without it."
-                admit(
-                    self._own, self._mine(state.entries), entry.mu, label=entry.label, fix=own_fix
-                )
+                admit(self._own, self._mine(state.entries), entry.mu, label=entry.label, fix=own_fix)
             admit(state.limit, state.entries, entry.mu, label=entry.label, fix=self._population_fix)
             booked = replace(entry, number=len(state.entries) + 1)
             return {"kind": "entry", "date": today(), "entry": booked.as_dict()}

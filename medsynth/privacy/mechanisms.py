@@ -64,7 +64,4 @@ def check_sigma(sigma: float) -> None:
     medsynth.errors.UsageError: Sigma 0.0 persons is outside 6.1e-05 to 1.1e+09. Change --epsilon.
     """
     if not SIGMA_LOW <= sigma <= SIGMA_HIGH:
-        raise UsageError(
-            f"Sigma {sigma} persons is outside {SIGMA_LOW:.2g} to {SIGMA_HIGH:.2g}. "
-            "Change --epsilon."
-        )
+        raise UsageError(f"Sigma {sigma} persons is outside {SIGMA_LOW:.2g} to {SIGMA_HIGH:.2g}. Change --epsilon.")

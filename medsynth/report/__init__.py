@@ -1,7 +1,6 @@
 """The report: collect plain values, make an edition, render it, write it.
 
-    collect(...) -> ReportContent (internal) -> edition_of(...) -> report_json / render ->
-    write_reports
+    collect(...) -> ReportContent (internal) -> edition_of(...) -> report_json / render -> write_reports
 
 Nothing heavy is imported before a page is rendered.
 """

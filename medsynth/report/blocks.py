@@ -11,9 +11,7 @@ from medsynth.score import Chart, ChartKind, Edition, Score
 
 # Controls, lone surrogates, embedding and override marks: they break XML, or make a name read
 # as another one.
-_UNPRINTABLE = re.compile(
-    "[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff\u202a-\u202e\u2066-\u2069\ufffe\uffff]"
-)
+_UNPRINTABLE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff\u202a-\u202e\u2066-\u2069\ufffe\uffff]")
 
 
 def printable(text: str) -> str:
@@ -196,9 +194,7 @@ class Drawing(Block):
         if self.kind == "intervals" and not {"value", "low", "high"} <= set(self.arrays):
             raise ValueError(f"Chart {self.name!r}: intervals need the arrays value, low and high.")
         if any(len(array) != length for array in self.arrays.values()):
-            raise ValueError(
-                f"Chart {self.name!r}: every array of this {self.kind} must hold {length} numbers."
-            )
+            raise ValueError(f"Chart {self.name!r}: every array of this {self.kind} must hold {length} numbers.")
         return self
 
 

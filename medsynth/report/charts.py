@@ -150,9 +150,7 @@ def _heatmap(canvas: "Canvas", chart: Drawing) -> None:
     low, high = _colour_limits(tables)
     axes = canvas.subplots(rows, beside, squeeze=False, sharey=True).ravel()
     for i, (table, name) in enumerate(zip(tables, names, strict=True)):
-        mesh = axes[i].pcolormesh(
-            table, cmap=_colours(low), vmin=low, vmax=high, edgecolors="white", linewidth=0.3
-        )
+        mesh = axes[i].pcolormesh(table, cmap=_colours(low), vmin=low, vmax=high, edgecolors="white", linewidth=0.3)
         mesh.set_clip_on(False)
         axes[i].set_title(short(name, 40) if len(names) > 1 else "", fontsize=8.5, loc="left")
         _heatmap_axes(axes[i], labels, small=8.5 if size <= 12 else 6.5)

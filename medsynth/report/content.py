@@ -127,9 +127,7 @@ def collect(
         sampling=None if sampling is None else Sampling.model_validate(sampling),
         rare=tuple(RareCondition.model_validate(row) for row in rare),
         scores=scores,
-        charts=tuple(
-            Drawing.of(chart) for evaluation in evaluations for chart in evaluation.charts
-        ),
+        charts=tuple(Drawing.of(chart) for evaluation in evaluations for chart in evaluation.charts),
         appendices=tuple(appendices),
         files=tuple(File.model_validate(file) for file in files),
         not_tested=_notes(not_tested),
@@ -139,9 +137,7 @@ def collect(
 
 def report_json(content: ReportContent) -> bytes:
     """The bytes of `report.json`: UTF-8, two spaces, no NaN, one newline at the end."""
-    text = json.dumps(
-        content.model_dump(mode="json"), indent=2, ensure_ascii=False, allow_nan=False
-    )
+    text = json.dumps(content.model_dump(mode="json"), indent=2, ensure_ascii=False, allow_nan=False)
     return (text + "\n").encode("utf-8")
 
 

@@ -102,9 +102,7 @@ def render(content: ReportContent, *, sha256: str, draw: Draw | None = None) -> 
         sha256=sha256,
         sections={section.topic.key: section for section in sections},
         promise=_guarantee_rows(content.guarantee),
-        upsampled={row.name: row for row in content.sampling.upsampling}
-        if content.sampling
-        else {},
+        upsampled={row.name: row for row in content.sampling.upsampling} if content.sampling else {},
         wording=wording,
     )
 
@@ -146,10 +144,7 @@ def _sections(content: ReportContent, draw: Draw) -> Iterator[Section]:
             headlines=sentences or tuple(map(_rare_sentence, rare[:3])),
             figures=whole,
             by_column=tables,
-            panels=tuple(
-                _panel(chart, f"{topic.key}-{i}", draw)
-                for i, chart in enumerate(drawings[:MOST_PANELS], 1)
-            ),
+            panels=tuple(_panel(chart, f"{topic.key}-{i}", draw) for i, chart in enumerate(drawings[:MOST_PANELS], 1)),
             panels_left_out=max(0, len(drawings) - MOST_PANELS),
             remark=_remark(topic, content, empty=not (scores or drawings or rare)),
         )
@@ -167,8 +162,7 @@ def _by_column(scores: Sequence[Figure]) -> tuple[ByColumn, ...]:
 def _column_table(name: str, scores: list[Figure]) -> ByColumn:
     scores.sort(key=_badness)
     return ByColumn(
-        caption=f"{wording.figure_name(name)}, by column: worst first, {scores[0].better} is "
-        f"better",
+        caption=f"{wording.figure_name(name)}, by column: worst first, {scores[0].better} is better",
         figures=tuple(scores[:MOST_COLUMN_ROWS]),
         left_out=max(0, len(scores) - MOST_COLUMN_ROWS),
     )
@@ -193,13 +187,9 @@ def _headlines(topic: wording.Topic, scores: Sequence[Figure], most: int = 3) ->
     """The first scores that the topic's patterns name; of several attacks the strongest speaks."""
     chosen: list[Figure] = []
     for pattern in topic.headlines:
-        found = [
-            score for score in scores if fnmatchcase(score.name, pattern) and score not in chosen
-        ]
+        found = [score for score in scores if fnmatchcase(score.name, pattern) and score not in chosen]
         if pattern.startswith("leak.membership"):
-            found = sorted(found, key=lambda score: score.high or score.value or 0.0, reverse=True)[
-                :1
-            ]
+            found = sorted(found, key=lambda score: score.high or score.value or 0.0, reverse=True)[:1]
         chosen += found
     return (chosen or list(scores))[:most]
 
@@ -231,8 +221,8 @@ def _left_out(chart: Drawing) -> str:
         return ""
     if chart.kind == "heatmap":
         return (
-            f"Drawn are the {MOST_CATEGORIES} columns with the highest figures; the table holds "
-            f"the {MOST_PAIRS} highest pairs, report.json all."
+            f"Drawn are the {MOST_CATEGORIES} columns with the highest figures; the table holds the {MOST_PAIRS} "
+            "highest pairs, report.json all."
         )
     return f"The table below holds {more} more categories than the drawing."
 
@@ -281,11 +271,7 @@ def _guarantee_rows(promise: Guarantee | None) -> tuple[tuple[str, str], ...]:
     if promise is None:
         return ()
     factor, failure = promise.odds_factor, promise.odds_failure
-    odds = (
-        f"{number(factor)} times, except with probability {number(failure)}"
-        if factor and failure
-        else ""
-    )
+    odds = f"{number(factor)} times, except with probability {number(failure)}" if factor and failure else ""
     stated = (
         ("Epsilon", _stated(promise.epsilon)),
         ("Delta", _stated(promise.delta)),
@@ -298,10 +284,7 @@ def _guarantee_rows(promise: Guarantee | None) -> tuple[tuple[str, str], ...]:
             "Cap on members found at 1 % false alarms",
             _stated(promise.membership_tpr_cap_at_1pct_fpr),
         ),
-        *(
-            (key.replace("_", " ").capitalize(), setting(value))
-            for key, value in promise.details.items()
-        ),
+        *((key.replace("_", " ").capitalize(), setting(value)) for key, value in promise.details.items()),
     )
     return tuple((label, text) for label, text in stated if text)
 

@@ -79,11 +79,7 @@ def _decimals(size: float, digits: int) -> int | None:
 def _signed(value: float, decimals: int | None, *, trim: bool) -> str:
     if decimals is None:
         mantissa, _, exponent = f"{abs(value):.2e}".partition("e")
-        text = (
-            f"{_trim(mantissa)} {_TIMES} 10{str(int(exponent)).translate(_SUPERSCRIPTS)}"
-            if value
-            else "0"
-        )
+        text = f"{_trim(mantissa)} {_TIMES} 10{str(int(exponent)).translate(_SUPERSCRIPTS)}" if value else "0"
     else:
         text = f"{abs(value):,.{decimals}f}"
         text = _trim(text) if trim else text

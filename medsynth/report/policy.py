@@ -65,11 +65,7 @@ def judge(
     Returns:
       One line per declared limit, in the order of the policy.
     """
-    usable = [
-        figure
-        for figure in figures
-        if edition is Edition.INTERNAL or figure.edition is Edition.SHAREABLE
-    ]
+    usable = [figure for figure in figures if edition is Edition.INTERNAL or figure.edition is Edition.SHAREABLE]
     declared = {key: limit for key, limit in limits.items() if limit is not None}
     return tuple(
         _epsilon_line(limit, epsilon) if key == EPSILON else _line(key, limit, usable, edition)
@@ -83,20 +79,11 @@ def verdict(lines: Sequence[PolicyLine]) -> Verdict:
     >>> verdict(()).sentence
     'No policy declared: nothing was judged'
     """
-    named = {
-        word: [policy_name(line.key) for line in lines if line.outcome == word]
-        for word in _OUTCOMES
-    }
+    named = {word: [policy_name(line.key) for line in lines if line.outcome == word] for word in _OUTCOMES}
     elsewhere = len(named["in the internal edition"])
-    details = [
-        f"{word.capitalize()}: {'; '.join(named[word])}."
-        for word in ("not met", "not measured")
-        if named[word]
-    ]
+    details = [f"{word.capitalize()}: {'; '.join(named[word])}." for word in ("not met", "not measured") if named[word]]
     if elsewhere:
-        details.append(
-            f"{elsewhere} {'is' if elsewhere == 1 else 'are'} judged in the internal edition only."
-        )
+        details.append(f"{elsewhere} {'is' if elsewhere == 1 else 'are'} judged in the internal edition only.")
     return Verdict(
         sentence=f"{len(named['met'])} of {len(lines)} policy lines met" if lines else NO_POLICY,
         detail=" ".join(details),
@@ -134,9 +121,7 @@ def _line(key: str, limit: float, figures: Sequence[Figure], edition: Edition) -
         )
     found = _evidence(rule, figures)
     if not found and edition is Edition.SHAREABLE:
-        return PolicyLine(
-            key=key, limit=limit, outcome="in the internal edition", judged_by=rule.judged_by
-        )
+        return PolicyLine(key=key, limit=limit, outcome="in the internal edition", judged_by=rule.judged_by)
     met = _met(rule, limit, found)
     worst = max(found, key=lambda figure: _rank(figure, rule.end), default=None)
     return PolicyLine(

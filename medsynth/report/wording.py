@@ -53,8 +53,7 @@ UTILITY = Topic(
     question="Does a model trained on the synthetic table work on real records?",
     prefixes=("utility.", "study."),
     headlines=("utility.auc.drop", "utility.*.drop", "utility.auprc.synthetic", "study.*"),
-    withheld="How a model trained on the synthetic table works on real records is in the "
-    "internal edition only.",
+    withheld="How a model trained on the synthetic table works on real records is in the internal edition only.",
 )
 LEAKS = Topic(
     key="leaks",
@@ -112,8 +111,8 @@ _TERMS = {
 GLOSSARY: tuple[tuple[str, str], ...] = (
     (
         "Epsilon, delta, mu",
-        "How far one person's records can shift what an observer may conclude; smaller is "
-        "stricter. Mu is the native unit of the accounting, epsilon and delta follow from it.",
+        "How far one person's records can shift what an observer may conclude; smaller is stricter. Mu is the "
+        "native unit of the accounting, epsilon and delta follow from it.",
     ),
     (
         "Two-way error",
@@ -122,9 +121,8 @@ GLOSSARY: tuple[tuple[str, str], ...] = (
     ),
     (
         "Floor (baseline) and ceiling",
-        "What chance alone would score (independent columns, a naive attacker) and what a second "
-        "real sample of the same size would score; for attacks the ceiling is the cap that the "
-        "guarantee sets.",
+        "What chance alone would score (independent columns, a naive attacker) and what a second real sample of "
+        "the same size would score; for attacks the ceiling is the cap that the guarantee sets.",
     ),
     (
         "Interval",
@@ -132,13 +130,12 @@ GLOSSARY: tuple[tuple[str, str], ...] = (
     ),
     (
         "Training and holdout records",
-        "Training records were used to make the table. Holdout records belong to other persons "
-        "of the same population and were never shown to the generator.",
+        "Training records were used to make the table. Holdout records belong to other persons of the same "
+        "population and were never shown to the generator.",
     ),
     (
         "Noised counts",
-        "Counts with random noise, booked in the ledger: the only things the generator learned "
-        "from real records.",
+        "Counts with random noise, booked in the ledger: the only things the generator learned from real records.",
     ),
 )
 
@@ -148,8 +145,8 @@ OUTSIDE_GUARANTEE = (
     "compromised host, and restored old copies of the budget file."
 )
 INTERNAL_SCOPE = (
-    "The guarantee covers the synthetic table, the model file and the shareable edition. It does "
-    "not cover this internal edition."
+    "The guarantee covers the synthetic table, the model file and the shareable edition. It does not cover this "
+    "internal edition."
 )
 NO_GUARANTEE = "No differential privacy guarantee is claimed for this table."
 

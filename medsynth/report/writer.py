@@ -57,9 +57,7 @@ def write_reports(
                 written.append(folder / name)
         except OSError as error:
             reason = error.strerror or type(error).__name__
-            raise OutputError(
-                f"{folder}: the report cannot be written ({reason}). Choose another folder."
-            ) from error
+            raise OutputError(f"{folder}: the report cannot be written ({reason}). Choose another folder.") from error
     return tuple(written)
 
 

@@ -120,7 +120,8 @@ def require_rows(n: int) -> None:
     """
     if not 0 <= n <= MOST_ROWS:
         raise UsageError(
-            f"-n {n}: rows to draw must lie between 0 and {MOST_ROWS:,}. For more, draw several tables with different seeds."
+            f"-n {n}: rows to draw must lie between 0 and {MOST_ROWS:,}. "
+            "For more, draw several tables with different seeds."
         )
 
 

@@ -21,8 +21,8 @@ MARK = b"medsynth"
 def write_table(frame: pd.DataFrame, path: Path, provenance: Mapping[str, Any]) -> None:
     """Writes synthetic rows as Parquet or CSV, whole or not at all.
 
-    Parquet columns get a fresh schema: no pandas metadata, no dictionary with levels that no row has. Its metadata holds
-    `provenance`; a CSV gets it as a side-car `<name>.provenance.json`.
+    Parquet columns get a fresh schema: no pandas metadata, no dictionary with levels that no row has. Its metadata
+    holds `provenance`; a CSV gets it as a side-car `<name>.provenance.json`.
 
     Args:
       frame: Synthetic rows.
@@ -115,7 +115,9 @@ def replace_file(path: Path, write: Callable[[Path], Any], *, mode: int | None =
         temporary.replace(path)
     except (OSError, pa.ArrowException) as error:
         reason = getattr(error, "strerror", None) or type(error).__name__
-        raise OutputError(f"{path}: cannot be written ({reason}). Choose a folder you may write to, with room on its disk.") from None
+        raise OutputError(
+            f"{path}: cannot be written ({reason}). Choose a folder you may write to, with room on its disk."
+        ) from None
     finally:
         if temporary is not None:
             temporary.unlink(missing_ok=True)

@@ -97,9 +97,7 @@ def _kinds(codes: IntArray, conditions: Sequence[Condition]) -> npt.NDArray[np.i
     return kinds
 
 
-def _donors(
-    wanted: npt.NDArray[np.int64], offered: npt.NDArray[np.int64], sound: npt.NDArray[np.bool_]
-) -> RowArray:
+def _donors(wanted: npt.NDArray[np.int64], offered: npt.NDArray[np.int64], sound: npt.NDArray[np.bool_]) -> RowArray:
     """For each broken row a sound fresh row of its kind, each given once; -1 where there is none."""
     donors = np.full(len(wanted), -1, dtype=np.intp)
     for kind in np.unique(wanted):

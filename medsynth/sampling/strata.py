@@ -1,4 +1,4 @@
-"""Upsampling as a choice of strata: how many rows to draw from each part of the model's population, and what they weigh.
+"""Upsampling as a choice of strata: how many rows to draw from each part of the population, and what they weigh.
 
 Everything here is post-processing of the fitted model: no private row is read, no budget is spent.
 """
@@ -38,9 +38,7 @@ class Stratum:
         return self.natural / self.drawn if self.drawn else 0.0
 
 
-def natural_shares(
-    fitted: Fitted, conditions: Mapping[str, Condition], where: Condition | None
-) -> dict[str, float]:
+def natural_shares(fitted: Fitted, conditions: Mapping[str, Condition], where: Condition | None) -> dict[str, float]:
     """Each condition's share of the model's population inside `where`."""
     base = EVERYTHING if where is None else where
     total = fitted.share(base)[0]

@@ -22,9 +22,7 @@ def number_keys(texts: list[str], *, whole: bool) -> tuple[dict[str, Any], str]:
     if values[0] >= 0 and values[-1] > HEAVY_TAIL * max(values[len(values) // 2], 1e-9):
         keys["scale"] = "log"
         why += " with a long tail, so bins are logarithmic"
-    coded = (
-        " If these numbers are codes, write kind: category." if whole and len(texts) <= 20 else ""
-    )
+    coded = " If these numbers are codes, write kind: category." if whole and len(texts) <= 20 else ""
     return (
         keys,
         f"{why}; the bounds are rounded outwards. Write bounds that are publicly known.{coded}",

@@ -31,8 +31,7 @@ _LATER = {
 
 
 def checked(predicate: Predicate, schema: "Schema") -> Predicate:
-    """The predicate with code groups by their full label, once its columns and values are known to
-    the schema.
+    """The predicate with code groups by their full label, once its columns and values are known to the schema.
 
     Raises:
       UsageError: At the first unknown column or impossible value.
@@ -69,11 +68,7 @@ def _checked_leaf(leaf: Any, schema: "Schema") -> Predicate:
             return replace(leaf, label=check_group(name, system, label, schema))
         case IsMissing(column=name):
             column = schema.columns.get(name)
-            if (
-                column is not None
-                and name not in schema.derived
-                and not getattr(column, "can_be_missing", True)
-            ):
+            if column is not None and name not in schema.derived and not getattr(column, "can_be_missing", True):
                 raise UsageError(
                     f"column {shown(name)} has no missing cells. Set missing: true, list "
                     f"missing_codes, or remove the test."
@@ -93,14 +88,8 @@ def require_column(name: str, schema: "Schema") -> None:
     column = schema.columns.get(name)
     if column is None and name != schema.privacy.unit:
         raise UsageError(f"column {shown(name)} is not in the schema. {suggestion(name, usable)}")
-    why = (
-        "the unit of privacy"
-        if column is None or name == schema.privacy.unit
-        else f"of kind {column.kind}"
-    )
-    raise UsageError(
-        f"column {shown(name)} is {why}, which is not modelled. Use a modelled or derived column."
-    )
+    why = "the unit of privacy" if column is None or name == schema.privacy.unit else f"of kind {column.kind}"
+    raise UsageError(f"column {shown(name)} is {why}, which is not modelled. Use a modelled or derived column.")
 
 
 def problems(schema: "Schema") -> list[str]:
@@ -116,8 +105,7 @@ def _unit_problems(schema: "Schema") -> Iterator[str]:
     column = None if unit is None else schema.columns.get(unit)
     if column is not None and column.kind not in {"id", "drop"}:
         yield (
-            f"column {shown(unit)}: names the person, so it is never learned, got kind "
-            f"{column.kind}. "
+            f"column {shown(unit)}: names the person, so it is never learned, got kind {column.kind}. "
             "Write kind: id, or leave the column out."
         )
     if unit is not None and schema.privacy.order == unit:
@@ -136,23 +124,16 @@ def _derived_problems(schema: "Schema") -> Iterator[str]:
             "id",
             "drop",
         }:
-            yield (
-                f"derived {shown(name)}: is also an id, a dropped column or the unit. Remove "
-                "one of the two."
-            )
+            yield (f"derived {shown(name)}: is also an id, a dropped column or the unit. Remove one of the two.")
         for column in sorted(expression.columns):
             if column not in known:
                 yield (
-                    f"derived {shown(name)}: column {shown(column)} is not in the schema. "
-                    f"{suggestion(column, known)}"
+                    f"derived {shown(name)}: column {shown(column)} is not in the schema. {suggestion(column, known)}"
                 )
-            elif column == schema.privacy.unit or getattr(
-                schema.columns.get(column), "kind", ""
-            ) in {"id", "drop"}:
+            elif column == schema.privacy.unit or getattr(schema.columns.get(column), "kind", "") in {"id", "drop"}:
                 yield (
-                    f"derived {shown(name)}: column {shown(column)} is not modelled, so nothing "
-                    f"can be computed from it. "
-                    "Use modelled columns."
+                    f"derived {shown(name)}: column {shown(column)} is not modelled, so nothing can be computed "
+                    "from it. Use modelled columns."
                 )
 
 
@@ -170,10 +151,7 @@ def _first_bad_expression(schema: "Schema", problem: UsageError) -> Iterator[str
 
 def _name_problems(schema: "Schema") -> Iterator[str]:
     if not schema.modelled:
-        yield (
-            "columns: none is modelled. Describe at least one column that is not an id, dropped "
-            "or derived."
-        )
+        yield ("columns: none is modelled. Describe at least one column that is not an id, dropped or derived.")
     for key in ("rare", "subgroups", "studies"):
         seen: set[str] = set()
         for entry in getattr(schema, key):
@@ -213,9 +191,7 @@ def _list_problems(schema: "Schema") -> Iterator[str]:
         yield from _unknown("utility: exclude", schema.utility.exclude, schema, also=schema.columns)
 
 
-def _unknown(
-    where: str, names: Iterable[str], schema: "Schema", also: Iterable[str] = ()
-) -> Iterator[str]:
+def _unknown(where: str, names: Iterable[str], schema: "Schema", also: Iterable[str] = ()) -> Iterator[str]:
     allowed = list(dict.fromkeys([*schema.modelled, *schema.derived, *also]))
     for name in names:
         if name not in allowed:
@@ -236,11 +212,7 @@ def _utility_problems(schema: "Schema") -> Iterator[str]:
     if utility.task == "binary" and utility.target is not None:
         yield from _positive_problems(utility.target, utility.positive, schema)
     target = schema.columns.get(utility.target or "")
-    if (
-        utility.task == "regression"
-        and target is not None
-        and target.kind not in {"integer", "decimal"}
-    ):
+    if utility.task == "regression" and target is not None and target.kind not in {"integer", "decimal"}:
         yield (
             f"utility: task regression needs a number, {shown(utility.target)} is of kind "
             f"{target.kind}. Change the task."
@@ -251,10 +223,7 @@ def _positive_problems(target: str, positive: Any, schema: "Schema") -> Iterator
     values = possible_values(target, schema)
     if positive is None:
         if values is None or len(values) > 2:
-            yield (
-                f"utility: target {shown(target)} has more than two values. Say which one is "
-                "positive."
-            )
+            yield (f"utility: target {shown(target)} has more than two values. Say which one is positive.")
         return
     try:
         check_value(target, "==", positive, schema)
@@ -268,16 +237,14 @@ def notices(schema: "Schema") -> tuple[str, ...]:
     private = [name for name, column in schema.columns.items() if column.source == "private"]
     if private:
         found.append(
-            f"Schema: {', '.join(map(shown, private))}: source: private is read, but finding a "
-            f"domain under the budget is "
-            "not yet offered; `fit` refuses until the domain is confirmed as public."
+            f"Schema: {', '.join(map(shown, private))}: source: private is read, but finding a domain under the "
+            "budget is not yet offered; `fit` refuses until the domain is confirmed as public."
         )
     if schema.utility is not None and schema.utility.task == "survival":
         found.append("Schema: utility task survival is read and kept, but not yet evaluated.")
     if schema.privacy.delta_value >= 1 / schema.privacy.persons:
         found.append(
-            f"Schema: delta {schema.privacy.delta_value:g} is not below 1/persons, so it would "
-            f"allow publishing someone's "
-            "row whole. Write delta: auto."
+            f"Schema: delta {schema.privacy.delta_value:g} is not below 1/persons, so it would allow publishing "
+            "someone's row whole. Write delta: auto."
         )
     return tuple(found)

@@ -66,11 +66,9 @@ class CodeSystem:
         return code if code in self.position else None
 
     def resolve(self, label: str) -> str | None:
-        """The full label that a code, a label, or the code range in a label stands for; finest
-        level first.
+        """The full label that a code, a label, or the code range in a label stands for; finest level first.
 
-        `630-679` stands for `11 Complications of pregnancy (630-679)` if no finer label bears that
-        range.
+        `630-679` stands for `11 Complications of pregnancy (630-679)` if no finer label bears that range.
         """
         if label in self.position:
             return label
@@ -84,9 +82,7 @@ class CodeSystem:
         return None
 
     def members(self, label: str) -> "npt.NDArray[np.bool_]":
-        """Mask over the codes: those under a code, block or chapter label (as `resolve` reads
-        it).
-        """
+        """Mask over the codes: those under a code, block or chapter label (as `resolve` reads it)."""
         import numpy as np
 
         full = self.resolve(label)
@@ -101,9 +97,7 @@ class CodeSystem:
 
 
 def _short_names(label: str) -> set[str]:
-    """Code ranges by which a long label may be called: its first word and what stands in brackets
-    at its end.
-    """
+    """Code ranges by which a long label may be called: its first word and what stands in brackets at its end."""
     first = label.split(" ", 1)[0]
     bracket = re.search(r"\(([^()]*)\)$", label)
     return {name for name in (first, bracket[1] if bracket else "") if _DIGIT.search(name)}
@@ -139,9 +133,7 @@ def code_system_from_rows(name: str, rows: Sequence[Mapping[str, str]]) -> CodeS
     """
     columns = list(rows[0]) if rows else []
     if "code" not in columns:
-        raise ValueError(
-            f"Code list {shown(name)}: column 'code' is absent. Name the column of codes 'code'."
-        )
+        raise ValueError(f"Code list {shown(name)}: column 'code' is absent. Name the column of codes 'code'.")
     _check_rows(name, rows, columns)
     codes = tuple(row["code"] for row in rows)
     names = [column for column in columns if column not in {"code", TITLE}]
@@ -156,14 +148,9 @@ def _check_rows(name: str, rows: Sequence[Mapping[str, str]], columns: list[str]
     for row in rows:
         blank = [key for key in columns if key != TITLE and not str(row.get(key) or "").strip()]
         if blank or set(row) != set(columns):
-            raise ValueError(
-                f"Code list {shown(name)}: a row lacks {shown((blank or columns)[0])}. Fill every "
-                f"cell."
-            )
+            raise ValueError(f"Code list {shown(name)}: a row lacks {shown((blank or columns)[0])}. Fill every cell.")
         if row["code"] in seen:
-            raise ValueError(
-                f"Code list {shown(name)}: code {shown(row['code'])} occurs twice. Remove one."
-            )
+            raise ValueError(f"Code list {shown(name)}: code {shown(row['code'])} occurs twice. Remove one.")
         seen.add(row["code"])
 
 
@@ -178,9 +165,7 @@ def _level(name: str, labels: list[str]) -> CodeLevel:
 
 def _check_nesting(name: str, levels: tuple[CodeLevel, ...]) -> None:
     for fine, coarse in pairwise(levels):
-        if len(set(zip(fine.groups.tolist(), coarse.groups.tolist(), strict=True))) != len(
-            fine.labels
-        ):
+        if len(set(zip(fine.groups.tolist(), coarse.groups.tolist(), strict=True))) != len(fine.labels):
             raise ValueError(
                 f"Code list {shown(name)}: a {fine.name} lies in two of {coarse.name}. "
                 "Order the columns from fine to coarse, each inside the next."
@@ -208,9 +193,7 @@ def load_code_system(path: Path) -> CodeSystem:
         return _read(path.resolve(), (status.st_mtime_ns, status.st_size))
     except (OSError, UnicodeDecodeError, csv.Error) as problem:
         reason = problem.strerror if isinstance(problem, OSError) else problem
-        raise ValueError(
-            f"Code list {shown(path.name)}: cannot be read ({reason}). Check the path."
-        ) from None
+        raise ValueError(f"Code list {shown(path.name)}: cannot be read ({reason}). Check the path.") from None
 
 
 def shipped_code_system(name: str) -> CodeSystem:
@@ -221,10 +204,7 @@ def shipped_code_system(name: str) -> CodeSystem:
     """
     path = _codes_folder() / f"{name}.csv"
     if not _NAME.fullmatch(name) or not path.is_file():
-        raise ValueError(
-            f"system {shown(name)} is not a shipped code list. "
-            f"{suggestion(name, shipped_code_systems())}"
-        )
+        raise ValueError(f"system {shown(name)} is not a shipped code list. {suggestion(name, shipped_code_systems())}")
     return load_code_system(path)
 
 

@@ -54,8 +54,7 @@ class _Modelled(_Described):
         _distinct("missing_codes", self.missing_codes)
         if self.other and not self.keeps_others:
             raise ValueError(
-                "'other' is for lists of values; a value outside the bounds becomes missing or "
-                "the nearest bound. "
+                "'other' is for lists of values; a value outside the bounds becomes missing or the nearest bound. "
                 "Remove 'other'."
             )
         return self
@@ -107,9 +106,7 @@ class Boolean(_Modelled):
     @model_validator(mode="after")
     def _check(self) -> Self:
         if canonical_text(self.true) == canonical_text(self.false):
-            raise ValueError(
-                f"true and false are both written {shown(self.true)}. Write two different values."
-            )
+            raise ValueError(f"true and false are both written {shown(self.true)}. Write two different values.")
         _not_among((self.false, self.true), self.missing_texts)
         return self
 
@@ -171,16 +168,12 @@ class Date(_Modelled):
     @model_validator(mode="after")
     def _check(self) -> Self:
         if self.min > self.max:
-            raise ValueError(
-                f"bounds must ascend, got min {self.min} and max {self.max}. Swap them."
-            )
+            raise ValueError(f"bounds must ascend, got min {self.min} and max {self.max}. Swap them.")
         return self
 
 
 class Code(_Modelled):
-    """A code of a public hierarchy: shipped (`system`), a CSV beside the schema (`values_file`),
-    or inline (`codes`).
-    """
+    """A code of a public hierarchy: shipped (`system`), a CSV beside the schema (`values_file`), or inline (`codes`)."""
 
     kind: Literal["code"] = "code"
     system: Filled | None = None
@@ -191,14 +184,10 @@ class Code(_Modelled):
 
     @model_validator(mode="after")
     def _check(self, info: ValidationInfo) -> Self:
-        given = [
-            key for key in ("system", "values_file", "codes") if getattr(self, key) is not None
-        ]
+        given = [key for key in ("system", "values_file", "codes") if getattr(self, key) is not None]
         if len(given) != 1:
             found = " and ".join(given) or "none"
-            raise ValueError(
-                f"needs exactly one of system, values_file, codes; found {found}. Keep one."
-            )
+            raise ValueError(f"needs exactly one of system, values_file, codes; found {found}. Keep one.")
         self._folder = (info.context or {}).get("folder")
         _not_among(self.code_system.codes, self.missing_texts)
         return self
@@ -227,9 +216,7 @@ class Drop(_Described):
     reason: Filled | None = None
 
 
-Column = Annotated[
-    Category | Boolean | Integer | Decimal | Date | Code | Id | Drop, Field(discriminator="kind")
-]
+Column = Annotated[Category | Boolean | Integer | Decimal | Date | Code | Id | Drop, Field(discriminator="kind")]
 KINDS: dict[str, type[Entry]] = {
     "category": Category,
     "boolean": Boolean,
@@ -255,8 +242,7 @@ def _not_among(values: tuple[Any, ...], missing: frozenset[str]) -> None:
     shared = [value for value in values if canonical_text(value) in missing]
     if shared:
         raise ValueError(
-            f"{listed(map(shown, shared))} is both a value and a missing code. Keep it in one of "
-            f"the two lists."
+            f"{listed(map(shown, shared))} is both a value and a missing code. Keep it in one of the two lists."
         )
 
 
@@ -266,20 +252,14 @@ def _check_number(column: Integer | Decimal) -> None:
     if low > high:
         raise ValueError(f"bounds must ascend, got min {low:g} and max {high:g}{unit}. Swap them.")
     if low == high and column.kind == "decimal":
-        raise ValueError(
-            f"bounds must differ, got min and max {low:g}{unit}. Widen them, or drop the column."
-        )
+        raise ValueError(f"bounds must differ, got min and max {low:g}{unit}. Widen them, or drop the column.")
     _distinct("spikes", column.spikes)
     _inside("spikes", column.spikes, low, high, unit)
     if column.edges is not None:
         if column.bins is not None:
-            raise ValueError(
-                "has both edges and bins. Keep one: edges already say how many bins there are."
-            )
+            raise ValueError("has both edges and bins. Keep one: edges already say how many bins there are.")
         if list(column.edges) != sorted(set(column.edges)):
-            raise ValueError(
-                f"edges must ascend, got {listed(f'{edge:g}' for edge in column.edges)}. Sort them."
-            )
+            raise ValueError(f"edges must ascend, got {listed(f'{edge:g}' for edge in column.edges)}. Sort them.")
         _inside("edges", column.edges, low, high, unit)
 
 

@@ -1,6 +1,4 @@
-"""Records a person's word on what a draft read from data; everything else in the file stays as it
-is.
-"""
+"""Records a person's word on what a draft read from data; everything else in the file stays as it is."""
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -24,10 +22,8 @@ def confirm_schema(
 
     Args:
       path: The schema file.
-      columns: Columns to confirm, `privacy.persons` for the number of persons; None for all that
-        wait.
-      as_: `public` if the description holds without these rows; `private` if it must be found
-        under the budget.
+      columns: Columns to confirm, `privacy.persons` for the number of persons; None for all that wait.
+      as_: `public` if the description holds without these rows; `private` if it must be found under the budget.
 
     Returns:
       What was confirmed.
@@ -62,9 +58,7 @@ def _read(path: Path) -> str:
 
 def _chosen(waiting: tuple[str, ...], columns: Sequence[str] | None, as_: str) -> tuple[str, ...]:
     if as_ not in {"public", "private"}:
-        raise UsageError(
-            f"Columns can be confirmed as public or private, not {shown(as_)}. Choose one."
-        )
+        raise UsageError(f"Columns can be confirmed as public or private, not {shown(as_)}. Choose one.")
     if columns is None:
         return tuple(name for name in waiting if as_ == "public" or name != PERSONS)
     if as_ == "private" and PERSONS in columns:

@@ -42,12 +42,9 @@ def _check_listed(where: str, op: str, value: Any, column: Any) -> None:
         return
     _refuse_missing(where, text, column)
     written = [
-        value if isinstance(value, str) else text
-        for value, text in zip(column.values, column.texts, strict=True)
+        value if isinstance(value, str) else text for value, text in zip(column.values, column.texts, strict=True)
     ]
-    raise UsageError(
-        f"{where}: {shown(value)} is not one of its values. {suggestion(value, written)}"
-    )
+    raise UsageError(f"{where}: {shown(value)} is not one of its values. {suggestion(value, written)}")
 
 
 def _refuse_missing(where: str, text: str, column: Any) -> None:
@@ -74,22 +71,18 @@ def _check_date(where: str, value: Any, column: Any) -> None:
     try:
         day = date.fromisoformat(value)
     except (TypeError, ValueError):
-        raise UsageError(
-            f"{where}: {shown(value)} is not a date. Write it as '2020-01-31'."
-        ) from None
+        raise UsageError(f"{where}: {shown(value)} is not a date. Write it as '2020-01-31'.") from None
     _refuse_missing(where, value, column)
     if not column.min <= day <= column.max:
         raise UsageError(
-            f"{where}: {day} lies outside its bounds {column.min} to {column.max}. Correct the "
-            f"date, or widen the bounds."
+            f"{where}: {day} lies outside its bounds {column.min} to {column.max}. Correct the date, or widen the "
+            "bounds."
         )
 
 
 def _check_code(where: str, op: str, value: Any, column: Any) -> None:
     if op in _ORDERS:
-        raise UsageError(
-            f"{where}: {op} needs an order, which codes have not. Use ==, in, or a group."
-        )
+        raise UsageError(f"{where}: {op} needs an order, which codes have not. Use ==, in, or a group.")
     text, system = canonical_text(value), column.code_system
     if text in system.position or (text == OTHER and column.other):
         return
@@ -97,9 +90,7 @@ def _check_code(where: str, op: str, value: Any, column: Any) -> None:
     category = system.normalise(text)
     if category is not None:
         raise UsageError(f"{where}: {shown(value)} is kept as {shown(category)}. Write that.")
-    raise UsageError(
-        f"{where}: {shown(value)} is not a code of {system.name}. {_near_code(text, system)}"
-    )
+    raise UsageError(f"{where}: {shown(value)} is not a code of {system.name}. {_near_code(text, system)}")
 
 
 def _near_code(text: str, system: Any) -> str:
@@ -110,13 +101,8 @@ def _near_code(text: str, system: Any) -> str:
 
 def _check_derived(name: str, value: Any, schema: "Schema") -> None:
     values = possible_values(name, schema)
-    if values is not None and canonical_text(value) not in {
-        canonical_text(known) for known in values
-    }:
-        raise UsageError(
-            f"column {shown(name)}: {shown(value)} is not one of its values. "
-            f"{suggestion(value, values)}"
-        )
+    if values is not None and canonical_text(value) not in {canonical_text(known) for known in values}:
+        raise UsageError(f"column {shown(name)}: {shown(value)} is not one of its values. {suggestion(value, values)}")
 
 
 def possible_values(name: str, schema: "Schema") -> list[Any] | None:
@@ -135,9 +121,7 @@ def _outcomes(expression: Any, schema: "Schema") -> list[Any] | None:
             return possible_values(name, schema)
         case IfElse(then=then, otherwise=otherwise):
             first, second = _outcomes(then, schema), _outcomes(otherwise, schema)
-            return (
-                None if first is None or second is None else list(dict.fromkeys([*first, *second]))
-            )
+            return None if first is None or second is None else list(dict.fromkeys([*first, *second]))
     return None
 
 
@@ -149,21 +133,15 @@ def check_group(name: str, system: str, label: str, schema: "Schema") -> str:
     """
     column = schema.columns.get(name)
     if column is None or column.kind != "code":
-        raise UsageError(
-            f"column {shown(name)}: {system}(...) is for columns of kind code. Use == or in (...)."
-        )
+        raise UsageError(f"column {shown(name)}: {system}(...) is for columns of kind code. Use == or in (...).")
     codes = column.code_system
     if not codes.name.lower().startswith(system.lower()):
-        raise UsageError(
-            f"column {shown(name)}: holds codes of {codes.name}, not {system}. Write "
-            f"{codes.name}(...)."
-        )
+        raise UsageError(f"column {shown(name)}: holds codes of {codes.name}, not {system}. Write {codes.name}(...).")
     full = codes.resolve(label)
     if full is None:
         names = [text for level in codes.levels for text in level.labels] + list(codes.codes)
         raise UsageError(
-            f"column {shown(name)}: {shown(label)} is no code or group of {codes.name}. "
-            f"{suggestion(label, names)}"
+            f"column {shown(name)}: {shown(label)} is no code or group of {codes.name}. {suggestion(label, names)}"
         )
     return full
 
@@ -184,8 +162,7 @@ def check_pair(left: str, op: str, right: str, schema: "Schema") -> None:
         )
     if op in _ORDERS and not (_ordered_texts(a) and _ordered_texts(a) == _ordered_texts(b)):
         raise UsageError(
-            f"columns {shown(left)} and {shown(right)}: {op} needs the same ordered values in "
-            f"both. Use == or !=."
+            f"columns {shown(left)} and {shown(right)}: {op} needs the same ordered values in both. Use == or !=."
         )
 
 

@@ -69,8 +69,7 @@ def draft_schema(
       rows_are_persons: Whether every row is a person of its own.
 
     Raises:
-      UsageError: Unless exactly one of `person` (a column of the table) and `rows_are_persons` is
-        given.
+      UsageError: Unless exactly one of `person` (a column of the table) and `rows_are_persons` is given.
       DataError: If the table has no rows, no columns, or two columns of one name.
     """
     columns = _column_names(frame)
@@ -110,14 +109,11 @@ def _column_names(frame: "pd.DataFrame") -> list[str]:
 def _check_person(person: str | None, rows_are_persons: bool, columns: list[str]) -> None:
     if (person is not None) == rows_are_persons:
         raise UsageError(
-            "Exactly one of --person COLUMN and --rows-are-persons is needed, because whom to "
-            "protect cannot be guessed. "
-            "Give one."
+            "Exactly one of --person COLUMN and --rows-are-persons is needed, because whom to protect cannot be "
+            "guessed. Give one."
         )
     if person is not None and person not in columns:
-        raise UsageError(
-            f"Column {shown(person)} is not in the table. {suggestion(person, columns)}"
-        )
+        raise UsageError(f"Column {shown(person)} is not in the table. {suggestion(person, columns)}")
 
 
 def _person_guess(column: str) -> Guess:
@@ -148,8 +144,7 @@ def _privacy_lines(person: str | None, persons: int) -> list[str]:
     return [
         "privacy:",
         *unit,
-        "  # Read from the table and rounded to one digit. Write what is publicly stated, for "
-        "example",
+        "  # Read from the table and rounded to one digit. Write what is publicly stated, for example",
         "  # in a yearly report; the exact number is private.",
         f"  persons: {persons}",
         "  persons_source: data",
@@ -237,6 +232,4 @@ def write_text(path: Path, text: str, *, owner_only: bool = False) -> None:
     except OSError as problem:
         if temporary is not None:
             Path(temporary).unlink(missing_ok=True)
-        raise OutputError(
-            f"{path}: cannot be written ({problem.strerror}). Choose another place."
-        ) from None
+        raise OutputError(f"{path}: cannot be written ({problem.strerror}). Choose another place.") from None

@@ -74,16 +74,12 @@ def evaluate_predicate(node: Predicate, frame: pd.DataFrame, schema: "SchemaView
             return ~left.evaluate(frame, schema) | right.evaluate(frame, schema)
         case CompareColumns():
             return _compare_columns(node, frame, schema)
-        case (
-            Compare(column=name) | IsIn(column=name) | InGroup(column=name) | IsMissing(column=name)
-        ):
+        case Compare(column=name) | IsIn(column=name) | InGroup(column=name) | IsMissing(column=name):
             return _leaf(node, name, frame, schema)
     raise TypeError(f"not a predicate: {type(node).__name__}")
 
 
-def _evaluated(
-    parts: tuple[Predicate, ...], frame: pd.DataFrame, schema: "SchemaView"
-) -> BoolArray:
+def _evaluated(parts: tuple[Predicate, ...], frame: pd.DataFrame, schema: "SchemaView") -> BoolArray:
     return np.stack([part.evaluate(frame, schema) for part in parts])
 
 
@@ -128,11 +124,7 @@ def _text_test(node: Predicate, column: Any) -> Callable[[str], bool]:
     match node:
         case InGroup(label=label) if column is not None and column.kind == "code":
             system = column.code_system
-            inside = {
-                code
-                for code, member in zip(system.codes, system.members(label), strict=True)
-                if member
-            }
+            inside = {code for code, member in zip(system.codes, system.members(label), strict=True) if member}
             return inside.__contains__
         case IsIn(values=values):
             return {canonical_text(value) for value in values}.__contains__
@@ -173,12 +165,8 @@ def _comparable(name: str, frame: pd.DataFrame, schema: "SchemaView") -> Any:
     return np.array([position.get(text, np.nan) for text in values], dtype=np.float64)
 
 
-def evaluate_expression(
-    node: Expression, frame: pd.DataFrame, schema: "SchemaView"
-) -> "pd.Series[Any]":
-    """A derived column's values: int64 or Int64 where the definition can only give whole
-    numbers.
-    """
+def evaluate_expression(node: Expression, frame: pd.DataFrame, schema: "SchemaView") -> "pd.Series[Any]":
+    """A derived column's values: int64 or Int64 where the definition can only give whole numbers."""
     values = _values(node, frame, schema)
     if values.dtype == np.float64 and is_whole(node, schema):
         if np.isnan(values).any() or not _always_present(node, schema):
@@ -269,6 +257,4 @@ def is_whole(node: Expression, schema: "SchemaView") -> bool:
 
 def _always_present(node: Expression, schema: "SchemaView") -> bool:
     columns = [schema.columns.get(name) for name in node.columns]
-    return all(
-        column is not None and not getattr(column, "can_be_missing", True) for column in columns
-    )
+    return all(column is not None and not getattr(column, "can_be_missing", True) for column in columns)

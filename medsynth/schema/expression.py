@@ -1,6 +1,4 @@
-"""What a derived column is computed by: literals, columns, arithmetic, rounding and `X if
-PREDICATE else Y`.
-"""
+"""What a derived column is computed by: literals, columns, arithmetic, rounding and `X if PREDICATE else Y`."""
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -106,10 +104,7 @@ class Arithmetic(Expression):
         return (self.left, self.right)
 
     def __str__(self) -> str:
-        return (
-            f"{self.left._inside(self.precedence)} {self.op} "
-            f"{self.right._inside(self.precedence + 1)}"
-        )
+        return f"{self.left._inside(self.precedence)} {self.op} {self.right._inside(self.precedence + 1)}"
 
 
 @dataclass(frozen=True)

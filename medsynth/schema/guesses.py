@@ -27,12 +27,8 @@ _INTEGER = re.compile(r"-?(?:0|[1-9]\d{0,14})", re.ASCII)
 _DECIMAL = re.compile(r"-?(?:0|[1-9]\d{0,14})?(?:\.\d*)?(?:[eE][+-]?\d{1,2})?", re.ASCII)
 _DAY = re.compile(r"\d{4}-\d{2}-\d{2}(?:[T ].*)?", re.ASCII)
 _N = r"(-?(?:0|[1-9]\d*)(?:\.\d+)?)"
-_BAND = re.compile(
-    rf"[\[(]\s*{_N}\s*[,-]\s*{_N}\s*[\])]|([<>])=?\s*{_N}|{_N}\s*-\s*{_N}|{_N}\+", re.ASCII
-)
-_ID_NAME = re.compile(
-    r"(?:^|[_ .-])(?:id|ids|nbr|number|no|key|uuid|guid|mrn|ssn)$|[a-z](?:ID|Id)$", re.ASCII
-)
+_BAND = re.compile(rf"[\[(]\s*{_N}\s*[,-]\s*{_N}\s*[\])]|([<>])=?\s*{_N}|{_N}\s*-\s*{_N}|{_N}\+", re.ASCII)
+_ID_NAME = re.compile(r"(?:^|[_ .-])(?:id|ids|nbr|number|no|key|uuid|guid|mrn|ssn)$|[a-z](?:ID|Id)$", re.ASCII)
 _CODED_NAME = re.compile(r"(?:_|\b)(?:id|code|cd|type|class|group|category)$", re.IGNORECASE)
 _DIAGNOSIS_NAME = re.compile(r"icd|diag|^dx|_dx", re.IGNORECASE)
 
@@ -103,10 +99,8 @@ def guess_column(name: str, cells: "pd.Series[Any]") -> Guess:
         column=name,
         keys=keys,
         why=(
-            f"More than {MOST_CATEGORIES} different texts, so no list: if they are public codes, "
-            f"write kind: code "
-            "with a values_file; if most are rare, write kind: category with the common ones and "
-            "other: true."
+            f"More than {MOST_CATEGORIES} different texts, so no list: if they are public codes, write kind: code "
+            "with a values_file; if most are rare, write kind: category with the common ones and other: true."
         ),
     )
 
@@ -218,9 +212,7 @@ def _identifier(found: _Cells) -> tuple[dict[str, Any], str] | None:
     whole = all(_INTEGER.fullmatch(text) for text in found.texts)
     named = _ID_NAME.search(found.name) is not None and distinct > MOST_CATEGORIES
     short = max(map(len, found.texts)) <= LONG_TEXT and not any(" " in text for text in found.texts)
-    alone = (
-        distinct == found.rows and distinct >= 20 and short and (_running(found) if whole else True)
-    )
+    alone = distinct == found.rows and distinct >= 20 and short and (_running(found) if whole else True)
     numeric = not whole and all(map(_is_number, found.texts))
     if numeric or not (named or alone):
         return None

@@ -72,10 +72,7 @@ def build_schema(content: Any, *, where: str = "schema", folder: Path | None = N
       SchemaError: One line for each problem.
     """
     if not isinstance(content, Mapping):
-        raise SchemaError(
-            f"{where}: must be a mapping that begins with medsynth: 1. Run `medsynth init` to "
-            f"draft one."
-        )
+        raise SchemaError(f"{where}: must be a mapping that begins with medsynth: 1. Run `medsynth init` to draft one.")
     try:
         return Schema.model_validate(dict(content), context={"folder": folder})
     except ValidationError as error:
@@ -109,9 +106,7 @@ def _is_default(value: Any, field: FieldInfo) -> bool:
 
 
 def json_schema() -> dict[str, Any]:
-    """The published JSON Schema of schema files, for editors; `schemas/medsynth.schema.json` is a
-    copy.
-    """
+    """The published JSON Schema of schema files, for editors; `schemas/medsynth.schema.json` is a copy."""
     schema = Schema.model_json_schema()
     for kind in KINDS.values():
         definition = schema["$defs"][kind.__name__]

@@ -82,9 +82,7 @@ def _keys(parts: Sequence[Any]) -> list[str]:
     return [
         part
         for part in parts
-        if isinstance(part, str)
-        and part.isidentifier()
-        and part not in {"str", "int", "float", "bool"}
+        if isinstance(part, str) and part.isidentifier() and part not in {"str", "int", "float", "bool"}
     ]
 
 
@@ -104,10 +102,7 @@ def _message(details: "ErrorDetails", model: type[Any]) -> str:
     if kind == "union_tag_not_found":
         return f"key 'kind' is absent. Add one of {listed(KINDS)}."
     if kind == "union_tag_invalid":
-        return (
-            f"kind {shown(context.get('tag'))} is not known. "
-            f"{suggestion(context.get('tag'), KINDS)}"
-        )
+        return f"kind {shown(context.get('tag'))} is not known. {suggestion(context.get('tag'), KINDS)}"
     if kind == "literal_error":
         return f"{shown(found)} is not allowed here. {suggestion(found, _choices(details, model))}"
     return _bound_message(kind, context, found)

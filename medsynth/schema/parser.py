@@ -131,9 +131,7 @@ class Parser:
         word = self._take()
         if word.kind != "name" or word.value != "of" or word.quoted:
             self._next -= word.kind != "end"
-            raise self._error(
-                "'of'", "Write all of (a, b) == 'No'; back-quote a column named all or any."
-            )
+            raise self._error("'of'", "Write all of (a, b) == 'No'; back-quote a column named all or any.")
         self._expect("(")
         names = [self._name()]
         while self._accept(","):
@@ -185,11 +183,7 @@ class Parser:
         return And(tuple(parts)) if len(parts) > 1 else parts[0]
 
     def _operand(self) -> ColumnReference | Literal:
-        return (
-            ColumnReference(self._name())
-            if self._token.kind == "name"
-            else Literal(self._literal())
-        )
+        return ColumnReference(self._name()) if self._token.kind == "name" else Literal(self._literal())
 
     def _literal(self) -> Value:
         if self._token.kind in {"number", "text"}:
@@ -253,16 +247,12 @@ class Parser:
         return left
 
     def _limit(self, node: Arithmetic) -> Arithmetic:
-        """Operators lean to the left, so a long sum is a deep tree: limited like any other
-        depth.
-        """
+        """Operators lean to the left, so a long sum is a deep tree: limited like any other depth."""
         depth, inner = 0, node.left
         while isinstance(inner, Arithmetic):
             depth, inner = depth + 1, inner.left
         if depth > 4 * MOST_DEPTH:
-            raise UsageError(
-                f"{self._what}: more than {4 * MOST_DEPTH} operators in a row. Split it."
-            )
+            raise UsageError(f"{self._what}: more than {4 * MOST_DEPTH} operators in a row. Split it.")
         return node
 
     def _factor(self) -> Expression:

@@ -1,9 +1,8 @@
 """The one small language: `age >= 65 and sex == 'F' or dx in ICD9('250')`, as frozen nodes.
 
-Precedence, loosest first: implies, or, and, not, comparison. Logic has two values. A comparison,
-`in` or `not in` with a missing cell is false, and `not` turns that into true; so is a comparison of
-two columns where either holds a value outside its list.
-`x not in (...)` reads `not x in (...) and x is not missing`.
+Precedence, loosest first: implies, or, and, not, comparison. Logic has two values. A comparison, `in` or `not in`
+with a missing cell is false, and `not` turns that into true; so is a comparison of two columns where either holds a
+value outside its list. `x not in (...)` reads `not x in (...) and x is not missing`.
 """
 
 import operator
@@ -158,9 +157,7 @@ class IsIn(Predicate):
 
 @dataclass(frozen=True)
 class InGroup(Predicate):
-    """`column in SYSTEM('label')`: under a code, block or chapter of the column's public
-    hierarchy.
-    """
+    """`column in SYSTEM('label')`: under a code, block or chapter of the column's public hierarchy."""
 
     column: str
     system: str
@@ -263,8 +260,7 @@ def rename_column(leaf: Leaf, column: str) -> Leaf:
 
 
 def leaf_holds(leaf: Predicate, value: Value) -> bool:
-    """Whether a comparison of one column holds for a constant; texts compare as texts, numbers as
-    numbers.
+    """Whether a comparison of one column holds for a constant; texts compare as texts, numbers as numbers.
 
     >>> leaf_holds(Compare("stage", ">=", 2), 3), leaf_holds(IsIn("sex", ("F",)), "M")
     (True, False)
@@ -281,11 +277,7 @@ def leaf_holds(leaf: Predicate, value: Value) -> bool:
 def _constants_compare(left: Value, op: str, right: Value) -> bool:
     a, b = _number(left), _number(right)
     if op in {"==", "!="}:
-        same = (
-            a == b
-            if a is not None and b is not None
-            else canonical_text(left) == canonical_text(right)
-        )
+        same = a == b if a is not None and b is not None else canonical_text(left) == canonical_text(right)
         return same == (op == "==")
     pair: tuple[Any, Any] = (a, b) if a is not None and b is not None else (str(left), str(right))
     return bool(_ORDERS[op](*pair))
@@ -302,8 +294,7 @@ def parse_predicate(text: str) -> Predicate:
       text: Such as `age >= 65 and sex == 'F' or dx in ICD9('250')`.
 
     Returns:
-      The frozen syntax tree; columns and values are not checked against any schema
-      (`Schema.predicate` does).
+      The frozen syntax tree; columns and values are not checked against any schema (`Schema.predicate` does).
 
     Raises:
       UsageError: Naming the position and what is expected there.

@@ -31,17 +31,13 @@ def column_cells(name: str, frame: pd.DataFrame, schema: "SchemaView") -> "pd.Se
         return cells if isinstance(cells, pd.Series) else cells.iloc[:, 0]
     expression = schema.derived_expressions.get(name)
     if expression is None:
-        raise DataError(
-            f"Table: column {shown(name)} is absent. Add it, or name it as the schema does."
-        )
+        raise DataError(f"Table: column {shown(name)} is absent. Add it, or name it as the schema does.")
     cells = expression.evaluate(frame, schema)
     return cells  # type: ignore[no-any-return]
 
 
 def kind_of(name: str, cells: "pd.Series[Any]", schema: "SchemaView") -> str:
-    """The declared kind; of an undeclared (derived) column `number`, `day` or `text`, by its
-    type.
-    """
+    """The declared kind; of an undeclared (derived) column `number`, `day` or `text`, by its type."""
     column = schema.columns.get(name)
     if column is not None and column.kind in NUMERIC:
         return "number"
@@ -55,9 +51,7 @@ def kind_of(name: str, cells: "pd.Series[Any]", schema: "SchemaView") -> str:
 
 
 def _is_number(cells: "pd.Series[Any]") -> bool:
-    return pd.api.types.is_numeric_dtype(cells.dtype) and not pd.api.types.is_bool_dtype(
-        cells.dtype
-    )
+    return pd.api.types.is_numeric_dtype(cells.dtype) and not pd.api.types.is_bool_dtype(cells.dtype)
 
 
 def _plain(cells: "pd.Series[Any]") -> "pd.Series[Any]":
@@ -153,9 +147,7 @@ def uniques(cells: "pd.Series[Any]") -> tuple[npt.NDArray[np.intp], list[Any]]:
 def _object_uniques(values: npt.NDArray[Any]) -> tuple[npt.NDArray[np.intp], list[Any]]:
     table: dict[Any, int] = {}
     positions = [
-        -1
-        if missing
-        else table.setdefault(value if type(value) is str else _key(value), len(table))
+        -1 if missing else table.setdefault(value if type(value) is str else _key(value), len(table))
         for value, missing in zip(values, pd.isna(values), strict=True)
     ]
     distinct = [key if isinstance(key, str) else key[1] for key in table]

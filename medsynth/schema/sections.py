@@ -1,6 +1,4 @@
-"""The parts of a schema beside its columns: dataset, privacy, rare conditions, subgroups, utility,
-studies, policy.
-"""
+"""The parts of a schema beside its columns: dataset, privacy, rare conditions, subgroups, utility, studies, policy."""
 
 import re
 from functools import cached_property
@@ -20,9 +18,8 @@ _NAME = re.compile(r"\w[\w .,+()<>=-]*")
 def _neighbours(value: Any) -> Any:
     if value == "replace-one":
         raise ValueError(
-            "replace-one is not offered: every guarantee here is for adding or removing one "
-            "person, which also bounds "
-            "replacing one at twice the epsilon. Write add-remove."
+            "replace-one is not offered: every guarantee here is for adding or removing one person, which also "
+            "bounds replacing one at twice the epsilon. Write add-remove."
         )
     return value
 
@@ -31,9 +28,7 @@ def _delta(value: Any) -> Any:
     if value == "auto":
         return value
     if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < 1:
-        raise ValueError(
-            f"must be auto or a number between 0 and 1, got {shown(value)}. Write auto."
-        )
+        raise ValueError(f"must be auto or a number between 0 and 1, got {shown(value)}. Write auto.")
     return float(value)
 
 
@@ -41,9 +36,8 @@ def _name(value: Any) -> str:
     if isinstance(value, str) and _NAME.fullmatch(value) and len(value) <= 80:
         return value
     raise ValueError(
-        f"name {shown(value)} must begin with a letter or digit and hold no more than 80 letters, "
-        f"digits, blanks and "
-        "_ - . , + ( ) < > =. Rename it."
+        f"name {shown(value)} must begin with a letter or digit and hold no more than 80 letters, digits, blanks "
+        "and _ - . , + ( ) < > =. Rename it."
     )
 
 
@@ -95,19 +89,15 @@ class Privacy(Entry):
         if (self.unit is not None) == self.rows_are_persons:
             found = "both" if self.rows_are_persons else "neither"
             raise ValueError(
-                f"needs exactly one of unit and rows_are_persons, found {found}. Name the column "
-                f"of persons in unit, or "
-                "write rows_are_persons: true if no person has two rows."
+                f"needs exactly one of unit and rows_are_persons, found {found}. Name the column of persons in "
+                "unit, or write rows_are_persons: true if no person has two rows."
             )
         if self.rows_are_persons and self.bounding.max != 1 and "bounding" in self.model_fields_set:
-            raise ValueError(
-                "where rows are persons there is one row each. Remove bounding, or write max: 1."
-            )
+            raise ValueError("where rows are persons there is one row each. Remove bounding, or write max: 1.")
         if not 0 < self.epsilon <= LARGEST_EPSILON:
             raise ValueError(
-                f"epsilon must be above 0 and at most {LARGEST_EPSILON:g}, got {self.epsilon:g}; "
-                f"beyond it nothing is "
-                "protected. Choose between 0.1 and 10."
+                f"epsilon must be above 0 and at most {LARGEST_EPSILON:g}, got {self.epsilon:g}; beyond it nothing "
+                "is protected. Choose between 0.1 and 10."
             )
         return self
 
@@ -119,9 +109,7 @@ class Privacy(Entry):
     @property
     def delta_value(self) -> float:
         """Delta as a number; `auto` is min(1e-6, persons^-1.5) of the stated persons."""
-        return (
-            min(LARGEST_DELTA, float(self.persons) ** -1.5) if self.delta == "auto" else self.delta
-        )
+        return min(LARGEST_DELTA, float(self.persons) ** -1.5) if self.delta == "auto" else self.delta
 
 
 class _Where(Entry):

@@ -20,9 +20,7 @@ UNMODELLED = frozenset({"id", "drop"})
 
 def _version(value: Any) -> Any:
     if value != 1 or isinstance(value, bool):
-        raise ValueError(
-            f"must be 1, the version this release reads, got {shown(value)}. Write medsynth: 1."
-        )
+        raise ValueError(f"must be 1, the version this release reads, got {shown(value)}. Write medsynth: 1.")
     return value
 
 
@@ -66,9 +64,7 @@ class Schema(Entry):
         return tuple(
             name
             for name, column in self.columns.items()
-            if column.kind not in UNMODELLED
-            and name not in self.derived
-            and name != self.privacy.unit
+            if column.kind not in UNMODELLED and name not in self.derived and name != self.privacy.unit
         )
 
     @property
@@ -79,9 +75,7 @@ class Schema(Entry):
 
     @property
     def outputs(self) -> tuple[str, ...]:
-        """Columns of a synthetic table: all but dropped ones in declared order, then derived ones
-        not listed.
-        """
+        """Columns of a synthetic table: all but dropped ones in declared order, then derived ones not listed."""
         kept = [
             name
             for name, column in self.columns.items()
@@ -107,18 +101,14 @@ class Schema(Entry):
             ]
             done |= {name: parsed[name] for name in ready}
             if not ready:
-                raise UsageError(
-                    f"derived: {', '.join(sorted(parsed.keys() - done.keys()))} depend on each "
-                    f"other."
-                )
+                raise UsageError(f"derived: {', '.join(sorted(parsed.keys() - done.keys()))} depend on each other.")
         return done
 
     def predicate(self, text: str) -> Predicate:
         """Reads a predicate over this table, such as the value of `--where`.
 
         Raises:
-          UsageError: If it cannot be read, or names an unknown column or a value outside a
-            column's domain.
+          UsageError: If it cannot be read, or names an unknown column or a value outside a column's domain.
         """
         from medsynth.schema.checks import checked
 
@@ -149,9 +139,7 @@ class Schema(Entry):
         conditions of derived columns.
         """
         conditions = [
-            condition
-            for expression in self.derived_expressions.values()
-            for condition in _conditions(expression)
+            condition for expression in self.derived_expressions.values() for condition in _conditions(expression)
         ]
         return (
             *self.rare_predicates.values(),
@@ -178,9 +166,7 @@ class Schema(Entry):
         """The code system of a code column."""
         described = self.columns[column]
         if not isinstance(described, Code):
-            raise UsageError(
-                f"Column {shown(column)} is of kind {described.kind}, not code. Name a code column."
-            )
+            raise UsageError(f"Column {shown(column)} is of kind {described.kind}, not code. Name a code column.")
         return described.code_system
 
     def with_attacker(self, role: Literal["known", "secret", "neither"]) -> tuple[str, ...]:
@@ -194,17 +180,13 @@ class Schema(Entry):
         return (*columns, *(["privacy.persons"] if self.privacy.persons_source == "data" else []))
 
     def notices(self) -> tuple[str, ...]:
-        """Sentences about keys that are read but not yet acted upon, and about choices worth a
-        second look.
-        """
+        """Sentences about keys that are read but not yet acted upon, and about choices worth a second look."""
         from medsynth.schema.checks import notices
 
         return notices(self)
 
     def self_contained(self) -> "Schema":
-        """The same schema with code lists of files beside it written inline, so that it can be
-        moved.
-        """
+        """The same schema with code lists of files beside it written inline, so that it can be moved."""
         columns = {name: _inline(column) for name, column in self.columns.items()}
         return self.model_copy(update={"columns": columns}) if columns != self.columns else self
 

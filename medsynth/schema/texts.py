@@ -1,6 +1,4 @@
-"""Small texts shared by the schema: canonical values, and what the writer of an unknown name
-probably meant.
-"""
+"""Small texts shared by the schema: canonical values, and what the writer of an unknown name probably meant."""
 
 from collections.abc import Iterable
 from difflib import get_close_matches
@@ -34,11 +32,7 @@ def shown(value: Any, limit: int = 60) -> str:
     ("'a\\nb'", '3')
     """
     text = repr(value) if isinstance(value, str) else str(value)
-    return (
-        text
-        if len(text) <= limit
-        else text[: limit - 4] + "..." + (text[0] if text[0] in "'\"" else "")
-    )
+    return text if len(text) <= limit else text[: limit - 4] + "..." + (text[0] if text[0] in "'\"" else "")
 
 
 def listed(names: Iterable[Any]) -> str:

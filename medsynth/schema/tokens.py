@@ -83,9 +83,7 @@ def _token(group: str, raw: str, position: int, what: str) -> Token:
 def _number(raw: str, position: int, what: str) -> int | float:
     value = float(raw)
     if len(raw) > 30 or value in {float("inf"), float("-inf")}:
-        raise UsageError(
-            f"{what}, position {position}: number {shown(raw, 20)} is too large. Use a smaller one."
-        )
+        raise UsageError(f"{what}, position {position}: number {shown(raw, 20)} is too large. Use a smaller one.")
     return int(raw) if raw.isdigit() else value
 
 
@@ -98,6 +96,4 @@ def _unreadable(text: str, at: int, what: str) -> UsageError:
             "Back-quote a column name that begins with a digit; quote a date or code."
         )
     fix = _FIXES.get(found, "Back-quote a column name with odd characters; quote a text.")
-    return UsageError(
-        f"{what}, position {at + 1}: {shown(found)} is not part of the language. {fix}"
-    )
+    return UsageError(f"{what}, position {at + 1}: {shown(found)} is not part of the language. {fix}")

@@ -42,16 +42,12 @@ def _filled(value: Any) -> str:
 def _flag(value: Any) -> bool:
     if isinstance(value, bool):
         return value
-    raise ValueError(
-        f"must be true or false, got {shown(value)}. Write true or false, without quotes."
-    )
+    raise ValueError(f"must be true or false, got {shown(value)}. Write true or false, without quotes.")
 
 
 def _whole(value: Any) -> int:
     if isinstance(value, bool) or not isinstance(value, int):
-        raise ValueError(
-            f"must be a whole number, got {shown(value)}. Write it without quotes or a point."
-        )
+        raise ValueError(f"must be a whole number, got {shown(value)}. Write it without quotes or a point.")
     if abs(value) > LARGEST:
         raise ValueError(f"must lie within 2^53 of zero, got {shown(value)}. Use another unit.")
     return value
@@ -61,9 +57,7 @@ def _number(value: Any) -> float:
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise ValueError(f"must be a number, got {shown(value)}. Write it without quotes.")
     if not math.isfinite(value) or abs(value) > LARGEST:
-        raise ValueError(
-            f"must be finite and within 2^53 of zero, got {shown(value)}. Use another number."
-        )
+        raise ValueError(f"must be finite and within 2^53 of zero, got {shown(value)}. Use another number.")
     return float(value)
 
 
@@ -82,9 +76,7 @@ def _label(value: Any) -> str | int:
     if isinstance(value, str) or value is None:
         raise ValueError("a blank value means missing. Set missing: true, or quote a text.")
     if isinstance(value, bool) or not isinstance(value, int):
-        raise ValueError(
-            f"value {shown(value)} is neither text nor a whole number. Put it in quotes."
-        )
+        raise ValueError(f"value {shown(value)} is neither text nor a whole number. Put it in quotes.")
     return _whole(value)
 
 

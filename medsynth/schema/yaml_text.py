@@ -1,9 +1,7 @@
-"""YAML as the schema files use it: safe, duplicate keys refused, only true and false are truth
-values.
+"""YAML as the schema files use it: safe, duplicate keys refused, only true and false are truth values.
 
-YAML 1.1 would read `No` as false, `011` as 9 and `1e-6` as a text. Here, as in YAML 1.2, `No` is a
-text and `1e-6` a number;
-and `011` is a text, because leading zeros belong to codes.
+YAML 1.1 would read `No` as false, `011` as 9 and `1e-6` as a text. Here, as in YAML 1.2, `No` is a text and `1e-6` a
+number; and `011` is a text, because leading zeros belong to codes.
 """
 
 import re
@@ -56,9 +54,7 @@ class _Loader(yaml.SafeLoader):
 
 def _key(node: Any) -> str:
     if not isinstance(node, yaml.ScalarNode):
-        raise yaml.constructor.ConstructorError(
-            None, None, "a key must be text. Put it in quotes", node.start_mark
-        )
+        raise yaml.constructor.ConstructorError(None, None, "a key must be text. Put it in quotes", node.start_mark)
     return str(node.value)
 
 
@@ -105,9 +101,7 @@ def read_yaml(text: str, where: str) -> Any:
     except RecursionError:
         raise SchemaError(f"{where}: nested too deeply. Flatten it.") from None
     except ValueError as problem:
-        raise SchemaError(
-            f"{where}: a value cannot be read ({shown(str(problem))}). Put it in quotes."
-        ) from None
+        raise SchemaError(f"{where}: a value cannot be read ({shown(str(problem))}). Put it in quotes.") from None
 
 
 def read_nodes(text: str, where: str) -> Any:
@@ -142,9 +136,7 @@ def _limit_size(node: Any, sizes: dict[int, int], where: str) -> int:
 def _yaml_sentence(problem: yaml.YAMLError) -> str:
     mark = getattr(problem, "problem_mark", None)
     line = f"line {mark.line + 1}: " if mark is not None else ""
-    reason = (
-        getattr(problem, "problem", None) or getattr(problem, "reason", None) or "this is not YAML"
-    )
+    reason = getattr(problem, "problem", None) or getattr(problem, "reason", None) or "this is not YAML"
     return f"{line}{str(reason).rstrip('.')}. Correct the YAML."
 
 
@@ -166,6 +158,4 @@ def quoted(text: str) -> str:
     >>> quoted("a\nb: #")
     '"a\\nb: #"'
     """
-    return str(
-        yaml.dump(text, Dumper=_Dumper, default_style='"', allow_unicode=True, width=10**9)
-    ).rstrip("\n")
+    return str(yaml.dump(text, Dumper=_Dumper, default_style='"', allow_unicode=True, width=10**9)).rstrip("\n")

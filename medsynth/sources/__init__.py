@@ -1,8 +1,8 @@
 """Where private rows live. A source names its columns, streams raw rows, and hands the ledger records it can count.
 
-    frame     a pandas data frame
-    files     CSV, gzipped CSV and Parquet, read by DuckDB in batches, larger than memory
-    encoded   codes and bounded weights: what both hand over
+frame     a pandas data frame
+files     CSV, gzipped CSV and Parquet, read by DuckDB in batches, larger than memory
+encoded   codes and bounded weights: what both hand over
 """
 
 from collections.abc import Iterator

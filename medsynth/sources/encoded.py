@@ -104,9 +104,7 @@ def encode_batches(
     person = np.concatenate(persons) if persons else np.empty((0, 2), dtype=np.uint64)
     order = np.concatenate(orders) if orders else None
     weights = bounding.weights(person, order, tie)
-    return EncodedRecords(
-        domain=codec.domain, l2=bounding.l2, columns=store.columns(), weights=weights, keep=store
-    )
+    return EncodedRecords(domain=codec.domain, l2=bounding.l2, columns=store.columns(), weights=weights, keep=store)
 
 
 def _order(frame: pd.DataFrame, schema: "Schema") -> npt.NDArray[np.float64]:
@@ -118,7 +116,9 @@ class _Store:
     """Columns of codes, in memory or mapped from an owner-only temporary file."""
 
     def __init__(self, domain: Domain, rows: int) -> None:
-        self._types = [np.uint8 if size <= 256 else np.uint16 if size <= MOST_CODE else np.uint32 for size in domain.sizes]
+        self._types = [
+            np.uint8 if size <= 256 else np.uint16 if size <= MOST_CODE else np.uint32 for size in domain.sizes
+        ]
         self._batches: list[list[npt.NDArray[Any]]] = []
         bytes_per_row = sum(np.dtype(kind).itemsize for kind in self._types)
         self._folder: Path | None = None

@@ -36,9 +36,13 @@ class FileSource:
 
     def __post_init__(self) -> None:
         if not self.path.is_file():
-            raise DataError(f"{self.path.name}: there is no such file. Give the path of a .csv, .csv.gz or .parquet file.")
+            raise DataError(
+                f"{self.path.name}: there is no such file. Give the path of a .csv, .csv.gz or .parquet file."
+            )
         if not self.path.name.lower().endswith(SUFFIXES):
-            raise DataError(f"{self.path.name}: only {', '.join(SUFFIXES)} files are read. Convert the table to one of them.")
+            raise DataError(
+                f"{self.path.name}: only {', '.join(SUFFIXES)} files are read. Convert the table to one of them."
+            )
 
     @property
     def is_parquet(self) -> bool:
@@ -100,7 +104,9 @@ class FileSource:
         chosen = ", ".join(_quoted(name) for name in columns)
         try:
             with duckdb.connect(config=_OFFLINE) as connection:
-                relation = connection.sql(f"SELECT {chosen} FROM {self._scan}", params={"path": _literal(str(self.path))})
+                relation = connection.sql(
+                    f"SELECT {chosen} FROM {self._scan}", params={"path": _literal(str(self.path))}
+                )
                 for batch in relation.to_arrow_reader(ROWS_PER_BATCH):
                     # As floats, long identifiers beside an empty cell would run into each other.
                     yield batch.to_pandas(integer_object_nulls=True)
@@ -120,7 +126,8 @@ class FileSource:
     def _unreadable(self) -> DataError:
         kind = "Parquet" if self.is_parquet else "CSV with a header line in UTF-8"
         return DataError(
-            f"{self.path.name}: the file is empty, cut short or not {kind}. Export it again and compare its size with the original."
+            f"{self.path.name}: the file is empty, cut short or not {kind}. "
+            "Export it again and compare its size with the original."
         )
 
 

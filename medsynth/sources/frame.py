@@ -21,7 +21,8 @@ class FrameSource:
     def __post_init__(self) -> None:
         if not isinstance(self.frame, pd.DataFrame):
             raise DataError(
-                f"Table: got a {type(self.frame).__name__}, but a pandas DataFrame is needed. Convert it, or give a file to the command line."
+                f"Table: got a {type(self.frame).__name__}, but a pandas DataFrame is needed. "
+                "Convert it, or give a file to the command line."
             )
         require_distinct(tuple(str(name) for name in self.frame.columns))
 

@@ -12,7 +12,22 @@ from medsynth.encoding.layout import column_cells
 from medsynth.errors import UsageError
 from medsynth.schema.columns import Boolean, Category, Code, Date, Decimal, Integer
 
-STRANGE = [None, float("nan"), float("inf"), -float("inf"), "", " ", "?", "abc", 1e300, -5, [1], {"a": 1}, True, "9999-99-99"]
+STRANGE = [
+    None,
+    float("nan"),
+    float("inf"),
+    -float("inf"),
+    "",
+    " ",
+    "?",
+    "abc",
+    1e300,
+    -5,
+    [1],
+    {"a": 1},
+    True,
+    "9999-99-99",
+]
 
 COLUMNS = {
     "category": Category(values=("a", "b", "c"), ordered=True, missing=True, missing_codes=("?",), other=True),
@@ -31,7 +46,11 @@ COLUMNS = {
     "day": Date(min=date(2020, 1, 1), max=date(2020, 3, 1), unit="day"),
     "month": Date(min=date(1950, 1, 1), max=date(2020, 12, 31), unit="month"),
     "code": Code(
-        codes=({"code": "250", "block": "249-259"}, {"code": "401", "block": "401-405"}, {"code": "402", "block": "401-405"}),
+        codes=(
+            {"code": "250", "block": "249-259"},
+            {"code": "401", "block": "401-405"},
+            {"code": "402", "block": "401-405"},
+        ),
         missing_codes=("?",),
         other=True,
     ),
@@ -143,3 +162,9 @@ def test_a_raw_code_is_read_as_its_category_and_its_block_selects_it() -> None:
     cells = column_cells("dx", COLUMNS["code"])
     assert cells.encode(pd.Series(["401", "250", "?", "999", None])).tolist() == [1, 0, 3, 4, 3]
     assert cells.select_group("401-405").tolist() == [False, True, True, False, False]
+
+
+def test_a_text_cut_by_a_nul_does_not_become_another_rows_value() -> None:
+    cells = column_cells("x", Category(values=("F", "M"), other=True))
+    assert cells.encode(pd.Series(["F\0x", "F", "M"], dtype="object")).tolist() == [2, 0, 1]
+    assert cells.encode(pd.Series(["F", "F\0x"], dtype="object")).tolist() == [0, 2]

@@ -59,7 +59,7 @@ def test_boxes_hold_exactly_the_rows_that_satisfy_the_predicate(text: str) -> No
 
 
 def test_a_cut_inside_a_cell_names_the_cell() -> None:
-    with pytest.raises(UsageError, match="'age >= 67' cuts through the cell 65 to 69|cuts through the cell"):
+    with pytest.raises(UsageError, match=r"'age >= 67' cuts through the cell 65 to 69|cuts through the cell"):
         compile_condition(SCHEMA.predicate("age >= 67"), CODEC)
 
 

@@ -25,9 +25,7 @@ def judged():
 
 def test_weighted_auc_agrees_with_scikit_learn(judged):
     truth, beliefs, weights = judged
-    assert weighted_auc(truth, beliefs, weights) == pytest.approx(
-        roc_auc_score(truth, beliefs, sample_weight=weights)
-    )
+    assert weighted_auc(truth, beliefs, weights) == pytest.approx(roc_auc_score(truth, beliefs, sample_weight=weights))
 
 
 def test_weighted_auprc_agrees_with_scikit_learn(judged):

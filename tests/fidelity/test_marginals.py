@@ -38,9 +38,7 @@ def test_full_copy_is_said_to_repeat_the_sample(compare, world, scores):
     found = scores(evaluate(compare(full_copy(world[0], len(world[0]), np.random.default_rng(0)))))
     assert found["fidelity.tv2.train"].value == 0
     assert "repeats this sample" in found["fidelity.tv2.train"].sentence
-    assert found["fidelity.tv2.holdout"].value == pytest.approx(
-        found["fidelity.tv2.holdout"].ceiling
-    )
+    assert found["fidelity.tv2.holdout"].value == pytest.approx(found["fidelity.tv2.holdout"].ceiling)
 
 
 def test_weights_restore_an_upsampled_table(compare, world, scores):

@@ -16,9 +16,7 @@ from medsynth.score import Edition
 
 def table(codec, names, noisy, sigma):
     groups = tuple(np.arange(codec.domain[name].size, dtype=np.int32) for name in names)
-    return MeasuredTable(
-        attributes=names, groups=groups, noisy=np.asarray(noisy, dtype=float), sigma=sigma
-    )
+    return MeasuredTable(attributes=names, groups=groups, noisy=np.asarray(noisy, dtype=float), sigma=sigma)
 
 
 def claim_about(codec, frame, sigma, rng):
@@ -35,9 +33,7 @@ def claim_about(codec, frame, sigma, rng):
 
 def test_distance_by_hand(codec, compare, world, scores):
     synthetic = world[0].iloc[:4].assign(sex=["F", "F", "F", "M"])
-    claim = Claim(
-        guarantee={}, measurements=(table(codec, ("sex",), [50.0, 50.0], 1e-6),), persons=100
-    )
+    claim = Claim(guarantee={}, measurements=(table(codec, ("sex",), [50.0, 50.0], 1e-6),), persons=100)
     found = scores(Measured().evaluate(compare(synthetic, claim=claim), np.random.default_rng(0)))
     assert found["fidelity.tv1.measured"].value == pytest.approx(0.25)
     assert found["fidelity.tv2.measured"].value is None
@@ -61,17 +57,13 @@ def test_the_measured_rows_themselves_score_what_the_noise_shows(codec, compare,
 def test_groups_of_a_coarse_measurement_are_used(codec, compare, world):
     ward = codec.domain["ward"]
     groups = (np.arange(ward.size) > 0).astype(np.int32)
-    coarse = MeasuredTable(
-        attributes=("ward",), groups=(groups,), noisy=np.array([1.0, 1.0]), sigma=1.0
-    )
+    coarse = MeasuredTable(attributes=("ward",), groups=(groups,), noisy=np.array([1.0, 1.0]), sigma=1.0)
     shares = synthetic_shares(compare(world[0]), coarse)
     assert shares[0] == pytest.approx((world[0]["ward"] == "cardiology").mean())
 
 
 def test_persons_come_from_the_noisy_tables_and_never_fall_below_one(codec):
-    claim = Claim(
-        guarantee={}, measurements=(table(codec, ("sex",), [-5.0, -9.0], 10.0),), persons=100
-    )
+    claim = Claim(guarantee={}, measurements=(table(codec, ("sex",), [-5.0, -9.0], 10.0),), persons=100)
     assert estimated_persons(claim) == 1.0
 
 
@@ -86,9 +78,7 @@ def test_measured_scores_are_shareable_and_do_not_depend_on_private_rows(codec, 
         holdout_weights=np.ones(9),
         _codes={},
     )
-    first, second = (
-        Measured().evaluate(one, np.random.default_rng(0)) for one in (comparison, other)
-    )
+    first, second = (Measured().evaluate(one, np.random.default_rng(0)) for one in (comparison, other))
     assert first == second
     assert {entry.edition for entry in (*first.scores, *first.charts)} == {Edition.SHAREABLE}
 

@@ -30,9 +30,7 @@ def test_weights_restore_the_share_of_an_upsampled_condition(compare, world, sco
     found = scores(evaluate(compare(train.iloc[rows], synthetic_weights=weights / weights.mean())))
     assert found["rare.intensive.share.synthetic"].value > 2 * has_it(train).mean()
     assert "upsampled on purpose" in found["rare.intensive.share.synthetic"].sentence
-    assert found["rare.intensive.share.synthetic_weighted"].value == pytest.approx(
-        has_it(train).mean()
-    )
+    assert found["rare.intensive.share.synthetic_weighted"].value == pytest.approx(has_it(train).mean())
 
 
 def test_only_synthetic_shares_are_shareable(compare, world):

@@ -40,7 +40,4 @@ def test_cells_are_called_by_their_values_or_bounds(codec):
     labels = dict(zip(codec.domain.names, map(cell_labels, codec.cells), strict=True))
     assert labels["sex"] == ("F", "M")
     assert labels["stay"][0] == "1"
-    assert all(
-        len(labels[name]) == size
-        for name, size in zip(codec.domain.names, codec.domain.sizes, strict=True)
-    )
+    assert all(len(labels[name]) == size for name, size in zip(codec.domain.names, codec.domain.sizes, strict=True))

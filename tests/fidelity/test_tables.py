@@ -23,9 +23,7 @@ def sample(codes, weights=None):
 
 
 def test_total_variation_by_hand():
-    assert total_variation(np.array([0.5, 0.5, 0.0]), np.array([0.2, 0.5, 0.3])) == pytest.approx(
-        0.3
-    )
+    assert total_variation(np.array([0.5, 0.5, 0.0]), np.array([0.2, 0.5, 0.3])) == pytest.approx(0.3)
 
 
 def test_shares_are_weighted():
@@ -65,9 +63,7 @@ def test_size_ratio_says_that_a_larger_second_sample_lies_nearer():
     train = sample(rng.integers(0, 10, size=(4000, 3)))
     holdout = sample(rng.integers(0, 10, size=(1000, 3)))
     synthetic = sample(rng.integers(0, 10, size=(4000, 3)))
-    found = measure_distances(
-        train, holdout, synthetic, cliques=[(0, 1), (0, 2), (1, 2)], sizes=[10] * 3, rng=rng
-    )
+    found = measure_distances(train, holdout, synthetic, cliques=[(0, 1), (0, 2), (1, 2)], sizes=[10] * 3, rng=rng)
     assert found.size_ratio == pytest.approx(np.sqrt(2 / 5), rel=0.1)
 
 

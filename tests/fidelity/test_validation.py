@@ -79,9 +79,7 @@ def test_codes_dates_and_missing_codes_are_read_as_the_codec_reads_them(mixed):
 def test_decoded_dates_meet_their_bounds(mixed):
     import pandas as pd
 
-    frame = pd.DataFrame(
-        {"day": pd.to_datetime(["2020-06-01"]), "dx": ["V57"], "los": [3], "flag": [False]}
-    )
+    frame = pd.DataFrame({"day": pd.to_datetime(["2020-06-01"]), "dx": ["V57"], "los": [3], "flag": [False]})
     assert failures(frame, mixed) == set()
 
 

@@ -33,9 +33,7 @@ def test_disjoint_second_sample_passes(compare, world, scores):
 
 def test_strongest_interval_allows_for_the_choice(compare, world, scores):
     found = scores(evaluate(compare(world[0])))
-    own, strongest = (
-        found[f"leak.membership.{name}.auc"] for name in ("closest_record", "strongest")
-    )
+    own, strongest = (found[f"leak.membership.{name}.auc"] for name in ("closest_record", "strongest"))
     assert own.value == strongest.value
     assert strongest.low < own.low
 
@@ -56,10 +54,7 @@ def test_exact_marginals_of_a_small_table_give_its_members_away(compare):
     codes = codec.encode(train)
     tables = tuple(_exact_table(codec, codes, (i, j)) for i in range(14) for j in range(i))
     claim = Claim(guarantee=CAPS, measurements=tables, persons=300)
-    found = {
-        score.name: score
-        for score in evaluate(compare(train, train=train, holdout=holdout, claim=claim)).scores
-    }
+    found = {score.name: score for score in evaluate(compare(train, train=train, holdout=holdout, claim=claim)).scores}
     assert found["leak.membership.known_marginal.auc"].value > 0.58
     assert found["leak.membership.published_tables.auc"].value > 0.58
 

@@ -44,18 +44,6 @@ def test_rows_that_meet_their_target_stay() -> None:
     assert (edited == rows).all()
 
 
-def test_no_edit_breaks_a_rule() -> None:
-    rows = np.zeros((60, 3), dtype=np.int32)
-    targets = [target(np.ones((2, 2)), 0, 1), target(np.ones((2, 2)), 1, 2)]
-
-    def not_both(proposed: IntArray) -> npt.NDArray[np.bool_]:
-        return np.asarray((proposed[:, 0] == 0) | (proposed[:, 1] == 0))
-
-    edited = edit_rows(rows, targets, np.random.default_rng(0), sweeps=4, allowed=not_both)
-    assert not_both(edited).all()
-    assert edited[:, 2].any()
-
-
 def test_coarse_targets_draw_cells_inside_the_new_group() -> None:
     groups = np.array([0, 0, 1, 1, 1], dtype=np.int32)
     coarse = Level(attribute="0", groups=groups, size=2)

@@ -34,9 +34,7 @@ class TinyRecords:
 
 @pytest.fixture
 def two_tables() -> TinyRecords:
-    return TinyRecords(
-        [[3 * UNITS_PER_PERSON, UNITS_PER_PERSON], np.full((2, 3), UNITS_PER_PERSON // 2)]
-    )
+    return TinyRecords([[3 * UNITS_PER_PERSON, UNITS_PER_PERSON], np.full((2, 3), UNITS_PER_PERSON // 2)])
 
 
 @pytest.fixture

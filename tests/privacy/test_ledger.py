@@ -90,18 +90,12 @@ def test_noise_drawn_is_wide_enough_for_the_lattice(
 def test_two_fits_never_share_noise(make_records: Any) -> None:
     # Chance that one of 8 cells agrees at sigma 10 persons is below 1e-6.
     records = make_records([np.zeros(8)])
-    tables = [
-        Ledger(1.0, 1e-6).measure(records, records.cliques, [10.0], label="x")[0] for _ in range(2)
-    ]
+    tables = [Ledger(1.0, 1e-6).measure(records, records.cliques, [10.0], label="x")[0] for _ in range(2)]
     assert not np.any(tables[0].noisy == tables[1].noisy)
 
 
-def test_stub_for_the_noise_removes_all_private_information(
-    make_records: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(
-        mechanisms, "gaussian", lambda values, *, sigma: np.full(values.shape, sigma)
-    )
+def test_stub_for_the_noise_removes_all_private_information(make_records: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(mechanisms, "gaussian", lambda values, *, sigma: np.full(values.shape, sigma))
     seen = []
     for counts in ([5, 0], [0, 10**13]):
         records = make_records([counts])
@@ -123,9 +117,7 @@ def test_distances_by_hand(ledger: Ledger, make_records: Any) -> None:
     assert ledger.entries[0].sensitivity == pytest.approx(math.sqrt(2))
 
 
-def test_distances_are_exact_on_the_lattice(
-    make_records: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_distances_are_exact_on_the_lattice(make_records: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(mechanisms, "gaussian", lambda values, **_: values.astype(float))
     records = make_records([[10**13, 7]])
     references = [np.array([0.0, -3.0 / UNITS_PER_PERSON])]
@@ -166,9 +158,7 @@ def test_overspend_is_refused_before_booking_counting_and_drawing(
     with pytest.raises(BudgetError, match=r"would spend epsilon .* \(0.00 spent in 0 releases\)"):
         ledger.measure(two_tables, two_tables.cliques, [1.0, 1.0], label="One-ways")
     with pytest.raises(BudgetError):
-        ledger.distances(
-            two_tables, two_tables.cliques, [np.zeros(2), np.zeros((2, 3))], 1.0, label="Scores"
-        )
+        ledger.distances(two_tables, two_tables.cliques, [np.zeros(2), np.zeros((2, 3))], 1.0, label="Scores")
     assert two_tables.counted == 0
     assert ledger.entries == ()
 
@@ -297,9 +287,7 @@ def test_mismatched_settings_are_refused_unbooked(ledger: Ledger, two_tables: An
     with pytest.raises(UsageError, match="is outside"):
         ledger.measure(two_tables, two_tables.cliques, [10.0, math.inf], label="One-ways")
     with pytest.raises(UsageError, match="finite values"):
-        ledger.distances(
-            two_tables, two_tables.cliques, [np.zeros(2), np.full((2, 3), np.nan)], 9.0, label="x"
-        )
+        ledger.distances(two_tables, two_tables.cliques, [np.zeros(2), np.full((2, 3), np.nan)], 9.0, label="x")
     assert ledger.measure(two_tables, [], [], label="Nothing") == []
     assert ledger.entries == ()
     assert two_tables.counted == 0

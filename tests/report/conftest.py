@@ -70,9 +70,7 @@ def chromium(tmp_path_factory: pytest.TempPathFactory) -> Chromium:
     def run(*arguments: str) -> str:
         profile = tmp_path_factory.mktemp("profile")
         command = [program, *FLAGS, f"--user-data-dir={profile}", *arguments]
-        done = subprocess.run(
-            command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, timeout=60, check=True
-        )
+        done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, timeout=60, check=True)
         return done.stdout.decode("utf-8")
 
     return run

@@ -44,30 +44,22 @@ POLICY = {
 }
 
 
-def example(
-    *, shift: float = 0.0, hostile: bool = False, policy: dict[str, float] | None = None
-) -> ReportContent:
+def example(*, shift: float = 0.0, hostile: bool = False, policy: dict[str, float] | None = None) -> ReportContent:
     """Makes the content; `shift` moves every INTERNAL value and no other."""
     columns = (*COLUMNS[:-1], HOSTILE) if hostile else COLUMNS
     return collect(
-        title=f"Synthetic hospital stays {HOSTILE}"
-        if hostile
-        else "Synthetic hospital stays of diabetic inpatients",
+        title=f"Synthetic hospital stays {HOSTILE}" if hostile else "Synthetic hospital stays of diabetic inpatients",
         date="2026-03-31",
         version="0.1.0",
         dataset={
             "name": f"diabetes130 {HOSTILE}" if hostile else "diabetes130",
             "population": "Diabetic inpatients of 130 hospitals in the United States, 1999 to 2008",
             "licence": "CC BY 4.0",
-            "terms": "Cite Strack et al. 2014, doi:10.1155/2014/781670; state that rows are "
-            "synthetic.",
-            "allowed_use": "Teaching, method development, study planning. Not for decisions "
-            "about single patients.",
+            "terms": "Cite Strack et al. 2014, doi:10.1155/2014/781670; state that rows are synthetic.",
+            "allowed_use": "Teaching, method development, study planning. Not for decisions about single patients.",
         },
-        row_meaning="One synthetic row stands for one hospital stay; a person counts once, stays "
-        "sharing the weight "
-        "(at most 10 stays each). Stays of one person are not linked: the table holds no "
-        "trajectories.",
+        row_meaning="One synthetic row stands for one hospital stay; a person counts once, stays sharing the "
+        "weight (at most 10 stays each). Stays of one person are not linked: the table holds no trajectories.",
         guarantee=_guarantee(),
         ledger=_ledger(),
         model={
@@ -80,15 +72,11 @@ def example(
         policy=POLICY if policy is None else policy,
         files=_files(),
         not_tested=_not_tested(),
-        notices=(
-            "The policy was fixed before the data were seen. This is attempt 1 of 1 booked fits.",
-        ),
+        notices=("The policy was fixed before the data were seen. This is attempt 1 of 1 booked fits.",),
     )
 
 
-def score(
-    name: str, value: float | None, sentence: str, edition: Edition = INTERNAL, **more: object
-) -> Score:
+def score(name: str, value: float | None, sentence: str, edition: Edition = INTERNAL, **more: object) -> Score:
     """A score with an interval of 5 % on either side unless told otherwise."""
     made = Score(name=name, value=value, sentence=sentence, better="lower", edition=edition)
     if value is not None:
@@ -103,9 +91,8 @@ def _guarantee() -> dict[str, object]:
         "mu": 0.2301,
         "unit": "patient_nbr (one person, at most 10 stays)",
         "neighbours": "add or remove one person",
-        "sentence": "Whatever anyone concludes about a person from this table, they would have "
-        "concluded with nearly "
-        "the same probability had that person's records never been used.",
+        "sentence": "Whatever anyone concludes about a person from this table, they would have concluded with "
+        "nearly the same probability had that person's records never been used.",
         "membership_auc_cap": 0.5646,
         "membership_tpr_cap_at_1pct_fpr": 0.0178,
         "odds_factor": 2.718,
@@ -137,8 +124,7 @@ def _sampling() -> dict[str, object]:
         "n": 81_413,
         "seed": 20260331,
         "upsampling": [{"name": "died", "before": 0.0251, "target": 0.3, "after": 0.3}],
-        "weights_note": "The column _weight brings the shares back to the population; use it for "
-        "every estimate.",
+        "weights_note": "The column _weight brings the shares back to the population; use it for every estimate.",
         "repaired_share": 0.0042,
     }
 
@@ -186,8 +172,7 @@ def _fidelity(columns: tuple[str, ...], shift: float) -> Evaluation:
         score(
             f"fidelity.{way}.{part}",
             value + shift + (0.004 if part == "holdout" else 0),
-            f"Tables of {words[way]} differ from {against[part]} by {value + shift:.4f} on "
-            f"average.",
+            f"Tables of {words[way]} differ from {against[part]} by {value + shift:.4f} on average.",
             baseline=None if way == "tv1" else 5 * value,
             ceiling=ceiling,
         )
@@ -198,16 +183,14 @@ def _fidelity(columns: tuple[str, ...], shift: float) -> Evaluation:
         score(
             "fidelity.tv2.measured",
             0.0312,
-            "Tables of two columns differ from the noised counts by 0.0312 on "
-            "average; the noise alone accounts for 0.019.",
+            "Tables of two columns differ from the noised counts by 0.0312 on average; the noise alone accounts "
+            "for 0.019.",
             SHAREABLE,
             baseline=0.141,
         )
     )
     scores += [
-        score(
-            "fidelity.tv1.train", noise.uniform(0.001, 0.02) + shift, "By column.", columns=(name,)
-        )
+        score("fidelity.tv1.train", noise.uniform(0.001, 0.02) + shift, "By column.", columns=(name,))
         for name in columns
     ]
     return Evaluation(scores=tuple(scores), charts=_fidelity_charts(columns, shift))
@@ -234,8 +217,7 @@ def _fidelity_charts(columns: tuple[str, ...], shift: float) -> tuple[Chart, ...
                 "real, holdout": tuple(x * 1.02 for x in real),
                 "synthetic": tuple(x * 0.97 for x in real),
             },
-            sentence="Shares of the age bands among real and synthetic records; the bars should "
-            "be equal.",
+            sentence="Shares of the age bands among real and synthetic records; the bars should be equal.",
         ),
         Chart(
             name="fidelity.association",
@@ -247,8 +229,7 @@ def _fidelity_charts(columns: tuple[str, ...], shift: float) -> tuple[Chart, ...
                 "real": tuple(x + shift for x in flat),
                 "synthetic": tuple(0.9 * x for x in flat),
             },
-            sentence="Strength of association of each pair of columns, real beside synthetic; "
-            "the maps should agree.",
+            sentence="Strength of association of each pair of columns, real beside synthetic; the maps should agree.",
         ),
         Chart(
             name="fidelity.diag_1",
@@ -257,8 +238,7 @@ def _fidelity_charts(columns: tuple[str, ...], shift: float) -> tuple[Chart, ...
             labels=specialties,
             arrays={"noised counts": heavy, "synthetic": tuple(x * 1.05 for x in heavy)},
             edition=SHAREABLE,
-            sentence="Shares in the synthetic table beside the noised counts the generator "
-            "learned from.",
+            sentence="Shares in the synthetic table beside the noised counts the generator learned from.",
         ),
     )
 
@@ -269,8 +249,7 @@ def _utility(shift: float) -> Evaluation:
         score(
             "utility.auc.drop",
             0.0124 + shift,
-            "A model trained on this table loses 0.0124 AUC on real patients, "
-            "95 % interval 0.0061 to 0.0194.",
+            "A model trained on this table loses 0.0124 AUC on real patients, 95 % interval 0.0061 to 0.0194.",
             low=0.0061 + shift,
             high=0.0194 + shift,
         ),
@@ -309,8 +288,7 @@ def _utility(shift: float) -> Evaluation:
             "trained on synthetic": tuple(x ** (0.6 + shift) for x in rates),
             "chance": rates,
         },
-        sentence="True against false positive rate of a readmission model; the curves should "
-        "coincide.",
+        sentence="True against false positive rate of a readmission model; the curves should coincide.",
     )
     return Evaluation(scores=scores, charts=(chart,))
 
@@ -320,9 +298,8 @@ def _leaks(shift: float) -> Evaluation:
         score(
             "leak.membership.nearest_record.tpr_at_1pct_fpr",
             0.0109 + shift,
-            "Guessing by the nearest synthetic "
-            "record finds 1.09 % of members at 1 % false alarms; chance finds 1 %, the guarantee "
-            "allows 1.78 %.",
+            "Guessing by the nearest synthetic record finds 1.09 % of members at 1 % false alarms; chance finds "
+            "1 %, the guarantee allows 1.78 %.",
             low=0.0068 + shift,
             high=0.0166 + shift,
             baseline=0.01,
@@ -340,8 +317,7 @@ def _leaks(shift: float) -> Evaluation:
         score(
             "leak.copies.exact_excess",
             3.0 + shift,
-            "3 more records than chance explains are exact copies of a "
-            "training record (interval -11 to 17).",
+            "3 more records than chance explains are exact copies of a training record (interval -11 to 17).",
             low=-11.0 + shift,
             high=17.0 + shift,
             baseline=0.0,

@@ -64,9 +64,7 @@ def test_print_carries_edition_hash_and_number_on_every_page(
     pdf = tmp_path / "report.pdf"
     page = (written / edition / "report.html").as_uri()
     chromium("--no-pdf-header-footer", f"--print-to-pdf={pdf}", page)
-    done = subprocess.run(
-        ["pdftotext", "-layout", str(pdf), "-"], stdout=subprocess.PIPE, check=True
-    )
+    done = subprocess.run(["pdftotext", "-layout", str(pdf), "-"], stdout=subprocess.PIPE, check=True)
     sheets = done.stdout.decode("utf-8").split("\f")[:-1]
     digest = re.search(r"[0-9a-f]{64}", sheets[0])
     assert digest

@@ -24,9 +24,7 @@ def test_committed_schema_is_the_published_one() -> None:
 
 @pytest.mark.parametrize("edition", list(Edition))
 @pytest.mark.parametrize("hostile", [False, True])
-def test_report_json_fits_the_published_schema(
-    made: ModuleType, edition: Edition, hostile: bool
-) -> None:
+def test_report_json_fits_the_published_schema(made: ModuleType, edition: Edition, hostile: bool) -> None:
     text = report_json(edition_of(made.example(hostile=hostile), edition))
     jsonschema.validate(json.loads(text), report_json_schema(), cls=jsonschema.Draft202012Validator)
     assert text.endswith(b"}\n")
@@ -108,9 +106,6 @@ def test_both_ends_of_an_interval_have_the_same_decimals() -> None:
 
 def test_importing_the_report_loads_nothing_heavy() -> None:
     heavy = "matplotlib|jinja2|pandas|scipy|duckdb|great_expectations"
-    code = (
-        "import sys, re, medsynth.report; "
-        f"print([m for m in sys.modules if re.fullmatch('{heavy}', m)])"
-    )
+    code = f"import sys, re, medsynth.report; print([m for m in sys.modules if re.fullmatch('{heavy}', m)])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"

@@ -47,9 +47,7 @@ def test_shareable_files_do_not_depend_on_which_internal_figures_exist(names: tu
     )  # fmt: skip
     with_inner = collect(**base(Evaluation(scores=(DRIFT, *inner), charts=charts)))  # type: ignore[arg-type]
     without = collect(**base(Evaluation(scores=(DRIFT,))))  # type: ignore[arg-type]
-    assert report_json(edition_of(with_inner, Edition.SHAREABLE)) == report_json(
-        edition_of(without, Edition.SHAREABLE)
-    )
+    assert report_json(edition_of(with_inner, Edition.SHAREABLE)) == report_json(edition_of(without, Edition.SHAREABLE))
 
 
 def test_nothing_marked_internal_reaches_a_shareable_byte() -> None:

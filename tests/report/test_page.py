@@ -103,9 +103,7 @@ def test_every_chart_has_a_text_alternative_and_its_table(pages: dict[str, str])
     assert len([a for a in page.all("table") if a.get("class") == "numbers"]) == len(charts)
 
 
-def test_pages_are_small_and_the_same_bytes_each_time(
-    made: ModuleType, pages: dict[str, str]
-) -> None:
+def test_pages_are_small_and_the_same_bytes_each_time(made: ModuleType, pages: dict[str, str]) -> None:
     assert all(len(text.encode("utf-8")) < 1_500_000 for text in pages.values())
     again = report_files(made.example(), Edition.INTERNAL)["report.html"].decode("utf-8")
     assert again == pages["internal"]
@@ -176,9 +174,7 @@ def test_many_charts_are_folded_and_many_columns_cut(made: ModuleType) -> None:
     many = content.model_copy(
         update={
             "charts": tuple(chart.model_copy(update={"title": f"C{i}"}) for i in range(20)),
-            "scores": tuple(
-                columns[0].model_copy(update={"columns": (f"c{i}",)}) for i in range(50)
-            ),
+            "scores": tuple(columns[0].model_copy(update={"columns": (f"c{i}",)}) for i in range(50)),
         }
     )
     text = render(many, sha256="0" * 64, draw=blank)

@@ -13,9 +13,7 @@ ATTACK = "leak.membership.{}.tpr_at_1pct_fpr"
 
 def figure(name: str, value: float | None, low: float | None = None, high: float | None = None,
            edition: Edition = INTERNAL, columns: tuple[str, ...] = ()) -> Figure:  # fmt: skip
-    score = replace(
-        BASE, name=name, value=value, low=low, high=high, edition=edition, columns=columns
-    )
+    score = replace(BASE, name=name, value=value, low=low, high=high, edition=edition, columns=columns)
     return Figure.of(score)
 
 
@@ -25,9 +23,7 @@ def outcome(key: str, limit: float, *figures: Figure, edition: Edition = INTERNA
     return line.outcome
 
 
-@pytest.mark.parametrize(
-    ("epsilon", "expected"), [(3.0, "met"), (3.01, "not met"), (None, "not measured")]
-)
+@pytest.mark.parametrize(("epsilon", "expected"), [(3.0, "met"), (3.01, "not met"), (None, "not measured")])
 def test_epsilon_is_met_up_to_its_limit(epsilon: float | None, expected: str) -> None:
     for edition in Edition:
         (line,) = judge({"epsilon_max": 3.0}, (), epsilon=epsilon, edition=edition)
@@ -50,9 +46,7 @@ def test_an_attack_that_cannot_be_told_is_not_a_pass() -> None:
     assert outcome("membership_tpr_at_1pct_fpr_max", 0.015, told, untold) == "not met"
 
 
-@pytest.mark.parametrize(
-    ("low", "expected"), [(-2.0, "met"), (0.0, "met"), (1.0, "not met"), (None, "not met")]
-)
+@pytest.mark.parametrize(("low", "expected"), [(-2.0, "met"), (0.0, "met"), (1.0, "not met"), (None, "not met")])
 def test_copies_fail_where_the_excess_is_beyond_chance(low: float | None, expected: str) -> None:
     excess = figure("leak.copies.exact_excess", 3.0, low, 9.0)
     assert outcome("exact_match_excess_max", 0.0, excess) == expected
@@ -67,9 +61,7 @@ def test_two_way_error_prefers_train_and_the_shareable_edition_the_noised_counts
 
 
 def test_figures_of_single_columns_do_not_judge_the_table() -> None:
-    assert outcome("tv_2way_max", 0.08, figure("fidelity.tv2.train", 0.5, columns=("a",))) == (
-        "not measured"
-    )
+    assert outcome("tv_2way_max", 0.08, figure("fidelity.tv2.train", 0.5, columns=("a",))) == ("not measured")
 
 
 def test_undeclared_and_unknown_lines() -> None:

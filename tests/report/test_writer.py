@@ -29,9 +29,7 @@ def found(folder: Path) -> set[str]:
 
 
 @pytest.mark.usefixtures("quick")
-def test_both_editions_are_written_and_pages_name_their_json(
-    made: ModuleType, tmp_path: Path
-) -> None:
+def test_both_editions_are_written_and_pages_name_their_json(made: ModuleType, tmp_path: Path) -> None:
     paths = write_reports(tmp_path / "deep" / "out", made.example())
     assert found(tmp_path / "deep" / "out") == BOTH
     assert [path.name for path in paths] == ["report.json", "report.html"] * 2
@@ -81,9 +79,7 @@ def test_an_unwritable_place_is_an_output_error(made: ModuleType, tmp_path: Path
         write_reports(tmp_path / "file", made.example())
 
 
-def test_a_failing_page_writes_nothing(
-    made: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_failing_page_writes_nothing(made: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def fail(*_given: object, **_named: object) -> str:
         raise RuntimeError
 

@@ -1,4 +1,3 @@
-# ruff: noqa: E501  (a table of cases reads best with one case per line)
 from pathlib import Path
 
 import numpy as np
@@ -29,9 +28,7 @@ def icd9() -> CodeSystem:
         ("250.83x", None), ("-250", None),
     ],
 )  # fmt: skip
-def test_raw_icd9_code_is_kept_at_its_category(
-    raw: str, code: str | None, icd9: CodeSystem
-) -> None:
+def test_raw_icd9_code_is_kept_at_its_category(raw: str, code: str | None, icd9: CodeSystem) -> None:
     assert icd9.normalise(raw) == code
 
 
@@ -49,9 +46,7 @@ def test_levels_map_every_code_and_nest(icd9: CodeSystem) -> None:
         assert level.groups.shape == (len(icd9.codes),)
         assert set(level.groups.tolist()) == set(range(len(level.labels)))
     block, chapter = icd9.levels
-    assert len(set(zip(block.groups.tolist(), chapter.groups.tolist(), strict=True))) == len(
-        block.labels
-    )
+    assert len(set(zip(block.groups.tolist(), chapter.groups.tolist(), strict=True))) == len(block.labels)
 
 
 def test_group_is_found_by_code_label_or_range(icd9: CodeSystem) -> None:
@@ -61,9 +56,7 @@ def test_group_is_found_by_code_label_or_range(icd9: CodeSystem) -> None:
     assert pregnancy.endswith("(630-679)")
     assert icd9.resolve(pregnancy) == pregnancy
     assert icd9.resolve("631-632") is None
-    members = [
-        code for code, inside in zip(icd9.codes, icd9.members("630-679"), strict=True) if inside
-    ]
+    members = [code for code, inside in zip(icd9.codes, icd9.members("630-679"), strict=True) if inside]
     assert members == [str(number) for number in range(630, 680)]
     assert icd9.members("250").sum() == 1
     assert icd9.members("nothing").sum() == 0

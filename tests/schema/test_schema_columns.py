@@ -1,4 +1,3 @@
-# ruff: noqa: E501  (a table of cases reads best with one case per line)
 import re
 from collections.abc import Callable
 from datetime import date
@@ -77,8 +76,7 @@ BAD_COLUMNS = {
     ),
     "edge outside": (
         {"kind": "integer", "min": 0, "max": 9, "edges": [3, 12], "unit": "days"},
-        "column 'x': edges must lie inside the bounds 0 to 9 (days), got 12. "
-        "Widen the bounds, or remove it.",
+        "column 'x': edges must lie inside the bounds 0 to 9 (days), got 12. Widen the bounds, or remove it.",
     ),
     "edges are no list": (
         {"kind": "integer", "min": 0, "max": 9, "edges": 3},
@@ -86,8 +84,7 @@ BAD_COLUMNS = {
     ),
     "spike outside": (
         {"kind": "decimal", "min": 1, "max": 9, "spikes": [0]},
-        "column 'x': spikes must lie inside the bounds 1 to 9, got 0. "
-        "Widen the bounds, or remove it.",
+        "column 'x': spikes must lie inside the bounds 1 to 9, got 0. Widen the bounds, or remove it.",
     ),
     "spike twice": (
         {"kind": "integer", "min": 0, "max": 9, "spikes": [0, 0]},
@@ -95,8 +92,8 @@ BAD_COLUMNS = {
     ),
     "other beside bounds": (
         {"kind": "integer", "min": 0, "max": 9, "other": True},
-        "column 'x': 'other' is for lists of values; a value outside the bounds becomes missing "
-        "or the nearest bound. Remove 'other'.",
+        "column 'x': 'other' is for lists of values; a value outside the bounds becomes missing or the nearest "
+        "bound. Remove 'other'.",
     ),
     "date is none": (
         {"kind": "date", "min": "01/02/2020", "max": "2021-01-01"},
@@ -156,8 +153,7 @@ BAD_COLUMNS = {
     ),
     "code with two lists": (
         {"kind": "code", "system": "icd9cm3", "values_file": "a.csv"},
-        "column 'x': needs exactly one of system, values_file, codes; "
-        "found system and values_file. Keep one.",
+        "column 'x': needs exactly one of system, values_file, codes; found system and values_file. Keep one.",
     ),
     "code system is misspelt": (
         {"kind": "code", "system": "icd9cm"},

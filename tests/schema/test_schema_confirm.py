@@ -61,9 +61,7 @@ def test_private_columns_are_marked_and_persons_stay_waiting(path: Path) -> None
 def test_what_does_not_wait_is_refused(path: Path) -> None:
     with pytest.raises(UsageError, match=r"Column 'c' does not wait for a word"):
         confirm_schema(path, ["c"])
-    with pytest.raises(
-        UsageError, match=r"Column 'sourc' does not wait for a word. Did you mean 'source'"
-    ):
+    with pytest.raises(UsageError, match=r"Column 'sourc' does not wait for a word. Did you mean 'source'"):
         confirm_schema(path, ["sourc"])
     with pytest.raises(UsageError, match=r"public or private, not 'secret'"):
         confirm_schema(path, as_="secret")  # type: ignore[arg-type]
@@ -83,9 +81,7 @@ def test_line_ends_byte_order_mark_and_merged_columns_are_kept(tmp_path: Path) -
     path.write_bytes(text.encode())
     assert confirm_schema(path, ["x", "y"]) == ("x", "y")
     changed = path.read_bytes().decode()
-    assert changed == text.replace(
-        "&x {kind: boolean, source: data}", "&x {kind: boolean, source: public}"
-    )
+    assert changed == text.replace("&x {kind: boolean, source: data}", "&x {kind: boolean, source: public}")
 
 
 def test_broken_file_is_left_alone(path: Path, tmp_path: Path) -> None:

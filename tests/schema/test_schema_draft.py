@@ -169,9 +169,7 @@ def test_unit_and_frame_are_checked_first() -> None:
         draft_schema(frame, name="t")
     with pytest.raises(UsageError, match=r"Exactly one of"):
         draft_schema(frame, name="t", person="patient", rows_are_persons=True)
-    with pytest.raises(
-        UsageError, match=r"Column 'patent' is not in the table. Did you mean 'patient'"
-    ):
+    with pytest.raises(UsageError, match=r"Column 'patent' is not in the table. Did you mean 'patient'"):
         draft_schema(frame, name="t", person="patent")
     with pytest.raises(DataError, match=r"has no rows or no columns"):
         draft_schema(frame.iloc[:0], name="t", person="patient")
@@ -194,21 +192,13 @@ def test_hostile_names_and_values_neither_break_the_yaml_nor_its_comments() -> N
     assert all(line.isprintable() for line in comments)
 
 
-cells = st.one_of(
-    st.none(), st.integers(-9, 9), st.floats(), st.booleans(), st.text(max_size=5), st.dates()
-)
+cells = st.one_of(st.none(), st.integers(-9, 9), st.floats(), st.booleans(), st.text(max_size=5), st.dates())
 
 
 @settings(max_examples=40, deadline=None)
-@given(
-    st.dictionaries(
-        st.text(max_size=8), st.lists(cells, min_size=4, max_size=4), min_size=1, max_size=4
-    )
-)
+@given(st.dictionaries(st.text(max_size=8), st.lists(cells, min_size=4, max_size=4), min_size=1, max_size=4))
 def test_draft_of_any_table_is_yaml_that_loads(columns: dict[str, list[Any]]) -> None:
-    frame = pd.DataFrame(
-        {name: pd.Series(values, dtype=object) for name, values in columns.items()}
-    )
+    frame = pd.DataFrame({name: pd.Series(values, dtype=object) for name, values in columns.items()})
     frame["answer"] = ["a", "b"] * 2
     schema = drafted(frame, rows_are_persons=True)
     assert set(schema.columns) == set(map(str, frame.columns))

@@ -122,9 +122,7 @@ def compared(name: str, left: Any, op: str, right: Any) -> bool:
         if left not in column.texts or right not in column.texts:
             return False
         left, right = column.texts.index(left), column.texts.index(right)
-    return bool(
-        {"<": left < right, "<=": left <= right, ">": left > right, ">=": left >= right}[op]
-    )
+    return bool({"<": left < right, "<=": left <= right, ">": left > right, ">=": left >= right}[op])
 
 
 @st.composite
@@ -159,9 +157,7 @@ rows = st.fixed_dictionaries({name: st.sampled_from(cells) for name, cells in CE
 
 @settings(max_examples=200, deadline=None)
 @given(predicates, st.lists(rows, min_size=1, max_size=6))
-def test_evaluation_agrees_with_row_by_row_reference(
-    predicate: Predicate, table: list[dict[str, Any]]
-) -> None:
+def test_evaluation_agrees_with_row_by_row_reference(predicate: Predicate, table: list[dict[str, Any]]) -> None:
     frame = pd.DataFrame(table, dtype=object)
     expected = [reference(predicate, row) for row in table]
     result = predicate.evaluate(frame, SCHEMA)
@@ -275,10 +271,7 @@ def test_each_row_is_read_by_itself() -> None:
     """What stands in other rows must not change what a row is read as (hash tables cut at NUL)."""
     strange = ["F\x00x", "F", True, 1, 1.0, "1", "M\x00", "M"]
     predicate = IsIn("sex", ("F", "M", 1))
-    alone = [
-        predicate.evaluate(pd.DataFrame({"sex": pd.Series([cell], dtype=object)}), SCHEMA)[0]
-        for cell in strange
-    ]
+    alone = [predicate.evaluate(pd.DataFrame({"sex": pd.Series([cell], dtype=object)}), SCHEMA)[0] for cell in strange]
     for order in (strange, strange[::-1]):
         frame = pd.DataFrame({"sex": pd.Series(order, dtype=object)})
         together = dict(zip(map(repr, order), predicate.evaluate(frame, SCHEMA), strict=True))
@@ -287,9 +280,7 @@ def test_each_row_is_read_by_itself() -> None:
 
 def test_each_date_is_read_by_itself() -> None:
     cells = pd.Series(["2020-01-01\x00x"] + ["2020-01-01"] * 100, dtype=object)
-    result = parse_predicate("admit == '2020-01-01'").evaluate(
-        pd.DataFrame({"admit": cells}), SCHEMA
-    )
+    result = parse_predicate("admit == '2020-01-01'").evaluate(pd.DataFrame({"admit": cells}), SCHEMA)
     assert not result[0]
     assert result[1:].all()
 
@@ -400,6 +391,4 @@ def test_expression_survives_its_own_text_and_value(text: str) -> None:
     expression = parse_expression(text)
     again = parse_expression(str(expression))
     assert again == expression
-    pd.testing.assert_series_equal(
-        again.evaluate(FRAME, SCHEMA), expression.evaluate(FRAME, SCHEMA)
-    )
+    pd.testing.assert_series_equal(again.evaluate(FRAME, SCHEMA), expression.evaluate(FRAME, SCHEMA))

@@ -1,4 +1,3 @@
-# ruff: noqa: E501  (a table of cases reads best with one case per line)
 import re
 
 import pytest
@@ -43,9 +42,7 @@ def test_error_names_position_and_expectation(text: str, sentence: str) -> None:
         parse_expression(text)
 
 
-@pytest.mark.parametrize(
-    "text", ["(" * 3000, "1 if a == 1 else " * 500 + "2", "round(" * 100 + "a" + ")" * 100]
-)
+@pytest.mark.parametrize("text", ["(" * 3000, "1 if a == 1 else " * 500 + "2", "round(" * 100 + "a" + ")" * 100])
 def test_deep_nesting_is_refused_without_overflow(text: str) -> None:
     with pytest.raises(UsageError, match=r"nested more than 40 deep"):
         parse_expression(text)

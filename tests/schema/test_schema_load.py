@@ -1,4 +1,3 @@
-# ruff: noqa: E501  (a table of cases reads best with one case per line)
 import json
 import os
 from pathlib import Path
@@ -86,9 +85,7 @@ def test_load_reads_a_path_and_errors_begin_with_it(tmp_path: Path) -> None:
     path.write_text(SMALL.replace("kind: date", "kind: dat"), encoding="utf-8")
     with pytest.raises(SchemaError) as caught:
         load_schema(path)
-    assert (
-        str(caught.value) == f"{path}: column 'when': kind 'dat' is not known. Did you mean 'date'?"
-    )
+    assert str(caught.value) == f"{path}: column 'when': kind 'dat' is not known. Did you mean 'date'?"
 
 
 def test_load_refuses_what_is_no_readable_file(tmp_path: Path) -> None:
@@ -103,9 +100,7 @@ def test_load_refuses_what_is_no_readable_file(tmp_path: Path) -> None:
 
 
 def test_misspelt_shipped_name_is_answered_with_the_nearest() -> None:
-    with pytest.raises(
-        SchemaError, match=r"neither a file nor a shipped schema. Did you mean 'adult'"
-    ):
+    with pytest.raises(SchemaError, match=r"neither a file nor a shipped schema. Did you mean 'adult'"):
         load_schema("adlut")
 
 
@@ -127,9 +122,7 @@ def test_code_list_beside_the_schema_is_found_and_can_be_written_inline(tmp_path
         "code,block,title\nA1,A,first\nA2,A,second\nB1,B,third\n", encoding="utf-8"
     )
     path = tmp_path / "s.yaml"
-    path.write_text(
-        SMALL + "  ward: {kind: code, values_file: lists/wards.csv}\n", encoding="utf-8"
-    )
+    path.write_text(SMALL + "  ward: {kind: code, values_file: lists/wards.csv}\n", encoding="utf-8")
     schema = load_schema(path)
     assert schema.code_system("ward").codes == ("A1", "A2", "B1")
     assert str(schema.predicate("ward in wards('A')")) == "ward in wards('A')"

@@ -24,9 +24,7 @@ from medsynth.schema.predicate import (
 
 A, B, C = Compare("a", "==", 1), Compare("b", "==", 2), Compare("c", "==", 3)
 
-names = st.one_of(
-    st.sampled_from(["a", "b", "age", "in", "all", "of", "x y", "é", "", "1a"]), st.text(max_size=6)
-)
+names = st.one_of(st.sampled_from(["a", "b", "age", "in", "all", "of", "x y", "é", "", "1a"]), st.text(max_size=6))
 values = st.one_of(
     st.booleans(), st.integers(-(10**12), 10**12), st.text(max_size=6),
     st.floats(allow_nan=False, allow_infinity=False),
@@ -233,9 +231,7 @@ def test_leaf_can_speak_of_another_column() -> None:
         ("sex < sex", "columns 'sex' and 'sex': < needs the same ordered values in both. Use == or !=."),
     ],
 )  # fmt: skip
-def test_values_that_cannot_occur_are_refused(
-    text: str, sentence: str | None, small: Schema
-) -> None:
+def test_values_that_cannot_occur_are_refused(text: str, sentence: str | None, small: Schema) -> None:
     if sentence is None:
         assert small.predicate(text) == parse_predicate(text)
         return

@@ -127,9 +127,7 @@ def test_order_column_is_modelled_where_it_is_described(changed: Changed) -> Non
     ("persons", "delta", "value"),
     [(1, "auto", 1e-6), (10_000, "auto", 1e-6), (1_000_000, "auto", 1e-9), (5, 1e-4, 1e-4)],
 )
-def test_delta_follows_the_stated_persons(
-    persons: int, delta: Any, value: float, changed: Changed
-) -> None:
+def test_delta_follows_the_stated_persons(persons: int, delta: Any, value: float, changed: Changed) -> None:
     schema = build_schema(changed(privacy__persons=persons, privacy__delta=delta))
     assert schema.delta_value == pytest.approx(value)
 
@@ -160,9 +158,7 @@ def test_predicates_resolve_groups_and_include_conditions_of_derived_columns(
     assert list(schema.rare_predicates) == ["died", "pregnant"]
     assert list(schema.subgroup_predicates) == ["women"]
     assert schema.rare_condition("died").share == 0.3
-    with pytest.raises(
-        UsageError, match=r"Rare condition 'die' is not declared .* Did you mean 'died'"
-    ):
+    with pytest.raises(UsageError, match=r"Rare condition 'die' is not declared .* Did you mean 'died'"):
         schema.rare_condition("die")
 
 
@@ -174,9 +170,7 @@ def test_derived_expressions_come_after_what_they_need(changed: Changed) -> None
 def test_predicate_of_derived_column_knows_its_values(changed: Changed) -> None:
     schema = build_schema(changed(derived={"old": "'y' if age >= 70 else 'n'"}))
     assert schema.predicate("old == 'y'").columns == {"old"}
-    with pytest.raises(
-        UsageError, match=r"column 'old': 'x' is not one of its values. Allowed: y, n"
-    ):
+    with pytest.raises(UsageError, match=r"column 'old': 'x' is not one of its values. Allowed: y, n"):
         schema.predicate("old == 'x'")
 
 

@@ -60,7 +60,9 @@ def test_a_file_counts_like_the_frame_it_holds(tmp_path: Path, frame: pd.DataFra
     assert FileSource(path=path).columns == tuple(frame.columns)
 
 
-def test_counts_are_the_same_from_small_batches_and_from_disk(frame: pd.DataFrame, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_counts_are_the_same_from_small_batches_and_from_disk(
+    frame: pd.DataFrame, monkeypatch: pytest.MonkeyPatch
+) -> None:
     class Batches:
         rows = 3000
 
@@ -86,8 +88,14 @@ def test_a_semicolon_file_is_read(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("name", "content"),
-    [("t.parquet", b""), ("t.parquet", b"PAR1 secret"), ("t.csv", b""), ("t.csv.gz", b"\x1f\x8b secret"), ("t.csv.gz", gzip.compress(b"a,b\n1,secret\n")[:-12])],
-)  # fmt: skip
+    [
+        ("t.parquet", b""),
+        ("t.parquet", b"PAR1 secret"),
+        ("t.csv", b""),
+        ("t.csv.gz", b"\x1f\x8b secret"),
+        ("t.csv.gz", gzip.compress(b"a,b\n1,secret\n")[:-12]),
+    ],
+)
 def test_a_broken_file_is_a_clear_error_without_content(tmp_path: Path, name: str, content: bytes) -> None:
     (tmp_path / name).write_bytes(content)
     with pytest.raises(DataError, match="is empty, cut short or not") as caught:
@@ -122,7 +130,7 @@ def test_another_kind_of_file_or_none_is_refused(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="no such file"):
         FileSource(path=tmp_path / "none.csv")
     (tmp_path / "t.xlsx").write_bytes(b"x")
-    with pytest.raises(DataError, match="only .csv, .csv.gz, .parquet"):
+    with pytest.raises(DataError, match=r"only \.csv, \.csv\.gz, \.parquet"):
         FileSource(path=tmp_path / "t.xlsx")
 
 

@@ -1,0 +1,44 @@
+"""Arguments of the command line, each described once."""
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+class Edition(StrEnum):
+    """Which edition of the report."""
+
+    INTERNAL = "internal"
+    SHAREABLE = "shareable"
+    BOTH = "both"
+
+
+Data = Annotated[Path, typer.Argument(metavar="DATA", help="Private table: .csv, .csv.gz or .parquet.")]
+SchemaOption = Annotated[
+    str, typer.Option("-s", "--schema", metavar="SCHEMA", help="A schema file, or the name of a shipped one.")
+]
+Out = Annotated[Path, typer.Option("-o", "--out", metavar="OUT", help="Folder for the results.")]
+Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace what stands in OUT.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
+Epsilon = Annotated[float | None, typer.Option(metavar="E", help="Privacy loss of this fit; default: the schema's.")]
+Delta = Annotated[float | None, typer.Option(metavar="D", help="Default: the schema's.")]
+ModelName = Annotated[str, typer.Option("--model", metavar="M", help="adaptive, mst or independent.")]
+LedgerFile = Annotated[
+    Path | None, typer.Option("--ledger", metavar="FILE", help="Budget file; default: beside the data.")
+]
+Rows = Annotated[int | None, typer.Option("-n", "--rows", metavar="N", help="Rows; default: the stated persons.")]
+Seed = Annotated[int | None, typer.Option(metavar="S", help="Same seed and model, same bytes.")]
+Where = Annotated[str | None, typer.Option(metavar="P", help="Only records that satisfy the predicate.")]
+Upsample = Annotated[
+    list[str] | None, typer.Option(metavar="NAME:SHARE", help="Raise a rare condition to a share; repeatable.")
+]
+Holdout = Annotated[Path | None, typer.Option(metavar="DATA", help="Private rows of other persons.")]
+HoldoutShare = Annotated[float, typer.Option(metavar="F", help="Share of persons kept out of the fit.")]
+Folder = Annotated[Path | None, typer.Argument(metavar="[OUT]", help="Folder of a run.")]
+Synthetic = Annotated[Path | None, typer.Option(metavar="FILE", help="Synthetic table, from any tool.")]
+Train = Annotated[Path | None, typer.Option(metavar="DATA", help="Private rows it was made from.")]
+SchemaMaybe = Annotated[str | None, typer.Option("-s", "--schema", metavar="SCHEMA", help="Its schema.")]
+OutMaybe = Annotated[Path | None, typer.Option("-o", "--out", metavar="OUT", help="Folder for the scores.")]
+Budget = Annotated[Path, typer.Argument(metavar="LEDGER", help="Budget file of a population.")]
