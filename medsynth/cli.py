@@ -60,7 +60,7 @@ def demo(out: Out = Path("medsynth-demo"), overwrite: Overwrite = False, as_json
     """Run the main job on 101,766 real hospital stays that ship with medsynth."""
     from medsynth import pipeline
 
-    _emit(pipeline.demo(out, overwrite=overwrite, progress=_progress()), as_json)
+    _emit(pipeline.demo(out, overwrite=overwrite, progress=_progress("RUN")), as_json)
 
 
 @app.command(rich_help_panel="START")
@@ -140,7 +140,7 @@ def run(
             where=where,
             upsample=_shares(upsample),
             overwrite=overwrite,
-            progress=_progress(),
+            progress=_progress("RUN"),
         ),
         as_json,
     )
@@ -175,7 +175,7 @@ def fit(
             ledger=ledger,
             allow_synthetic=allow_synthetic,
             overwrite=overwrite,
-            progress=_progress(),
+            progress=_progress("FIT"),
         ),
         as_json,
     )
@@ -204,7 +204,7 @@ def sample(
             where=where,
             upsample=_shares(upsample),
             overwrite=overwrite,
-            progress=_progress(),
+            progress=_progress("SAMPLE"),
         ),
         as_json,
     )
@@ -233,7 +233,7 @@ def evaluate(
             schema=schema,
             out=out,
             overwrite=overwrite,
-            progress=_progress(),
+            progress=_progress("MEASURE"),
         ),
         as_json,
     )
@@ -262,7 +262,7 @@ def audit(
             schema=schema,
             out=out,
             overwrite=overwrite,
-            progress=_progress(),
+            progress=_progress("ATTACK"),
         ),
         as_json,
     )
@@ -352,10 +352,10 @@ def _shares(texts: list[str] | None) -> dict[str, float]:
     return shares
 
 
-def _progress() -> "Progress":
-    from medsynth.progress import terminal_progress
+def _progress(command: str) -> "Progress":
+    from medsynth import progress
 
-    return terminal_progress()
+    return progress.terminal_progress(getattr(progress, command))
 
 
 def _emit(result: Any, as_json: bool) -> None:

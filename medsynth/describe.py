@@ -174,7 +174,7 @@ def finished(
 ) -> Result:
     """The end of a run: guarantee, fidelity, utility, rare shares, the strongest attack, the files."""
     headline = headline_scores(evaluations)
-    lines = [str(file.guarantee["sentence"]), *headline_lines(headline)]
+    lines = [str(file.guarantee["sentence"]), *(f"INTERNAL: {line}" for line in headline_lines(headline))]
     lines += [
         f"Rare condition '{u.name}': {u.natural:.2%} before, {u.drawn:.2%} after upsampling (column _weight undoes it)."
         for u in drawn.upsampled
@@ -184,6 +184,7 @@ def finished(
     lines += [f"INTERNAL: {folder.internal / 'report.html'} (never share it)"]
     return Result(
         values={
+            "edition": "internal",
             "out": str(folder.path),
             "guarantee": dict(file.guarantee),
             "rows": len(drawn.frame),
@@ -227,13 +228,12 @@ def headline_lines(scores: Mapping[str, Score]) -> list[str]:
             f"AUC on real held-out persons: {synthetic.value:.3f} trained on synthetic, "
             f"{real.value:.3f} trained on real."
         )
-    attack = scores.get("leak.membership.strongest.auc")
-    if attack is not None and attack.value is not None:
-        lines.append(
-            f"Strongest membership attack: AUC {attack.value:.3f} ({_number(attack.low)} to {_number(attack.high)}); "
-            f"cap from the guarantee {_number(attack.ceiling)}; chance 0.500."
-        )
-    return lines
+    return lines + [
+        f"Strongest membership attack: {what} {score.value:.3f} ({_number(score.low)} to {_number(score.high)}); "
+        f"cap from the guarantee {_number(score.ceiling)}; chance {_number(score.baseline)}."
+        for what, name in (("AUC", "auc"), ("found at 1 % false alarms", "tpr_at_1pct_fpr"))
+        if (score := scores.get(f"leak.membership.strongest.{name}")) is not None and score.value is not None
+    ]
 
 
 def _number(value: float | None) -> str:
@@ -304,11 +304,20 @@ def machine() -> Result:
         "python": platform.python_version(),
         "system": f"{platform.system()} {platform.machine()}",
         "processors": os.cpu_count(),
+        "memory": _memory(),
         "noise": "exact discrete Gaussian (OpenDP), operating system's entropy",
     }
     lines = [f"{name:<20} {value}" for name, value in (facts | versions).items()]
     lines += [f"{name:<20} {value or 'not installed (optional)'}" for name, value in extras.items()]
     return Result(values={**facts, "versions": versions, "extras": extras}, lines=tuple(lines))
+
+
+def _memory() -> str:
+    """Physical memory, where the system tells."""
+    names = getattr(os, "sysconf_names", {})
+    if not {"SC_PAGE_SIZE", "SC_PHYS_PAGES"} <= set(names):
+        return "not known"
+    return f"{os.sysconf('SC_PAGE_SIZE') * os.sysconf('SC_PHYS_PAGES') / 2**30:.1f} GiB"
 
 
 def _installed(name: str) -> str | None:

@@ -56,8 +56,14 @@ def open_ledger(schema: "Schema", path: object = None) -> Ledger:
         population=schema.dataset.name,
         unit=schema.privacy.noun,
         persons=schema.privacy.persons,
+        privacy_unit=privacy_unit(schema),
         path=None if path is None else str(path),
     )
+
+
+def privacy_unit(schema: "Schema") -> str:
+    """Who counts as one person, as budgets state it; a column may itself be called rows."""
+    return "rows" if schema.privacy.rows_are_persons else f"column {schema.privacy.unit!r}"
 
 
 def fit_model(source: Source, request: FitRequest, ledger: Ledger, progress: Progress) -> ModelFile:
@@ -69,6 +75,7 @@ def fit_model(source: Source, request: FitRequest, ledger: Ledger, progress: Pro
       UsageError, SchemaError: As `require_sound` says.
       DataError: If a column is absent or the file cannot be read.
       BudgetError: If the population's budget does not allow the fit.
+      InputError: If the budget has another privacy unit than the schema.
     """
     schema = request.schema
     require_sound(request)
@@ -76,7 +83,14 @@ def fit_model(source: Source, request: FitRequest, ledger: Ledger, progress: Pro
     codec = Codec(schema=schema)
     require_columns(source.columns, schema.inputs)
     epsilon, delta = request.budget
-    allowance = ledger.allowance(epsilon, delta, label=f"Fit of {request.model}")
+    allowance = ledger.allowance(
+        epsilon,
+        delta,
+        label=f"Fit of {request.model}",
+        unit=schema.privacy.noun,
+        persons=schema.privacy.persons,
+        privacy_unit=privacy_unit(schema),
+    )
     progress.start("Reading and encoding the table")
     records = encode_batches(
         source.batches(schema.inputs), Codec(schema=schema), bounding_key(ledger), rows=source.rows
@@ -143,7 +157,8 @@ def require_confirmed(schema: "Schema") -> None:
     if private:
         raise SchemaError(
             f"Schema '{schema.dataset.name}': column '{private[0]}' says source: private, "
-            "but domains are not yet found under the ledger. Declare a public domain from documentation, or drop the column."
+            "but domains are not yet found under the ledger. "
+            "Declare a public domain from documentation, or drop the column."
         )
     if schema.unconfirmed:
         names = ", ".join(repr(name) for name in schema.unconfirmed[:5])

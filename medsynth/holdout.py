@@ -1,7 +1,8 @@
 """Who is held out: a person-disjoint split that depends on each person alone, and the comparison made from it."""
 
+import secrets
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -32,13 +33,16 @@ class Tables:
       train: Private rows the model saw, or all rows where `holdout_share` is given.
       holdout: Private rows of other persons.
       holdout_share: Share of persons held out of `train`.
-      ledger: Budget file, whose keys decide who is held out.
+      ledger: Budget file, whose keys decide which persons are held out.
+      coins: 32 secret bytes in hexadecimal, fresh for every run: they decide which rows are held out where rows are
+        persons, so that two fits share no coin.
     """
 
     train: Path
     holdout: Path | None = None
     holdout_share: float | None = None
     ledger: Path | None = None
+    coins: str = field(default_factory=lambda: secrets.token_hex(32), repr=False)
 
     def __post_init__(self) -> None:
         if self.holdout is None:
@@ -49,8 +53,8 @@ class Tables:
     @classmethod
     def of(cls, plain: Mapping[str, Any]) -> "Tables":
         """Tables from the plain values of a run record."""
-        values: dict[str, Any] = {key: Path(value) if isinstance(value, str) else value for key, value in plain.items()}
-        return cls(**values)
+        paths = {key: plain[key] and Path(plain[key]) for key in ("train", "holdout", "ledger")}
+        return cls(**{**plain, **paths})
 
     def read(self, schema: "Schema") -> pd.DataFrame:
         """All rows of `train`."""
@@ -64,14 +68,18 @@ class Tables:
         """
         if self.holdout is not None:
             train, holdout = frame, _read_table(self.holdout, schema)
+            require_other_persons(train, holdout, schema)
         else:
-            out = held_out(frame, schema, self.holdout_share or 0.0, ledger.key("persons held out"))
+            rows_are_persons = schema.privacy.unit is None
+            key = bytes.fromhex(self.coins) if rows_are_persons else ledger.key("persons held out")
+            out = held_out(frame, schema, self.holdout_share or 0.0, key)
             train, holdout = frame[~out], frame[out]
         for part, rows in (("to fit", train), ("held out", holdout)):
             if not len(rows):
                 raise DataError(
                     f"Table: there is no record {part}, so nothing can be compared. "
-                    "Give a table with more persons, another --holdout-share or --holdout; `medsynth fit` needs no comparison."
+                    "Give a table with more persons, another --holdout-share or --holdout; "
+                    "`medsynth fit` needs no comparison."
                 )
         return train, holdout
 
@@ -80,6 +88,24 @@ def _read_table(path: Path, schema: "Schema") -> pd.DataFrame:
     frame = read_frame(path)
     require_columns(frame.columns, schema.inputs)
     return frame
+
+
+def require_other_persons(train: pd.DataFrame, holdout: pd.DataFrame, schema: "Schema") -> None:
+    """Refuses a holdout that names a person of the training table: every comparison with it would be void.
+
+    Raises:
+      DataError: Naming the person column.
+    """
+    unit = schema.privacy.unit
+    if unit is None:
+        return
+    key = secrets.token_bytes(32)
+    digests = [set(map(tuple, person_digests(part[unit], key).tolist())) - {(0, 0)} for part in (train, holdout)]
+    if digests[0] & digests[1]:
+        raise DataError(
+            f"--holdout: column '{unit}' names a person who is also in the training table. "
+            "Split the tables by person, or leave --holdout out and let medsynth split."
+        )
 
 
 def require_share(share: float) -> None:
@@ -96,7 +122,7 @@ def held_out(frame: pd.DataFrame, schema: "Schema", share: float, key: bytes) ->
     """Which rows belong to held-out persons, (n,) bool.
 
     A person is held out or not by a keyed hash of the identifier. Where rows are persons, each row gets a coin of its
-    own from a generator seeded with the key: adding a row changes nobody else's odds.
+    own from a generator seeded with the key, which is fresh for every run: adding a row changes nobody else's odds.
 
     Args:
       frame: Private rows.

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from medsynth.encoding.comparison import Comparison
+from medsynth.errors import InputError
 from medsynth.fidelity import FIDELITY
 from medsynth.leakage import ATTACKS
 from medsynth.progress import Progress
@@ -42,14 +43,23 @@ def to_plain(evaluations: Mapping[str, Evaluation]) -> dict[str, Any]:
 
 
 def from_plain(values: Mapping[str, Any]) -> dict[str, Evaluation]:
-    """Evaluations from the JSON values of `to_plain`."""
-    return {
-        name: Evaluation(
-            scores=tuple(Score(**_edited(score)) for score in entry["scores"]),
-            charts=tuple(Chart(**_edited(chart)) for chart in entry["charts"]),
-        )
-        for name, entry in values.items()
-    }
+    """Evaluations from the JSON values of `to_plain`.
+
+    Raises:
+      InputError: If they are something else.
+    """
+    try:
+        return {
+            name: Evaluation(
+                scores=tuple(Score(**_edited(score)) for score in entry["scores"]),
+                charts=tuple(Chart(**_edited(chart)) for chart in entry["charts"]),
+            )
+            for name, entry in values.items()
+        }
+    except (AttributeError, KeyError, TypeError, ValueError):
+        raise InputError(
+            "scores.json: not what `medsynth run` writes. Run `medsynth evaluate` and `medsynth audit` again."
+        ) from None
 
 
 def _edited(values: Mapping[str, Any]) -> dict[str, Any]:

@@ -94,7 +94,7 @@ class RunFolder:
         for name in ("model.medsynth", "synthetic.parquet"):
             (self.path / name).unlink(missing_ok=True)
         shutil.rmtree(self.shareable, ignore_errors=True)
-        for file in self.internal.glob("*.json"):
+        for file in (*self.internal.glob("*.json"), *self.internal.glob("report.html")):
             file.unlink()
 
     def write_internal(self, name: str, values: Mapping[str, Any]) -> None:

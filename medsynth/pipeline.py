@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from medsynth.score import Evaluation
 
 DEMO_DATA = Path(__file__).parent / "data" / "diabetes130"
-DEMO_UPSAMPLE = {"died": 0.1}
+DEMO_UPSAMPLE = {"died": 0.05}
 
 
 def init(data: Path, out: Path, *, person: str | None, rows_are_persons: bool, overwrite: bool) -> Result:
@@ -186,7 +186,9 @@ def run(
 
     comparison = compare(train, held, drawn.frame, codec=codec_of(file), key=bounding_key(budget), claim=claim_of(file))
     evaluations = measure(comparison, progress) | attack(comparison, progress)
+    progress.start("Writing the report")
     _keep(folder, evaluations)
+    progress.finish()
     return describe.finished(folder, file, drawn, evaluations, problems)
 
 

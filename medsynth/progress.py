@@ -1,17 +1,36 @@
-"""Progress with time left: a live line on a terminal, plain lines elsewhere, nothing when nobody listens."""
+"""Progress with time left: a live line on a terminal, plain lines elsewhere, nothing when nobody listens.
+
+The time left follows from how long each step typically takes beside the others and from how fast the steps so far went,
+so it needs no count taken from private rows.
+"""
 
 import sys
 import time
-from collections.abc import Callable
-from typing import Protocol, TextIO
+from collections.abc import Callable, Mapping
+from typing import Final, Protocol, TextIO
+
+FIT: Final = {
+    "Reading and encoding the table": 0.6,
+    "One-way tables": 1.2,
+    "Pairs, round 1": 2.0,
+    "Pairs, round 2": 4.4,
+}
+SAMPLE: Final = {"Drawing records": 4.7}
+MEASURE: Final = {
+    "Measuring: marginals": 4.6,
+    "Measuring: measured": 0.5,
+    "Measuring: rare conditions": 0.7,
+    "Measuring: utility": 7.5,
+}
+ATTACK: Final = {"Attacking: copies": 4.1, "Attacking: membership": 1.9}
+RUN: Final = {"Checking the table": 6.4, **FIT, **SAMPLE, **MEASURE, **ATTACK, "Writing the report": 2.5}
+"""Steps and their seconds on the demo's table (2 cores, 2026); what counts is their proportion."""
 
 
 class Progress(Protocol):
     """Hears of steps; a label names the step and never holds a value or count taken from private rows."""
 
-    def start(self, label: str, total: int = 1) -> None: ...
-
-    def advance(self, steps: int = 1) -> None: ...
+    def start(self, label: str) -> None: ...
 
     def finish(self) -> None: ...
 
@@ -19,75 +38,96 @@ class Progress(Protocol):
 class Silent:
     """Hears and says nothing."""
 
-    def start(self, label: str, total: int = 1) -> None:
+    def start(self, label: str) -> None:
         """Ignores the step."""
-
-    def advance(self, steps: int = 1) -> None:
-        """Ignores the advance."""
 
     def finish(self) -> None:
         """Ignores the end."""
 
 
-class Lines:
-    """One plain line when a step starts and one when it ends, with the seconds it took."""
+class Forecast:
+    """Seconds left, from the proportions of the steps and the pace so far."""
 
-    def __init__(self, stream: TextIO | None = None, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, steps: Mapping[str, float], clock: Callable[[], float]) -> None:
+        self._ahead = dict(steps)
+        self._clock = clock
+        self._began = clock()
+        self._typical = 0.0
+
+    def passed(self, label: str) -> None:
+        """Notes that a step is done."""
+        self._typical += self._ahead.pop(label, 0.0)
+
+    @property
+    def left(self) -> str:
+        """Such as `about 12 s left`; blank where nothing is known."""
+        ahead = sum(self._ahead.values())
+        if not ahead:
+            return ""
+        pace = (self._clock() - self._began) / self._typical if self._typical else 1.0
+        return f"about {ahead * pace:.0f} s left"
+
+
+class Lines:
+    """One plain line when a step starts, with the time left, and one when it ends, with the seconds it took."""
+
+    def __init__(
+        self,
+        steps: Mapping[str, float],
+        stream: TextIO | None = None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._stream = stream or sys.stderr
         self._clock = clock
+        self._forecast = Forecast(steps, clock)
         self._label = ""
         self._began = 0.0
 
-    def start(self, label: str, total: int = 1) -> None:  # noqa: ARG002 (a live line shows it)
-        """Names the step."""
+    def start(self, label: str) -> None:
+        """Names the step and says how long the rest may take."""
         self.finish()
         self._label, self._began = label, self._clock()
-        print(f"{label} ...", file=self._stream, flush=True)
-
-    def advance(self, steps: int = 1) -> None:
-        """Says nothing between start and end."""
+        left = self._forecast.left
+        print(f"{label} ...{f' ({left})' if left else ''}", file=self._stream, flush=True)
 
     def finish(self) -> None:
         """Says how long the step took."""
         if self._label:
             print(f"{self._label}: {self._clock() - self._began:.1f} s", file=self._stream, flush=True)
+            self._forecast.passed(self._label)
         self._label = ""
 
 
-def terminal_progress() -> Progress:
-    """A live bar with time left on a terminal, plain lines elsewhere."""
-    return LiveBar() if sys.stderr.isatty() else Lines()
+class LiveLine:
+    """A spinner with the step, the time since the start and the time left, on standard error."""
 
-
-class LiveBar:
-    """A bar with the time left, on standard error."""
-
-    def __init__(self) -> None:
+    def __init__(self, steps: Mapping[str, float], clock: Callable[[], float] = time.monotonic) -> None:
         from rich.console import Console
-        from rich.progress import BarColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
         from rich.progress import Progress as Bars
+        from rich.progress import SpinnerColumn, TextColumn, TimeElapsedColumn
 
-        self._bars = Bars(
-            TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn(), TextColumn("left"),
-            TimeRemainingColumn(), console=Console(stderr=True), transient=False,
-        )  # fmt: skip
-        self._task: int | None = None
+        label, left = TextColumn("{task.description}"), TextColumn("{task.fields[left]}")
+        columns = SpinnerColumn(), label, TimeElapsedColumn(), left
+        self._bars = Bars(*columns, console=Console(stderr=True), transient=True)
+        self._forecast = Forecast(steps, clock)
+        self._task = self._bars.add_task("", total=None, left="")
+        self._label = ""
 
-    def start(self, label: str, total: int = 1) -> None:
-        """Opens a bar of `total` steps."""
+    def start(self, label: str) -> None:
+        """Shows the step and the time left."""
         self.finish()
+        self._label = label
+        self._bars.update(self._task, description=label, left=self._forecast.left)
         self._bars.start()
-        self._task = self._bars.add_task(label, total=total)
-
-    def advance(self, steps: int = 1) -> None:
-        """Moves the bar."""
-        if self._task is not None:
-            self._bars.advance(self._task, steps)  # type: ignore[arg-type]
 
     def finish(self) -> None:
-        """Fills and closes the bar."""
-        if self._task is not None:
-            task = self._bars.tasks[-1]
-            self._bars.update(task.id, completed=task.total)
+        """Takes the line away until the next step."""
+        if self._label:
+            self._forecast.passed(self._label)
             self._bars.stop()
-        self._task = None
+        self._label = ""
+
+
+def terminal_progress(steps: Mapping[str, float]) -> Progress:
+    """A live line on a terminal, plain lines elsewhere."""
+    return LiveLine(steps) if sys.stderr.isatty() else Lines(steps)

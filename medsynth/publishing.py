@@ -76,7 +76,18 @@ def _own(folder: RunFolder, record: Mapping[str, Any], evaluations: Mapping[str,
             )
         ],
         not_tested=NOT_TESTED,
-        notices=schema.notices(),
+        notices=(*schema.notices(), fitted_on(schema, record["tables"]["holdout_share"])),
+    )
+
+
+def fitted_on(schema: "Schema", held_out: float | None) -> str:
+    """Whose records the counts are about."""
+    persons = f"{schema.privacy.noun}s"
+    if held_out is None:
+        return f"The model was fitted on all {persons} of its table; the holdout is another table."
+    return (
+        f"{held_out:.0%} of the {persons} were held out for evaluation and not fitted: "
+        f"noised counts are of the other {1 - held_out:.0%}."
     )
 
 
@@ -128,7 +139,8 @@ def row_meaning(schema: "Schema") -> str:
     if rule == "weight":
         return (
             f"One row stands for one record of a randomly chosen {privacy.noun}: "
-            f"of each {privacy.noun} at most {rows} records count, and together they weigh as much as one {privacy.noun}. {no_trajectory}"
+            f"of each {privacy.noun} at most {rows} records count, and together they weigh as much as "
+            f"one {privacy.noun}. {no_trajectory}"
         )
     which = {"first": f"the first {rows}", "last": f"the last {rows}", "sample": f"at most {rows} randomly chosen"}[
         rule

@@ -67,6 +67,7 @@ class Synthesizer(BaseEstimator):  # type: ignore[misc]
         Raises:
           DataError: If a column is absent.
           BudgetError: If the ledger does not allow the fit.
+          InputError: If the ledger's privacy unit is not the schema's.
         """
         schema = self.schema if isinstance(self.schema, Schema) else load_schema(str(self.schema))
         request = FitRequest(schema=schema, model=self.model, epsilon=self.epsilon, delta=self.delta)
@@ -80,7 +81,8 @@ class Synthesizer(BaseEstimator):  # type: ignore[misc]
             return open_ledger(request.schema, self.ledger)
         epsilon, delta = request.budget
         privacy = request.schema.privacy
-        return Ledger(epsilon, delta, population=request.schema.dataset.name, persons=privacy.persons)
+        population = request.schema.dataset.name
+        return Ledger(epsilon, delta, population=population, unit=privacy.noun, persons=privacy.persons)
 
     @property
     def guarantee_(self) -> Guarantee:

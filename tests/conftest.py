@@ -84,7 +84,7 @@ def command(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch)
     from medsynth import progress
     from medsynth.cli import main
 
-    monkeypatch.setattr(progress, "terminal_progress", lambda: progress.Lines(clock=lambda: 0.0))
+    monkeypatch.setattr(progress, "terminal_progress", lambda steps: progress.Lines(steps, clock=lambda: 0.0))
 
     def run(*arguments: object) -> Ran:
         monkeypatch.setattr(sys, "argv", ["medsynth", *map(str, arguments)])

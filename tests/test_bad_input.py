@@ -335,6 +335,21 @@ def test_a_budget_file_that_was_touched_stops_every_fit(model: Path, refused: Ca
     assert "was changed" in refused(3, *FIT, "--ledger", "model.jsonl")
 
 
+def test_a_population_keeps_one_privacy_unit(
+    clinic: Path, command: Callable[..., Any], refused: Callable[..., str]
+) -> None:
+    assert command(*FIT, "--epsilon", "1").code == 0
+    schema = clinic / "clinic.yaml"
+    by_person = "unit: person, persons: 300, bounding: {rule: weight, max: 3}"
+    text = schema.read_text(encoding="utf-8")
+    assert by_person in text
+    schema.write_text(text.replace(by_person, "rows_are_persons: true, persons: 300"), encoding="utf-8")
+    said = refused(3, "fit", "visits.csv", "-s", "clinic.yaml", "-o", "second.medsynth", "--epsilon", "1")
+    assert "clinic.ledger.jsonl: the budget's privacy unit is column 'person', not rows." in said
+    assert "Declare the budget's unit in the schema." in said
+    refused(3, *RUN, "--epsilon", "1")
+
+
 def full_disk(*_: object, **__: object) -> None:
     raise OSError(errno.ENOSPC, "No space left on device")
 

@@ -12,7 +12,7 @@ from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
 
 from medsynth import Synthesizer
-from medsynth.errors import DataError, UsageError
+from medsynth.errors import DataError, InputError, UsageError
 from medsynth.privacy import Ledger
 from medsynth.schema import load_schema, parse_schema
 
@@ -223,6 +223,28 @@ def test_the_class_has_the_manners_of_scikit_learn(
     for other in (synthesizer, loaded):
         pd.testing.assert_frame_equal(first, other.sample(50, seed=3, where="age >= 18"))
     assert not first.equals(synthesizer.sample(50, seed=4, where="age >= 18"))
+
+
+def test_a_guarantee_speaks_of_the_schema_it_was_fitted_with(
+    clinic_schema: str, visits: Callable[..., pd.DataFrame], tmp_path: Path
+) -> None:
+    text = clinic_schema.replace("unit: person, persons: 300", "unit: person, noun: patient, persons: 280")
+    for ledger in (None, tmp_path / "clinic.jsonl", Ledger(4.0, 1e-6, population="clinic", persons=9)):
+        if isinstance(ledger, Path):  # made by a schema with other words
+            Synthesizer(parse_schema(clinic_schema), epsilon=1, model="independent", ledger=ledger).fit(visits(50, 1))
+        fitted = Synthesizer(parse_schema(text), epsilon=1, model="independent", ledger=ledger).fit(visits(50, 1))
+        assert (fitted.guarantee_.unit, fitted.guarantee_.persons) == ("patient", 280)
+
+
+def test_a_ledger_shared_in_memory_keeps_one_privacy_unit(
+    clinic_schema: str, visits: Callable[..., pd.DataFrame]
+) -> None:
+    ledger = Ledger(4.0, 1e-6, population="clinic")
+    by_person = "unit: person, persons: 300, bounding: {rule: weight, max: 3}"
+    by_row = clinic_schema.replace(by_person, "rows_are_persons: true, persons: 300")
+    Synthesizer(parse_schema(clinic_schema), epsilon=1, model="independent", ledger=ledger).fit(visits(50, 1))
+    with pytest.raises(InputError, match="privacy unit is column 'person', not rows"):
+        Synthesizer(parse_schema(by_row), epsilon=1, model="independent", ledger=ledger).fit(visits(50, 1))
 
 
 def test_the_class_refuses_what_the_command_line_refuses(

@@ -8,7 +8,7 @@ evidence on groups; and a row is a row of the tree with a cell drawn in each gro
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, reduce
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -76,13 +76,25 @@ class GraphicalModel:
         return table
 
     def share(self, condition: "Condition") -> tuple[float, float | None]:
-        """(probability of a condition, standard error); see `Fitted`."""
+        """(probability of a condition, standard error); see `Fitted`.
+
+        The probability is that of rows straight from the tree, before any edit. The error is the
+        noise of the published table that counts the condition best: of those the probability is
+        fitted to, one whose cells make up the condition exactly; None if there is none. What
+        smoothing adds is not part of it.
+        """
         return float(self._box_shares(condition).sum()), self._standard_error(condition)
 
     def sample(
         self, n: int, rng: np.random.Generator, given: "Condition | None" = None
     ) -> IntArray:
-        """Draws rows of finest cells, shape (n, attributes); see `Fitted`."""
+        """Draws rows of finest cells, shape (n, attributes); see `Fitted`.
+
+        Without a condition, rows are edited towards the targets, and then a condition's frequency
+        is near that of the one-ways, not near its `share`. A condition at noise level may vanish:
+        the tree keeps a little mass where the denoised one-ways have next to none, and the edit
+        moves those rows elsewhere. Rows drawn given the condition are not edited.
+        """
         if given is None:
             rows = self.draw_from_tree(n, rng)
             if not self.targets:
@@ -194,31 +206,42 @@ class GraphicalModel:
         return np.array(shares)
 
     def _standard_error(self, condition: "Condition") -> float | None:
-        """From the noise of the best measured table over the condition's attributes, or None."""
-        names = {self.domain.names[a] for box in condition.boxes for a in box}
+        """From the noise of the best measured table whose cells make up the condition, or None."""
+        names = {self.domain.names[a] for a in condition.attributes}
         errors = [
-            measurement.sigma
-            * float(np.sqrt((self._coverage(condition, measurement.clique) ** 2).sum()))
+            measurement.sigma * np.sqrt(cells)
             for measurement in self.measurements
             if names and names <= {level.attribute for level in measurement.clique}
+            # Every table speaks for an attribute alone; of several together only the tree's do.
+            if len(names) == 1 or self._tree_holds(measurement.clique)
+            if (cells := self._cells_within(condition, measurement.clique))
         ]
-        return min(errors) / self.total if errors else None
+        return float(min(errors)) / self.total if errors else None
 
-    def _coverage(self, condition: "Condition", clique: Clique) -> FloatArray:
-        """Share of each cell of a measured table that satisfies a condition."""
-        table = np.zeros(tuple(level.size for level in clique))
+    def _tree_holds(self, clique: Clique) -> bool:
+        """True if the tree has a table at these levels, and so was fitted to it."""
+        nodes = [
+            (attribute, position)
+            for level in clique
+            for attribute in [self.domain.index(level.attribute)]
+            for position, known in enumerate(self.chains[attribute].levels)
+            if np.array_equal(known.groups, level.groups)
+        ]
+        return len(nodes) == len(clique) and self.tree.holds(nodes)
+
+    def _cells_within(self, condition: "Condition", clique: Clique) -> int:
+        """Number of cells of a measured table that make up a condition; 0 if it divides a cell."""
+        sizes = [np.bincount(level.groups, minlength=level.size) for level in clique]
+        held = np.zeros(tuple(level.size for level in clique), dtype=np.int64)
         for box in condition.boxes:
-            part = np.ones(())
-            for level in clique:
-                attribute = self.domain.index(level.attribute)
-                mass = _positive(self.one_ways[attribute], level, None)
-                inside = mass * box[attribute] if attribute in box else mass
-                share = np.bincount(level.groups, inside, level.size) / np.bincount(
-                    level.groups, mass, level.size
-                )
-                part = np.multiply.outer(part, share)
-            table += part
-        return table
+            part = np.ones((), dtype=np.int64)
+            for level, size in zip(clique, sizes, strict=True):
+                mask = box.get(self.domain.index(level.attribute))
+                inside = size if mask is None else np.bincount(level.groups[mask], None, level.size)
+                part = np.multiply.outer(part, inside)
+            held += part
+        whole = held == reduce(np.multiply.outer, sizes)
+        return int(whole.sum()) if (whole | (held == 0)).all() else 0
 
 
 def _along(table: FloatArray, axis: int, matrix: FloatArray) -> FloatArray:

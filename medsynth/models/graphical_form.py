@@ -82,7 +82,7 @@ class GraphicalForm:
         for position, target in enumerate(fitted.targets):
             parts[f"target/{position:05}"] = Part(array=target.table, entries=every)
             if target.allowed is not None:
-                parts[f"allowed/{position:05}"] = Part(array=target.allowed, entries=())
+                parts[f"allowed/{position:05}"] = Part(array=target.allowed, entries=first)
         return parts
 
     def unpack(self, values: Mapping[str, Any], arrays: Mapping[str, Array]) -> GraphicalModel:

@@ -61,12 +61,14 @@ class State:
       limit: The limit that stands after them.
       entries: The booked releases.
       runs: How many fits were begun.
+      privacy_unit: Who counts as one person; None until a header or a fit states it.
     """
 
     read: int
     limit: Guarantee
     entries: tuple[Entry, ...]
     runs: int
+    privacy_unit: str | None = None
 
     @classmethod
     def of(cls, lines: Sequence[Line], where: str, known: "State | None" = None) -> "State":
@@ -85,10 +87,11 @@ class State:
             raise ValueError("version")
         unit, persons = header["unit"], header["persons"]
         limit = Guarantee.of(header["epsilon"], header["delta"], unit=unit, persons=persons)
-        return cls(read=1, limit=limit, entries=(), runs=0)
+        return cls(read=1, limit=limit, entries=(), runs=0, privacy_unit=header.get("privacy_unit"))
 
     def _after(self, lines: Sequence[Line]) -> "State":
         limit, entries, runs, old = self.limit, list(self.entries), self.runs, self.limit
+        privacy_unit = self.privacy_unit
         for line in lines:
             match line["kind"]:
                 case "entry":
@@ -98,13 +101,26 @@ class State:
                     limit = Guarantee.of(line["epsilon"], line["delta"], unit=old.unit, persons=old.persons)
                 case "run":
                     runs += 1
+                    privacy_unit = privacy_unit or line.get("privacy_unit")
                 case _:
                     raise ValueError("kind")
         read = self.read + len(lines)
-        return State(read=read, limit=limit, entries=tuple(entries), runs=runs)
+        return State(read=read, limit=limit, entries=tuple(entries), runs=runs, privacy_unit=privacy_unit)
+
+    def require_unit(self, privacy_unit: str | None, where: str) -> None:
+        """Refuses a second privacy unit: costs add up only where a person is the same thing in all of them.
+
+        Raises:
+          InputError: If another unit is stated.
+        """
+        if None not in (self.privacy_unit, privacy_unit) and self.privacy_unit != privacy_unit:
+            raise InputError(
+                f"{where}: the budget's privacy unit is {self.privacy_unit}, not {privacy_unit}. "
+                "Declare the budget's unit in the schema."
+            )
 
 
-def header(limit: Guarantee, population: str) -> Line:
+def header(limit: Guarantee, population: str, privacy_unit: str | None = None) -> Line:
     """The first line of a budget, with a fresh secret."""
     return {
         "kind": "header",
@@ -113,6 +129,7 @@ def header(limit: Guarantee, population: str) -> Line:
         "epsilon": limit.epsilon,
         "delta": limit.delta,
         "unit": limit.unit,
+        "privacy_unit": privacy_unit,
         "neighbours": limit.neighbours,
         "persons": limit.persons,
         "key": secrets.token_hex(32),

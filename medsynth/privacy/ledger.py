@@ -43,11 +43,12 @@ class Ledger:
       population: The people the data are about; refreshes, subsets and joins share one budget.
       unit: Who is protected, in the words of the table.
       persons: Stated, public number of persons.
+      privacy_unit: Who counts as one person, `rows` or `column 'NAME'`; None leaves it to the first fit that says it.
       path: Budget file, made if missing; None keeps the budget in memory.
 
     Raises:
       UsageError: If epsilon or delta is outside its range.
-      InputError: If the file was edited, or belongs to another population.
+      InputError: If the file was edited, or belongs to another population or privacy unit.
       OutputError: If the file cannot be written.
 
     >>> ledger = Ledger(1.0, 1e-6, population="clinic", unit="patient")
@@ -66,19 +67,21 @@ class Ledger:
         population: str = "unnamed",
         unit: str = "person",
         persons: int | None = None,
+        privacy_unit: str | None = None,
         path: str | Path | None = None,
     ) -> None:
         limit = Guarantee.of(epsilon, delta, unit=unit, persons=persons)
         if path is None:
-            book = MemoryBook(header(limit, population))
+            book = MemoryBook(header(limit, population, privacy_unit))
         else:
-            book = FileBook(path, lambda: header(limit, population))
+            book = FileBook(path, lambda: header(limit, population, privacy_unit))
         self._attach(book)
         if self.population != population:
             raise InputError(
                 f"{path}: belongs to population '{self.population}', not '{population}'. "
                 "Name another file with --ledger."
             )
+        self._state().require_unit(privacy_unit, book.name)
 
     @classmethod
     def open(cls, path: str | Path) -> "Ledger":
@@ -136,30 +139,49 @@ class Ledger:
         # Rounded down, so that asking for exactly this much is not refused.
         return epsilon_from(math.sqrt(self.remaining_mu2), self.guarantee.delta) * (1 - 1e-9)
 
-    def allowance(self, epsilon: float, delta: float | None = None, *, label: str = "Fit") -> "Ledger":
+    def allowance(
+        self,
+        epsilon: float,
+        delta: float | None = None,
+        *,
+        label: str = "Fit",
+        unit: str | None = None,
+        persons: int | None = None,
+        privacy_unit: str | None = None,
+    ) -> "Ledger":
         """A ledger for one fit: it may spend (epsilon, delta) of the budget, and not more.
 
         Args:
           epsilon: The fit's own epsilon.
           delta: Its delta; None takes the population's.
           label: What the fit is, in words; goes to the file.
+          unit: Who is protected, in the words of the fit's table; None takes the population's.
+          persons: Stated, public number of persons of the fit's table; None takes the population's.
+          privacy_unit: Who counts as one person in the fit, as for the class.
 
         Returns:
           A ledger on the same budget whose `guarantee` and `entries` are the fit's own.
 
         Raises:
           BudgetError: If the population cannot pay for it; nothing is booked then.
+          InputError: If the budget has another privacy unit; nothing is booked then.
           UsageError: If a number is outside its range, or this ledger is an allowance itself.
         """
         if self._own is not None:
             raise UsageError("An allowance cannot be divided again. Ask the population's ledger.")
         limit = self.guarantee
-        own = Guarantee.of(epsilon, limit.delta if delta is None else delta, unit=limit.unit, persons=limit.persons)
+        own = Guarantee.of(
+            epsilon,
+            limit.delta if delta is None else delta,
+            unit=limit.unit if unit is None else unit,
+            persons=limit.persons if persons is None else persons,
+        )
 
         def decide(lines: Sequence[Line]) -> Line:
             state = self._state(lines)
+            state.require_unit(privacy_unit, self._book.name)
             admit(state.limit, state.entries, own.mu, label=label, fix=self._population_fix)
-            settings = {"epsilon": own.epsilon, "delta": own.delta, "label": label}
+            settings = {"epsilon": own.epsilon, "delta": own.delta, "label": label, "privacy_unit": privacy_unit}
             return {"kind": "run", "run": state.runs + 1, "date": today(), **settings}
 
         fit = Ledger.__new__(Ledger)

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from typing import Literal
+from typing import Literal, TypedDict
 
 from pydantic import Field
 
@@ -108,9 +108,6 @@ def collect(
       The content, with every policy line judged.
     """
     promise = None if guarantee is None else Guarantee.model_validate(guarantee)
-    scores = tuple(Figure.of(score) for evaluation in evaluations for score in evaluation.scores)
-    epsilon = promise.epsilon if promise else None
-    lines = judge(policy or {}, scores, epsilon=epsilon, edition=Edition.INTERNAL)
     return ReportContent(
         edition=Edition.INTERNAL,
         banner="INTERNAL: contains statistics of real persons that are not differentially private",
@@ -119,20 +116,39 @@ def collect(
         medsynth_version=version,
         dataset=Dataset.model_validate(dataset),
         row_meaning=row_meaning,
-        verdict=verdict(lines),
-        policy=lines,
         guarantee=promise,
         ledger=_with_shares([LedgerEntry.model_validate(entry) for entry in ledger]),
         model=None if model is None else Model.model_validate(model),
         sampling=None if sampling is None else Sampling.model_validate(sampling),
         rare=tuple(RareCondition.model_validate(row) for row in rare),
-        scores=scores,
-        charts=tuple(Drawing.of(chart) for evaluation in evaluations for chart in evaluation.charts),
         appendices=tuple(appendices),
         files=tuple(File.model_validate(file) for file in files),
         not_tested=_notes(not_tested),
         notices=_notes(notices),
+        **_measured(evaluations, policy or {}, promise),
     )
+
+
+class _Measured(TypedDict):
+    scores: tuple[Figure, ...]
+    charts: tuple[Drawing, ...]
+    policy: tuple[PolicyLine, ...]
+    verdict: Verdict
+
+
+def _measured(
+    evaluations: Sequence[Evaluation], policy: Mapping[str, float | None], promise: Guarantee | None
+) -> _Measured:
+    """What was evaluated, and the policy judged by it."""
+    scores = tuple(Figure.of(score) for evaluation in evaluations for score in evaluation.scores)
+    epsilon = promise.epsilon if promise else None
+    lines = judge(policy, scores, epsilon=epsilon, edition=Edition.INTERNAL)
+    return {
+        "scores": scores,
+        "charts": tuple(Drawing.of(chart) for evaluation in evaluations for chart in evaluation.charts),
+        "policy": lines,
+        "verdict": verdict(lines),
+    }
 
 
 def report_json(content: ReportContent) -> bytes:

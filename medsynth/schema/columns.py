@@ -173,7 +173,9 @@ class Date(_Modelled):
 
 
 class Code(_Modelled):
-    """A code of a public hierarchy: shipped (`system`), a CSV beside the schema (`values_file`), or inline (`codes`)."""
+    """A code of a public hierarchy: shipped (`system`), a CSV beside the schema (`values_file`),
+    or inline (`codes`).
+    """
 
     kind: Literal["code"] = "code"
     system: Filled | None = None

@@ -204,7 +204,7 @@ class Parser:
             self._expect("[")
         values = [self._literal()]
         while self._accept(","):
-            if self._token.value == close:
+            if self._token.kind == "sign" and self._token.value == close:
                 break
             values.append(self._literal())
         self._expect(close)

@@ -19,6 +19,8 @@ from medsynth.sources.frame import require_distinct
 SUFFIXES = (".csv", ".csv.gz", ".parquet")
 ROWS_PER_BATCH = 1 << 18
 DELIMITERS = ",;\t|"
+LONGEST_LINE = 1 << 24
+"""Bytes of a CSV line; a longer one cannot be read."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -29,9 +31,12 @@ class FileSource:
 
     Attributes:
       path: The file.
+      strict: Refuse a CSV with a line that cannot be read; else such a line is read as far as it goes or left out,
+        because `fit` must not stop on a row.
     """
 
     path: Path
+    strict: bool = False
     _connection: Any = field(default=None, repr=False)
 
     def __post_init__(self) -> None:
@@ -109,18 +114,21 @@ class FileSource:
                 )
                 for batch in relation.to_arrow_reader(ROWS_PER_BATCH):
                     # As floats, long identifiers beside an empty cell would run into each other.
-                    yield batch.to_pandas(integer_object_nulls=True)
+                    # As date objects, a day outside the years 1 to 9999 would stop the reading.
+                    yield batch.to_pandas(integer_object_nulls=True, date_as_object=False)
         except (duckdb.Error, pa.ArrowException, OSError):
             raise self._unreadable() from None
 
     @property
     def _scan(self) -> str:
         if self.is_parquet:
-            return "read_parquet($path)"
+            return "read_parquet($path, hive_partitioning=false)"
         types = ", ".join(f"{_quoted(name, mark=chr(39))}: 'VARCHAR'" for name in self.columns)
+        lenient = "" if self.strict else ", null_padding=true, strict_mode=false, ignore_errors=true"
         return (
             f"read_csv($path, auto_detect=false, header=true, delim={_quoted(self._delimiter, mark=chr(39))}, "
-            f"quote='\"', escape='\"', nullstr='', columns={{{types}}})"
+            f"quote='\"', escape='\"', nullstr='', hive_partitioning=false, max_line_size={LONGEST_LINE}{lenient}, "
+            f"parallel=false, columns={{{types}}})"
         )
 
     def _unreadable(self) -> DataError:
@@ -160,6 +168,6 @@ def read_frame(path: Path) -> pd.DataFrame:
     Raises:
       DataError: If the file is missing, damaged or of another kind.
     """
-    source = FileSource(path=path)
+    source = FileSource(path=path, strict=True)
     parts = list(source.batches(source.columns))
     return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=list(source.columns))

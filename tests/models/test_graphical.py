@@ -6,6 +6,7 @@ import pytest
 from medsynth.encoding.condition import Condition
 from medsynth.encoding.domain import Attribute, Domain, Level
 from medsynth.errors import UsageError
+from medsynth.models.calibration import calibrate
 from medsynth.models.edit import PairTarget
 from medsynth.models.graphical import GraphicalModel
 from medsynth.models.levels import Chain
@@ -91,14 +92,79 @@ def test_the_share_of_everything_is_one_and_of_nothing_zero(model):
     assert model.share(Condition(boxes=()))[0] == 0.0
 
 
+def measured(*axes: tuple[int, int], sigma: float) -> Measurement:
+    """A table over (attribute, cells per group)."""
+    clique = tuple(
+        Level(attribute=f"c{a}", groups=np.arange(10, dtype=np.int32) // width, size=10 // width)
+        for a, width in axes
+    )
+    shape = tuple(level.size for level in clique)
+    return Measurement(clique=clique, noisy=np.zeros(shape), sigma=sigma, sensitivity=1.0, entry=1)
+
+
 def test_a_measured_table_gives_the_standard_error_worked_by_hand(model):
-    level = Level(attribute="c0", groups=np.repeat(np.arange(5), 2).astype(np.int32), size=5)
-    table = Measurement(clique=(level,), noisy=np.zeros(5), sigma=20.0, sensitivity=1.0, entry=1)
-    even = replace(model, measurements=(table,), one_ways=(np.full(10, 0.1), *model.one_ways[1:]))
-    # Group 0 counts half (cell 1), group 1 whole (cells 2, 3): 20 sqrt(1/4 + 1) of 1000 persons.
-    condition = Condition(boxes=({0: mask(10, 1)}, {0: mask(10, 2, 3)}))
-    assert even.share(condition)[1] == pytest.approx(20 * np.sqrt(1.25) / 1000)
-    assert even.share(Condition(boxes=({1: mask(10, 1)},)))[1] is None
+    fine, coarse = measured((0, 1), sigma=20.0), measured((0, 2), sigma=8.0)
+    noisy = replace(model, measurements=(fine, coarse))
+    # Groups 1 and 3 of the coarse table: 8 sqrt(2) of 1000 persons, less than 20 sqrt(4).
+    whole = Condition(boxes=({0: mask(10, 2, 3)}, {0: mask(10, 6, 7)}))
+    assert noisy.share(whole)[1] == pytest.approx(8 * np.sqrt(2) / 1000)
+    # Two boxes may fill a group together.
+    parts = Condition(boxes=({0: mask(10, 2, 6)}, {0: mask(10, 3, 7)}))
+    assert noisy.share(parts)[1] == noisy.share(whole)[1]
+
+
+def test_a_table_whose_cells_a_condition_divides_gives_no_standard_error(model):
+    fine, coarse = measured((0, 1), sigma=20.0), measured((0, 5), sigma=1.0)
+    # Cell 1 is a fifth of a coarse group, whose noise says nothing of it.
+    divided = Condition(boxes=({0: mask(10, 1)},))
+    assert replace(model, measurements=(coarse, fine)).share(divided)[1] == pytest.approx(0.02)
+    assert replace(model, measurements=(coarse,)).share(divided)[1] is None
+
+
+def over_finest_cells(model: GraphicalModel, *cliques: tuple[tuple[int, int], ...]):
+    """A model of the same attributes whose tree has these cliques at the finest cells."""
+    chains = [Chain(attribute=c.attribute, levels=c.levels[-1:]) for c in model.chains]
+    tree = type(model.tree).build(chains, cliques)
+    even = calibrate(tree, [np.zeros(shape) for shape in tree.shapes])
+    return replace(model, chains=tuple(chains), calibrated=even)
+
+
+def test_one_table_must_count_all_attributes_of_a_condition(model):
+    pair, alone = measured((0, 1), (1, 1), sigma=5.0), measured((0, 1), sigma=20.0)
+    noisy = replace(over_finest_cells(model, ((0, 0), (1, 0))), measurements=(pair, alone))
+    both = Condition(boxes=({0: mask(10, 1), 1: mask(10, 4, 5)},))
+    assert noisy.share(both)[1] == pytest.approx(5 * np.sqrt(2) / 1000)
+    # One attribute summed out of the pair table: 5 sqrt(10) is less than 20.
+    one = Condition(boxes=({0: mask(10, 1)},))
+    assert noisy.share(one)[1] == pytest.approx(5 * np.sqrt(10) / 1000)
+    assert noisy.share(Condition(boxes=({2: mask(10, 1)},)))[1] is None
+    assert noisy.share(Condition(boxes=({0: mask(10, 1), 2: mask(10, 1)},)))[1] is None
+
+
+def test_a_table_that_the_tree_does_not_hold_gives_no_standard_error(model):
+    pair = measured((0, 1), (1, 1), sigma=5.0)
+    noisy = replace(over_finest_cells(model, ((0, 0), (2, 0))), measurements=(pair,))
+    # The share comes from the tree, which took no notice of this table.
+    both = Condition(boxes=({0: mask(10, 1), 1: mask(10, 4, 5)},))
+    assert noisy.share(both)[1] is None
+
+
+@pytest.mark.parametrize("zero", [False, True])
+def test_tree_rows_satisfy_a_condition_as_often_as_its_share_says(model, zero):
+    if zero:
+        # Tree groups 0 and 1 have mass, yet not one cell of theirs has any in the one-ways.
+        level = model.chains[0].levels[model.tree.finest[0]]
+        bare = np.where(level.groups < 2, 0.0, model.one_ways[0])
+        model = replace(model, one_ways=(bare / max(bare.sum(), 1e-300), *model.one_ways[1:]))
+    n = 100_000
+    rows = model.draw_from_tree(n, np.random.default_rng(0))
+    cells = [Condition(boxes=({0: mask(10, cell)},)) for cell in range(10)]
+    for each in (condition(), *cells):
+        share = model.share(each)[0]
+        found = each.mask(rows).mean()
+        # 24 cases of 11 shares at 4 standard errors of independent rows, which vary more than
+        # these: another seed would fail at most once in 60.
+        assert abs(found - share) <= 4 * np.sqrt(share * (1 - share) / n) + 1e-12
 
 
 def test_rows_follow_the_joint_table(case, model):

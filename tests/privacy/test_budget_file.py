@@ -10,7 +10,9 @@ import pytest
 from medsynth.errors import BudgetError, InputError, OutputError
 from medsynth.privacy import budget_file
 from medsynth.privacy.accountant import GaussianEvent
+from medsynth.privacy.budget import header
 from medsynth.privacy.budget_file import FileBook, budget_path
+from medsynth.privacy.guarantee import Guarantee
 from medsynth.privacy.ledger import Ledger
 
 
@@ -55,6 +57,39 @@ def test_file_of_another_population_is_refused(path: Path) -> None:
     booked(path)
     with pytest.raises(InputError, match="belongs to population 'clinic', not 'ward'"):
         Ledger(1.0, 1e-6, population="ward", path=path)
+
+
+@pytest.mark.parametrize("other", ["rows", "column 'visit'", "column 'rows'"])
+def test_file_of_another_privacy_unit_is_refused_and_untouched(path: Path, other: str) -> None:
+    Ledger(1.0, 1e-6, population="clinic", privacy_unit="column 'pid'", path=path)
+    before = path.read_bytes()
+    with pytest.raises(InputError) as refusal:
+        Ledger(1.0, 1e-6, population="clinic", privacy_unit=other, path=path)
+    assert str(refusal.value) == (
+        f"{path}: the budget's privacy unit is column 'pid', not {other}. Declare the budget's unit in the schema."
+    )
+    with pytest.raises(InputError, match=r"clinic\.ledger\.jsonl: the budget's privacy unit"):
+        Ledger.open(path).allowance(0.1, privacy_unit=other)
+    assert path.read_bytes() == before
+
+
+def test_privacy_unit_stands_in_the_header(path: Path) -> None:
+    Ledger(1.0, 1e-6, population="clinic", privacy_unit="rows", path=path)
+    assert json.loads(path.read_text(encoding="utf-8"))["privacy_unit"] == "rows"
+    assert Ledger(1.0, 1e-6, population="clinic", privacy_unit="rows", path=path).entries == ()
+
+
+def test_file_without_a_privacy_unit_takes_that_of_its_first_fit(path: Path) -> None:
+    opened(path).allowance(0.1, privacy_unit="rows")
+    with pytest.raises(InputError, match="privacy unit is rows, not column 'pid'"):
+        Ledger(1.0, 1e-6, population="clinic", privacy_unit="column 'pid'", path=path)
+
+
+def test_header_from_before_privacy_units_is_read(path: Path) -> None:
+    old = {**header(Guarantee.of(1.0, 1e-6), "clinic")}
+    del old["privacy_unit"]
+    FileBook(path, lambda: old)
+    assert Ledger(1.0, 1e-6, population="clinic", privacy_unit="rows", path=path).allowance(0.1).entries == ()
 
 
 def test_runs_are_counted_not_dated(path: Path) -> None:

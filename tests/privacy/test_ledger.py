@@ -214,6 +214,24 @@ def test_allowance_holds_a_fit_to_its_own_epsilon(ledger: Ledger) -> None:
     assert ledger.spent_mu2 == fit.spent_mu2
 
 
+def test_allowance_states_the_unit_and_persons_of_its_own_table(ledger: Ledger) -> None:
+    own = ledger.allowance(0.5, unit="newborn", persons=40).guarantee
+    assert (own.unit, own.persons, own.delta) == ("newborn", 40, 1e-6)
+    assert (ledger.guarantee.unit, ledger.guarantee.persons) == ("patient", 1000)
+
+
+def test_first_stated_privacy_unit_stands(ledger: Ledger) -> None:
+    ledger.allowance(0.1)
+    ledger.allowance(0.1, privacy_unit="column 'pid'")
+    with pytest.raises(InputError) as refusal:
+        ledger.allowance(0.1, privacy_unit="rows")
+    assert str(refusal.value) == (
+        "Ledger in memory: the budget's privacy unit is column 'pid', not rows. "
+        "Declare the budget's unit in the schema."
+    )
+    assert ledger.allowance(0.1, privacy_unit="column 'pid'")._run == 3  # the refused one was not begun
+
+
 def test_allowances_see_their_own_entries_and_share_the_limit(ledger: Ledger) -> None:
     first, second = ledger.allowance(0.7), ledger.allowance(0.7)
     first.book(GaussianEvent(mu_from(0.7, 1e-6)), label="A")

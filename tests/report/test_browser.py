@@ -55,7 +55,7 @@ def test_page_fits_a_phone(chromium: Chromium, written: Path, tmp_path: Path, ed
     assert told.groups() == ("390", "")
 
 
-@pytest.mark.parametrize(("edition", "verdict"), [("internal", "4 of 5"), ("shareable", "2 of 5")])
+@pytest.mark.parametrize(("edition", "verdict"), [("internal", "4 of 5"), ("shareable", "1 of 5")])
 def test_print_carries_edition_hash_and_number_on_every_page(
     chromium: Chromium, written: Path, tmp_path: Path, edition: str, verdict: str
 ) -> None:

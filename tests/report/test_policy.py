@@ -52,12 +52,22 @@ def test_copies_fail_where_the_excess_is_beyond_chance(low: float | None, expect
     assert outcome("exact_match_excess_max", 0.0, excess) == expected
 
 
-def test_two_way_error_prefers_train_and_the_shareable_edition_the_noised_counts() -> None:
-    train = figure("fidelity.tv2.train", 0.09)
-    measured = figure("fidelity.tv2.measured", 0.05, edition=SHAREABLE)
-    assert outcome("tv_2way_max", 0.08, measured, train) == "not met"
-    assert outcome("tv_2way_max", 0.08, measured, train, edition=SHAREABLE) == "met"
-    assert outcome("tv_2way_max", 0.08, train, edition=SHAREABLE) == "in the internal edition"
+def test_two_way_error_is_judged_by_the_holdout_where_it_has_a_value() -> None:
+    train = figure("fidelity.tv2.train", 0.07)
+    assert outcome("tv_2way_max", 0.08, train, figure("fidelity.tv2.holdout", 0.09)) == "not met"
+    assert outcome("tv_2way_max", 0.06, train, figure("fidelity.tv2.holdout", None)) == "not met"
+    assert outcome("tv_2way_max", 0.08, train) == "met"
+    untold = (figure("fidelity.tv2.holdout", None), figure("fidelity.tv2.train", None))
+    assert outcome("tv_2way_max", 0.08, *untold) == "not measured"
+
+
+@pytest.mark.parametrize("value", [0.05, 0.09])
+def test_editions_never_give_opposite_verdicts_on_the_two_way_error(value: float) -> None:
+    measured = figure("fidelity.tv2.measured", value, edition=SHAREABLE)
+    real = [figure(f"fidelity.tv2.{part}", 0.14 - value) for part in ("train", "holdout")]
+    assert outcome("tv_2way_max", 0.08, measured, *real, edition=SHAREABLE) == "in the internal edition"
+    assert outcome("tv_2way_max", 0.08, measured, *real) == ("met" if value == 0.09 else "not met")
+    assert outcome("tv_2way_max", 0.08, measured) == "not measured"
 
 
 def test_figures_of_single_columns_do_not_judge_the_table() -> None:

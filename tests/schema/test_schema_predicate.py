@@ -249,3 +249,8 @@ def test_values_that_cannot_occur_are_refused(text: str, sentence: str | None, s
 )  # fmt: skip
 def test_values_that_can_occur_are_taken(text: str, small: Schema) -> None:
     assert small.predicate(text) == parse_predicate(text)
+
+
+def test_a_quoted_bracket_is_a_value_and_closes_no_list() -> None:
+    assert str(parse_predicate("a in (false, ')')")) == "a in (false, ')')"
+    assert str(parse_predicate("a in ['x', ']']")) == "a in ('x', ']')"

@@ -5,6 +5,8 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from medsynth.encoding.codec import Codec
@@ -138,3 +140,34 @@ def test_nested_parquet_columns_are_refused(tmp_path: Path) -> None:
     pd.DataFrame({"a": [[1, 2]]}).to_parquet(tmp_path / "t.parquet")
     with pytest.raises(DataError, match="column 'a' holds list"):
         _ = FileSource(path=tmp_path / "t.parquet").columns
+
+
+def lenient(path: Path, content: bytes) -> dict[str, list[object]]:
+    path.write_bytes(content)
+    source = FileSource(path=path)
+    return pd.concat(list(source.batches(source.columns))).to_dict("list")
+
+
+def test_a_line_that_cannot_be_read_stops_no_fit(tmp_path: Path) -> None:
+    rows = lenient(tmp_path / "t.csv", b"a,b\n1,x\n2,y,surplus\n3,z\n4\n")
+    assert rows["a"] == ["1", "2", "3", "4"]
+    assert rows["b"][:3] == ["x", "y", "z"]
+
+
+def test_a_long_cell_stops_no_fit(tmp_path: Path) -> None:
+    assert lenient(tmp_path / "t.csv", b"a,b\n1,x\n2," + b"q" * 3_000_000 + b"\n3,z\n")["a"] == ["1", "2", "3"]
+
+
+@pytest.mark.parametrize("name", ["t.csv", "t.parquet"])
+def test_a_folder_called_column_equals_value_changes_no_row(tmp_path: Path, name: str) -> None:
+    folder = tmp_path / "sex=M"
+    folder.mkdir()
+    frame = pd.DataFrame({"sex": ["F", "F"]})
+    frame.to_csv(folder / name, index=False) if name.endswith("csv") else frame.to_parquet(folder / name)
+    assert read_frame(folder / name)["sex"].tolist() == ["F", "F"]
+
+
+def test_a_day_outside_all_calendars_stops_no_fit(tmp_path: Path) -> None:
+    days = pa.array([0, 10**7, -(10**7)], pa.int32()).cast(pa.date32())
+    pq.write_table(pa.table({"day": days}), tmp_path / "t.parquet")
+    assert len(read_frame(tmp_path / "t.parquet")) == 3
