@@ -164,9 +164,7 @@ class Adaptive:
         """Levels from the one-ways, fit to express what is impossible."""
         chains = tuple(
             separated(nested_chain(attribute, mass), position, impossible)
-            for position, (attribute, mass) in enumerate(
-                zip(records.domain.attributes, one_ways.masses, strict=True)
-            )
+            for position, (attribute, mass) in enumerate(zip(records.domain.attributes, one_ways.masses, strict=True))
         )
         return Survey(
             records=records,
@@ -229,9 +227,7 @@ def _counted_cells(attribute: Attribute) -> int:
 class _Rounds:
     """Measured pairs and the tree fitted to them, growing round by round."""
 
-    def __init__(
-        self, settings: Adaptive, survey: Survey, phases: Phases, *, signal: float
-    ) -> None:
+    def __init__(self, settings: Adaptive, survey: Survey, phases: Phases, *, signal: float) -> None:
         self._settings = settings
         self._survey = survey
         self._phases = phases
@@ -281,9 +277,7 @@ class _Rounds:
 
     def targets(self, impossible: Sequence[ImpossiblePair]) -> tuple[PairTarget, ...]:
         """What every pair table of drawn rows should be."""
-        found = pair_targets(
-            self._survey.chains, self._expected(), self._tables, impossible=impossible
-        )
+        found = pair_targets(self._survey.chains, self._expected(), self._tables, impossible=impossible)
         return raked_targets(found, self.one_ways.masses) if self._raked else found
 
     def _refine_one_ways(self) -> None:

@@ -39,9 +39,7 @@ class Fitted(Protocol):
         """(probability of a condition, its standard error from the noise where that is known)."""
         ...
 
-    def sample(
-        self, n: int, rng: np.random.Generator, given: "Condition | None" = None
-    ) -> IntArray:
+    def sample(self, n: int, rng: np.random.Generator, given: "Condition | None" = None) -> IntArray:
         """Draws n rows of finest cells, shape (n, attributes) int32; with a condition, exactly
         given it.
 

@@ -55,9 +55,7 @@ class Calibrated:
             return joint_marginal(self.tree, self.beliefs, self.separator_beliefs, nodes)
         return self.tree.embedding(self.tree.cliques[home], nodes).sum(self.beliefs[home])
 
-    def pair_marginals(
-        self, levels: Sequence[int] | None = None
-    ) -> dict[tuple[int, int], FloatArray]:
+    def pair_marginals(self, levels: Sequence[int] | None = None) -> dict[tuple[int, int], FloatArray]:
         """Exact probabilities of every pair of attributes.
 
         Args:
@@ -87,9 +85,7 @@ class Calibrated:
             assert home is not None  # finest levels are in the tree by definition
             with np.errstate(divide="ignore"):
                 logs = np.log(weights)
-            potentials[home] = potentials[home] + tree.embedding(
-                tree.cliques[home], (node,)
-            ).spread(logs)
+            potentials[home] = potentials[home] + tree.embedding(tree.cliques[home], (node,)).spread(logs)
         given = calibrate(tree, potentials)
         if given.log_partition == -np.inf:
             return self, 0.0
@@ -132,9 +128,7 @@ def propagate(tree: JunctionTree, tables: list[FloatArray]) -> float:
             target, current = down.sum(tables[tree.parents[clique]]), messages[clique]
             # Below this a message has lost its digits; the target is as small unless the parent
             # outweighs e^667.
-            ratio = np.divide(
-                target, current, out=np.zeros_like(target), where=current > SMALLEST_MESSAGE
-            )
+            ratio = np.divide(target, current, out=np.zeros_like(target), where=current > SMALLEST_MESSAGE)
             tables[clique] *= up.spread(ratio)
     return log_partition
 

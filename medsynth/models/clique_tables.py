@@ -43,16 +43,11 @@ class CliqueTables:
         for number, nodes in enumerate(tables):
             home = tree.home(nodes)
             if home is None:
-                raise ValueError(
-                    "a table lies outside every clique of the tree: build the tree with it"
-                )
+                raise ValueError("a table lies outside every clique of the tree: build the tree with it")
             held[home].append((number, tuple(nodes)))
         shapes = tuple(tuple(tree.chains[a].levels[k].size for a, k in nodes) for nodes in tables)
         return cls(
-            readings=tuple(
-                Reading.plan(tree, clique, here)
-                for clique, here in zip(tree.cliques, held, strict=True)
-            ),
+            readings=tuple(Reading.plan(tree, clique, here) for clique, here in zip(tree.cliques, held, strict=True)),
             shapes=shapes,
             ends=tuple(int(end) for end in np.cumsum([prod(shape) for shape in shapes])),
         )
@@ -60,10 +55,7 @@ class CliqueTables:
     def cut(self, row: FloatArray) -> list[FloatArray]:
         """The tables whose cells lie in a row."""
         starts = (0, *self.ends[:-1])
-        return [
-            row[start:end].reshape(shape)
-            for start, end, shape in zip(starts, self.ends, self.shapes, strict=True)
-        ]
+        return [row[start:end].reshape(shape) for start, end, shape in zip(starts, self.ends, self.shapes, strict=True)]
 
     def add(self, row: FloatArray, cliques: Sequence[FloatArray]) -> None:
         """Adds every table to its clique, in place."""

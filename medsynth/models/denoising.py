@@ -145,9 +145,7 @@ def denoise_one_way(
     return project_to_simplex(estimate, mass)
 
 
-def shrink_nominal(
-    noisy: FloatArray, sigma: float, blocks: npt.NDArray[np.int32] | None = None
-) -> FloatArray:
+def shrink_nominal(noisy: FloatArray, sigma: float, blocks: npt.NDArray[np.int32] | None = None) -> FloatArray:
     """Posterior mean masses of unordered cells under a nonnegative prior learned from the cells
     themselves.
 
@@ -175,9 +173,7 @@ def shrink_nominal(
     return np.asarray(np.where(scaled > CERTAIN, noisy, mean * sigma))
 
 
-def _block_priors(
-    likelihood: FloatArray, prior: FloatArray, blocks: npt.NDArray[np.int32]
-) -> FloatArray:
+def _block_priors(likelihood: FloatArray, prior: FloatArray, blocks: npt.NDArray[np.int32]) -> FloatArray:
     """Priors per block, EM with the common prior as pseudo-counts; shape (blocks, support)."""
     order = np.argsort(blocks, kind="stable")
     starts = np.flatnonzero(np.diff(blocks[order], prepend=-1))

@@ -151,9 +151,7 @@ class _Gains:
     step: npt.NDArray[np.float32]
 
     @classmethod
-    def start(
-        cls, groups: IntArray, targets: Sequence[PairTarget], columns: npt.NDArray[np.int64]
-    ) -> "_Gains":
+    def start(cls, groups: IntArray, targets: Sequence[PairTarget], columns: npt.NDArray[np.int64]) -> "_Gains":
         """Counts the rows and sets them against the targets."""
         sizes = np.ones(len(columns), dtype=np.int64)
         place = {int(column): k for k, column in enumerate(columns)}
@@ -175,10 +173,7 @@ class _Gains:
         cost = weight * (2.0 * (have - wanted) + 1.0)
         if target.allowed is not None:
             # No row counts here: the cost stays what it is, whoever moves.
-            cost, weight = (
-                np.where(target.allowed, kept, ban)
-                for kept, ban in ((cost, FORBIDDEN), (weight, 0.0))
-            )
+            cost, weight = (np.where(target.allowed, kept, ban) for kept, ban in ((cost, FORBIDDEN), (weight, 0.0)))
         self.cost[rows, columns] = cost
         self.cost[columns, rows] = self.cost[rows, columns].T
         self.step[rows, columns] = 2.0 * weight
@@ -194,9 +189,7 @@ class _Gains:
         """Column of each place in a row of G."""
         return np.repeat(np.arange(len(self.sizes)), self.sizes)
 
-    def best_moves(
-        self, groups: IntArray
-    ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64], IntArray]:
+    def best_moves(self, groups: IntArray) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64], IntArray]:
         """The best single change of each row.
 
         Args:

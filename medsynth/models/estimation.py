@@ -144,9 +144,7 @@ class _Dual:
         zeros: Sequence[StructuralZeros],
     ) -> "_Dual":
         """Places every target in its clique."""
-        ridges = [
-            np.broadcast_to(kappa * np.asarray(t.variance), t.noisy.shape).ravel() for t in targets
-        ]
+        ridges = [np.broadcast_to(kappa * np.asarray(t.variance), t.noisy.shape).ravel() for t in targets]
         return cls(
             tree=tree,
             tables=CliqueTables.of(tree, [target.nodes for target in targets]),
@@ -184,9 +182,7 @@ def _base(tree: JunctionTree, zeros: Sequence[StructuralZeros]) -> tuple[FloatAr
     for zero in zeros:
         clique = tree.home(zero.nodes)
         if clique is None:
-            raise ValueError(
-                "structural zeros lie outside every clique: build the tree with their nodes"
-            )
+            raise ValueError("structural zeros lie outside every clique: build the tree with their nodes")
         embedding = tree.embedding(tree.cliques[clique], zero.nodes)
         tables[clique] += embedding.spread(np.where(zero.allowed, 0.0, -np.inf))
     return tuple(tables)

@@ -85,9 +85,7 @@ class GraphicalModel:
         """
         return float(self._box_shares(condition).sum()), self._standard_error(condition)
 
-    def sample(
-        self, n: int, rng: np.random.Generator, given: "Condition | None" = None
-    ) -> IntArray:
+    def sample(self, n: int, rng: np.random.Generator, given: "Condition | None" = None) -> IntArray:
         """Draws rows of finest cells, shape (n, attributes); see `Fitted`.
 
         Without a condition, rows are edited towards the targets, and then a condition's frequency
@@ -103,8 +101,7 @@ class GraphicalModel:
         shares = self._box_shares(given)
         if not shares.sum() > 0:
             raise UsageError(
-                "The condition cannot occur in the fitted model: its probability is 0. "
-                "Use a wider condition."
+                "The condition cannot occur in the fitted model: its probability is 0. Use a wider condition."
             )
         counts = _systematic_counts(shares, n, rng)
         parts = [
@@ -192,9 +189,7 @@ class GraphicalModel:
         nodes = [(a, self.tree.finest[a]) for a in attributes]
         cells = np.prod([float(self._tree_level(a).size) for a in attributes])
         if cells > LARGEST_JOINT:
-            return np.array(
-                [self.calibrated.condition(self._evidence(box))[1] for box in condition.boxes]
-            )
+            return np.array([self.calibrated.condition(self._evidence(box))[1] for box in condition.boxes])
         joint = self.calibrated.marginal(nodes)
         shares = []
         for box in condition.boxes:
@@ -249,18 +244,14 @@ def _along(table: FloatArray, axis: int, matrix: FloatArray) -> FloatArray:
     return np.moveaxis(np.tensordot(table, matrix, axes=(axis, 0)), -1, axis)
 
 
-def _positive(
-    weights: FloatArray, level: Level, allowed: npt.NDArray[np.bool_] | None
-) -> FloatArray:
+def _positive(weights: FloatArray, level: Level, allowed: npt.NDArray[np.bool_] | None) -> FloatArray:
     """Weights of cells, even over the allowed cells of a group where the group has none."""
     empty = np.bincount(level.groups, weights, level.size) <= 0
     even = np.ones(len(weights)) if allowed is None else allowed.astype(np.float64)
     return np.where(empty[level.groups], even, weights)
 
 
-def _systematic_counts(
-    shares: FloatArray, n: int, rng: np.random.Generator
-) -> npt.NDArray[np.intp]:
+def _systematic_counts(shares: FloatArray, n: int, rng: np.random.Generator) -> npt.NDArray[np.intp]:
     """Splits n rows over shares, each rounded up or down at random."""
     deck = Deck.of(shares, np.zeros(len(shares), dtype=np.intp), 1)
     return deck.deal(np.array([n]), rng)

@@ -66,19 +66,13 @@ class GraphicalForm:
         parts: dict[str, Part] = {}
         for position, attribute in enumerate(fitted.domain.attributes):
             if attribute.hierarchy:
-                parts[f"hierarchy/{position:04}"] = Part(
-                    array=np.stack(attribute.hierarchy), entries=()
-                )
+                parts[f"hierarchy/{position:04}"] = Part(array=np.stack(attribute.hierarchy), entries=())
             parts[f"levels/{position:04}"] = Part(array=levels.array(position), entries=first)
-            parts[f"one_way/{position:04}"] = Part(
-                array=fitted.one_ways[position], entries=one_ways
-            )
+            parts[f"one_way/{position:04}"] = Part(array=fitted.one_ways[position], entries=one_ways)
         for position, table in enumerate(fitted.calibrated.log_potentials):
             parts[f"potential/{position:05}"] = Part(array=table, entries=every)
         for position, measurement in enumerate(fitted.measurements):
-            parts[f"measured/{position:05}"] = Part(
-                array=measurement.noisy, entries=(measurement.entry,)
-            )
+            parts[f"measured/{position:05}"] = Part(array=measurement.noisy, entries=(measurement.entry,))
         for position, target in enumerate(fitted.targets):
             parts[f"target/{position:05}"] = Part(array=target.table, entries=every)
             if target.allowed is not None:
@@ -88,30 +82,19 @@ class GraphicalForm:
     def unpack(self, values: Mapping[str, Any], arrays: Mapping[str, Array]) -> GraphicalModel:
         """The model; any inconsistency is an error of the kinds that `Form` names."""
         domain = _domain(values, arrays)
-        levels = [
-            _levels(attribute, arrays[f"levels/{k:04}"])
-            for k, attribute in enumerate(domain.attributes)
-        ]
-        chains = tuple(
-            _chain(each, length)
-            for each, length in zip(levels, values["chain_lengths"], strict=True)
-        )
+        levels = [_levels(attribute, arrays[f"levels/{k:04}"]) for k, attribute in enumerate(domain.attributes)]
+        chains = tuple(_chain(each, length) for each, length in zip(levels, values["chain_lengths"], strict=True))
         tree = _tree(chains, values)
-        potentials = [
-            _float(arrays[f"potential/{k:05}"], shape) for k, shape in enumerate(tree.shapes)
-        ]
+        potentials = [_float(arrays[f"potential/{k:05}"], shape) for k, shape in enumerate(tree.shapes)]
         _require(not any(bool((np.isnan(table) | (table == np.inf)).any()) for table in potentials))
         return GraphicalModel(
             domain=domain,
             chains=chains,
-            one_ways=tuple(
-                _shares(arrays[f"one_way/{k:04}"], a.size) for k, a in enumerate(domain.attributes)
-            ),
+            one_ways=tuple(_shares(arrays[f"one_way/{k:04}"], a.size) for k, a in enumerate(domain.attributes)),
             calibrated=calibrate(tree, potentials),
             total=_positive(values["total"]),
             measurements=tuple(
-                _measurement(item, levels, arrays[f"measured/{k:05}"])
-                for k, item in enumerate(values["measurements"])
+                _measurement(item, levels, arrays[f"measured/{k:05}"]) for k, item in enumerate(values["measurements"])
             ),
             scores=tuple(_natural(entry) for entry in values["scores"]),
             targets=tuple(
@@ -144,9 +127,7 @@ class _Levels:
         position = self._positions[level.attribute]
         known = self._known[position]
         for row, other in enumerate(known):
-            if other is level or (
-                other.size == level.size and np.array_equal(other.groups, level.groups)
-            ):
+            if other is level or (other.size == level.size and np.array_equal(other.groups, level.groups)):
                 return position, row
         known.append(level)
         return position, len(known) - 1
@@ -163,11 +144,7 @@ def _domain(values: Mapping[str, Any], arrays: Mapping[str, Array]) -> Domain:
         hierarchy = arrays.get(f"hierarchy/{position:04}", np.zeros((0, size), dtype=np.int32))
         _require(size >= 1 and ordered <= size and hierarchy.dtype == np.int32)
         _require(hierarchy.shape[1:] == (size,) and bool((hierarchy >= 0).all()))
-        attributes.append(
-            Attribute(
-                name=str(item["name"]), size=size, ordered=ordered, hierarchy=tuple(hierarchy)
-            )
-        )
+        attributes.append(Attribute(name=str(item["name"]), size=size, ordered=ordered, hierarchy=tuple(hierarchy)))
     _require(len({attribute.name for attribute in attributes}) == len(attributes))
     return Domain(attributes=tuple(attributes))
 
@@ -194,9 +171,7 @@ def _chain(levels: Sequence[Level], length: int) -> Chain:
 
 
 def _tree(chains: tuple[Chain, ...], values: Mapping[str, Any]) -> JunctionTree:
-    cliques = [
-        tuple((_natural(a), _natural(level)) for a, level in clique) for clique in values["cliques"]
-    ]
+    cliques = [tuple((_natural(a), _natural(level)) for a, level in clique) for clique in values["cliques"]]
     parents = [int(parent) for parent in values["parents"]]
     _require(len(cliques) == len(parents) >= 1 and parents[0] == -1)
     _require(all(0 <= parent < child for child, parent in enumerate(parents) if child))
@@ -207,9 +182,7 @@ def _tree(chains: tuple[Chain, ...], values: Mapping[str, Any]) -> JunctionTree:
     return tree
 
 
-def _measurement(
-    item: Mapping[str, Any], levels: Sequence[Sequence[Level]], noisy: Array
-) -> Measurement:
+def _measurement(item: Mapping[str, Any], levels: Sequence[Sequence[Level]], noisy: Array) -> Measurement:
     clique: Clique = tuple(levels[_natural(a)][_natural(row)] for a, row in item["levels"])
     table = _float(noisy, tuple(level.size for level in clique))
     _require(bool(np.isfinite(table).all()))
@@ -233,9 +206,7 @@ def _target(
     masses = _float(table, (level_i.size, level_j.size))
     _require(i < j and bool(np.isfinite(masses).all()) and bool((masses >= 0).all()))
     _require(allowed is None or (allowed.dtype == np.bool_ and allowed.shape == masses.shape))
-    return PairTarget(
-        i=i, j=j, level_i=level_i, level_j=level_j, table=masses, allowed=allowed
-    )
+    return PairTarget(i=i, j=j, level_i=level_i, level_j=level_j, table=masses, allowed=allowed)
 
 
 def _shares(array: Array, size: int) -> npt.NDArray[np.float64]:

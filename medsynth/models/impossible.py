@@ -55,9 +55,7 @@ class ImpossiblePair:
         return self.allowed[rows][:, columns]
 
 
-def impossible_pairs(
-    conditions: "Sequence[Condition]", domain: Domain
-) -> tuple[ImpossiblePair, ...]:
+def impossible_pairs(conditions: "Sequence[Condition]", domain: Domain) -> tuple[ImpossiblePair, ...]:
     """Conditions that constrain two attributes, one table per pair; others are left out.
 
     Args:
@@ -83,12 +81,8 @@ def impossible_pairs(
 
 def _table(pair: Pair, boxes: "Sequence[Box]", domain: Domain) -> ImpossiblePair:
     """The union of boxes over a pair, cells that it treats alike put into one class."""
-    masks = [
-        np.stack([box.get(k, np.ones(domain.sizes[k], dtype=bool)) for box in boxes]) for k in pair
-    ]
-    (rows, in_row), (columns, in_column) = (
-        np.unique(mask, axis=1, return_inverse=True) for mask in masks
-    )
+    masks = [np.stack([box.get(k, np.ones(domain.sizes[k], dtype=bool)) for box in boxes]) for k in pair]
+    (rows, in_row), (columns, in_column) = (np.unique(mask, axis=1, return_inverse=True) for mask in masks)
     allowed = rows.T.astype(np.int64) @ columns.astype(np.int64) == 0
     allowed, row_class = np.unique(allowed, axis=0, return_inverse=True)
     allowed, column_class = np.unique(allowed, axis=1, return_inverse=True)
@@ -143,9 +137,7 @@ def _class_of_groups(level: Level, classes: IntArray) -> IntArray:
     return found
 
 
-def structural_zeros(
-    chains: Sequence[Chain], pairs: Sequence[ImpossiblePair]
-) -> list[StructuralZeros]:
+def structural_zeros(chains: Sequence[Chain], pairs: Sequence[ImpossiblePair]) -> list[StructuralZeros]:
     """Each table at the coarsest levels that express it; the chains must be `separated`."""
     zeros = []
     for each in pairs:
@@ -154,9 +146,5 @@ def structural_zeros(
             for k, classes in zip(each.pair, each.classes, strict=True)
         )
         i, j = each.pair
-        zeros.append(
-            StructuralZeros(
-                nodes=((i, first), (j, second)), allowed=each.at(chains, (first, second))
-            )
-        )
+        zeros.append(StructuralZeros(nodes=((i, first), (j, second)), allowed=each.at(chains, (first, second))))
     return zeros

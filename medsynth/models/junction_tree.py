@@ -60,8 +60,7 @@ class JunctionTree:
     ) -> "JunctionTree":
         """The tree with these cliques and parents; its separators follow."""
         separators = tuple(
-            shared_nodes(cliques[child], cliques[parent]) if parent >= 0 else ()
-            for child, parent in enumerate(parents)
+            shared_nodes(cliques[child], cliques[parent]) if parent >= 0 else () for child, parent in enumerate(parents)
         )
         return cls(
             chains=tuple(chains),
@@ -74,8 +73,7 @@ class JunctionTree:
     def shapes(self) -> tuple[tuple[int, ...], ...]:
         """Shape of each clique's table."""
         return tuple(
-            tuple(self.chains[attribute].levels[level].size for attribute, level in clique)
-            for clique in self.cliques
+            tuple(self.chains[attribute].levels[level].size for attribute, level in clique) for clique in self.cliques
         )
 
     @cached_property
@@ -106,9 +104,7 @@ class JunctionTree:
         for attribute, finest in enumerate(self.finest):
             for wanted in range(finest + 1):
                 holders = sum(has.get(attribute, -1) >= wanted for has in self.levels)
-                links = sum(
-                    a == attribute and level >= wanted for s in self.separators for a, level in s
-                )
+                links = sum(a == attribute and level >= wanted for s in self.separators for a, level in s)
                 if holders and holders - links != 1:
                     return False
         return True
@@ -165,9 +161,7 @@ class JunctionTree:
         """Per clique, its separator within the clique (None for the root)."""
         return tuple(
             self.embedding(clique, separator) if parent >= 0 else None
-            for clique, separator, parent in zip(
-                self.cliques, self.separators, self.parents, strict=True
-            )
+            for clique, separator, parent in zip(self.cliques, self.separators, self.parents, strict=True)
         )
 
     @cached_property
@@ -245,9 +239,7 @@ class Embedding:
     spread_shape: tuple[int, ...]
 
     @classmethod
-    def between(
-        cls, tree: JunctionTree, outer: tuple[Node, ...], inner: tuple[Node, ...]
-    ) -> "Embedding":
+    def between(cls, tree: JunctionTree, outer: tuple[Node, ...], inner: tuple[Node, ...]) -> "Embedding":
         """Prepares the arithmetic between two node sets."""
         wanted = {attribute: (place, level) for place, (attribute, level) in enumerate(inner)}
         kept = [node for node in outer if node[0] in wanted]
@@ -260,9 +252,7 @@ class Embedding:
             dropped=tuple(axis for axis, node in enumerate(outer) if node[0] not in wanted),
             merges=tuple(merges),
             order=tuple(wanted[attribute][0] for attribute, _ in kept),
-            spread_shape=tuple(
-                tree.chains[a].levels[level].size if a in wanted else 1 for a, level in outer
-            ),
+            spread_shape=tuple(tree.chains[a].levels[level].size if a in wanted else 1 for a, level in outer),
         )
 
     @cached_property

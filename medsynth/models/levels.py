@@ -112,9 +112,7 @@ class _Group:
         return np.concatenate([*self.branches, np.array(self.tail, dtype=np.int32)])
 
 
-def nested_chain(
-    attribute: Attribute, one_way: FloatArray, *, sizes: Sequence[int] | None = None
-) -> Chain:
+def nested_chain(attribute: Attribute, one_way: FloatArray, *, sizes: Sequence[int] | None = None) -> Chain:
     """Chooses nested levels from a noisy one-way table; equal input gives equal levels.
 
     Args:

@@ -30,10 +30,6 @@ def weighted_total(tables: Sequence[FloatArray], sigmas: Sequence[float]) -> flo
     >>> weighted_total([np.array([6.0, 4.0]), np.array([20.0])], [1.0, 2.0])
     13.333333333333334
     """
-    precisions = [
-        1.0 / (table.size * sigma**2) for table, sigma in zip(tables, sigmas, strict=True)
-    ]
-    weighed = [
-        weight * float(table.sum()) for table, weight in zip(tables, precisions, strict=True)
-    ]
+    precisions = [1.0 / (table.size * sigma**2) for table, sigma in zip(tables, sigmas, strict=True)]
+    weighed = [weight * float(table.sum()) for table, weight in zip(tables, precisions, strict=True)]
     return max(1.0, sum(weighed) / sum(precisions))

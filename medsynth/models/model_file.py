@@ -36,9 +36,7 @@ TIME: Final = (1980, 1, 1, 0, 0, 0)
 
 Array = npt.NDArray[Any]
 
-FORMS = Registry(
-    "kind of model file", __name__.rpartition(".")[0], {"graphical": "graphical_form:FORM"}
-)
+FORMS = Registry("kind of model file", __name__.rpartition(".")[0], {"graphical": "graphical_form:FORM"})
 """How each kind of fitted model is taken apart and put together."""
 
 
@@ -106,9 +104,7 @@ def save_model(path: str | Path, model: ModelFile) -> None:
             Path(temporary).unlink(missing_ok=True)
             raise
     except OSError as error:
-        raise OutputError(
-            f"{target}: cannot be written ({error.strerror}). Choose another place."
-        ) from error
+        raise OutputError(f"{target}: cannot be written ({error.strerror}). Choose another place.") from error
 
 
 def model_bytes(model: ModelFile) -> bytes:
@@ -178,9 +174,7 @@ def _read(where: Path) -> tuple[dict[str, Any], bytes]:
     except FileNotFoundError as error:
         raise ModelFileError(f"{where}: there is no such model file. Check the path.") from error
     except OSError as error:
-        raise ModelFileError(
-            f"{where}: cannot be read ({error.strerror}). Check the path."
-        ) from error
+        raise ModelFileError(f"{where}: cannot be read ({error.strerror}). Check the path.") from error
     except (zipfile.BadZipFile, KeyError, NotImplementedError, RuntimeError, EOFError) as error:
         raise _damaged(where, "it is no model archive") from error
     return _manifest(where, parts[MANIFEST], parts[TENSORS]), parts[TENSORS]
@@ -209,10 +203,7 @@ def _manifest(where: Path, content: bytes, tensors: bytes) -> dict[str, Any]:
             "Use the medsynth that wrote it, or fit again."
         )
     seal = manifest.pop("manifest_sha256", None)
-    if (
-        seal != _digest(manifest)
-        or manifest.get("tensors_sha256") != hashlib.sha256(tensors).hexdigest()
-    ):
+    if seal != _digest(manifest) or manifest.get("tensors_sha256") != hashlib.sha256(tensors).hexdigest():
         raise _damaged(where, "its contents do not match their SHA-256")
     return dict(manifest)
 
@@ -233,9 +224,7 @@ def _arrays(where: Path, manifest: Mapping[str, Any], tensors: bytes) -> dict[st
 
 
 def _damaged(where: Path, found: str) -> ModelFileError:
-    return ModelFileError(
-        f"{where}: is damaged or was altered: {found}. Copy it again from its source, or fit again."
-    )
+    return ModelFileError(f"{where}: is damaged or was altered: {found}. Copy it again from its source, or fit again.")
 
 
 def _member(name: str) -> zipfile.ZipInfo:
@@ -246,9 +235,7 @@ def _member(name: str) -> zipfile.ZipInfo:
 
 
 def _canonical(value: Mapping[str, Any]) -> bytes:
-    text = json.dumps(
-        value, sort_keys=True, ensure_ascii=False, allow_nan=False, separators=(",", ":")
-    )
+    text = json.dumps(value, sort_keys=True, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
     return text.encode("utf-8")
 
 

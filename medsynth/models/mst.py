@@ -82,9 +82,7 @@ class MST:
         progress.start("Estimation")
         tree = JunctionTree.build(chains, [_nodes(choice) for choice in choices])
         targets = [*one_way_targets(tree, one_ways), *_pair_targets(choices, pairs)]
-        calibrated = fit_potentials(
-            tree, targets, one_ways.total, kappa=self.kappa, iterations=self.iterations
-        )
+        calibrated = fit_potentials(tree, targets, one_ways.total, kappa=self.kappa, iterations=self.iterations)
         progress.finish()
         return GraphicalModel(
             domain=records.domain,
@@ -193,9 +191,7 @@ def _measure(
     return ledger.measure(records, cliques, sigmas.tolist(), label="Pair tables")
 
 
-def _pair_targets(
-    choices: Sequence[Choice], measured: "Sequence[Measurement]"
-) -> list[TableTarget]:
+def _pair_targets(choices: Sequence[Choice], measured: "Sequence[Measurement]") -> list[TableTarget]:
     return [
         TableTarget(nodes=_nodes(choice), noisy=m.noisy, variance=m.sigma**2)
         for choice, m in zip(choices, measured, strict=True)

@@ -63,9 +63,7 @@ class OneWays:
 
     def sums(self, attribute: int, level: Level) -> FloatArray:
         """Denoised persons in each group of a level."""
-        return np.asarray(
-            np.bincount(level.groups, self.masses[attribute], level.size), dtype=np.float64
-        )
+        return np.asarray(np.bincount(level.groups, self.masses[attribute], level.size), dtype=np.float64)
 
     def variances(self, attribute: int, level: Level) -> FloatArray:
         """Variance of the noise of each group of a level, cell errors taken as independent."""
@@ -113,8 +111,7 @@ def refined(
       margins: Per attribute, noisy counts of groups from other tables.
     """
     estimates = [
-        _estimate(one_ways, position, attribute, margins[position])
-        for position, attribute in enumerate(attributes)
+        _estimate(one_ways, position, attribute, margins[position]) for position, attribute in enumerate(attributes)
     ]
     return replace(
         one_ways,
@@ -123,9 +120,7 @@ def refined(
     )
 
 
-def _estimate(
-    one_ways: OneWays, position: int, attribute: Attribute, margins: Sequence[GroupCounts]
-) -> CellCounts:
+def _estimate(one_ways: OneWays, position: int, attribute: Attribute, margins: Sequence[GroupCounts]) -> CellCounts:
     """Counts of an attribute's cells from all tables that know of them."""
     measured, block = one_ways.measurements[position], one_ways.blocks.get(position)
     sums = list(margins)

@@ -30,9 +30,7 @@ class Phases:
         """All of it."""
         return self.one_ways + sum(self.scores) + sum(self.tables)
 
-    def spending(
-        self, domain: Domain, *, persons: int, tree_pairs: float, readable: float
-    ) -> tuple[Spending, ...]:
+    def spending(self, domain: Domain, *, persons: int, tree_pairs: float, readable: float) -> tuple[Spending, ...]:
         """Forecasts every phase; the number of pair tables is an upper limit, with equal noise.
 
         Args:

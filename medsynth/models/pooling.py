@@ -47,9 +47,7 @@ class CellCounts:
     block_deviations: FloatArray | None = None
 
 
-def pool(
-    noisy: FloatArray, sigma: float, sums: Sequence[GroupCounts], blocks: Level | None = None
-) -> CellCounts:
+def pool(noisy: FloatArray, sigma: float, sums: Sequence[GroupCounts], blocks: Level | None = None) -> CellCounts:
     """The best linear unbiased estimate of all cells from a table of cells and counts of groups.
 
     Args:
@@ -73,9 +71,7 @@ def pool(
         return CellCounts(counts=noisy, deviations=deviations, block_deviations=alone)
     levels = [each.level for each in merged]
     inverse = _inverse(levels, [each.variance for each in merged], sigma**2)
-    surplus = np.concatenate(
-        [each.noisy - np.bincount(each.level.groups, noisy, each.level.size) for each in merged]
-    )
+    surplus = np.concatenate([each.noisy - np.bincount(each.level.groups, noisy, each.level.size) for each in merged])
     pull = inverse @ surplus
     places = _places(levels)  # (levels, cells)
     known = np.zeros(cells)
@@ -84,9 +80,7 @@ def pool(
     return CellCounts(
         counts=noisy + sigma**2 * pull[places].sum(axis=0),
         deviations=sigma * np.sqrt(np.maximum(1.0 - sigma**2 * known, 0.0)),
-        block_deviations=(
-            None if blocks is None else _sum_deviations(blocks, levels, inverse, sigma)
-        ),
+        block_deviations=(None if blocks is None else _sum_deviations(blocks, levels, inverse, sigma)),
     )
 
 
@@ -130,9 +124,7 @@ def _inverse(levels: Sequence[Level], variances: Sequence[float], cell: float) -
     return np.asarray(np.linalg.inv(covariance), dtype=np.float64)
 
 
-def _sum_deviations(
-    blocks: Level, levels: Sequence[Level], inverse: FloatArray, sigma: float
-) -> FloatArray:
+def _sum_deviations(blocks: Level, levels: Sequence[Level], inverse: FloatArray, sigma: float) -> FloatArray:
     """Noise of the estimate's sums over blocks."""
     shared = _shared_cells(levels, [blocks])
     known = sigma**2 * np.einsum("gb,gb->b", shared, inverse @ shared)

@@ -72,9 +72,7 @@ class Survey:
     @cached_property
     def resolutions(self) -> Resolutions:
         """All levels of all attributes."""
-        return Resolutions(
-            chains=self.chains, masses=self.one_ways.masses, total=self.one_ways.total
-        )
+        return Resolutions(chains=self.chains, masses=self.one_ways.masses, total=self.one_ways.total)
 
     @cached_property
     def pairs(self) -> list[Pair]:
@@ -112,8 +110,7 @@ class Survey:
         cliques = [self.clique(choice) for choice in choices]
         found = self.ledger.measure(self.records, cliques, sigmas.tolist(), label=label)
         tables = [
-            PairTable(choice=choice, noisy=m.noisy, sigma=m.sigma)
-            for choice, m in zip(choices, found, strict=True)
+            PairTable(choice=choice, noisy=m.noisy, sigma=m.sigma) for choice, m in zip(choices, found, strict=True)
         ]
         return found, tables
 
@@ -175,9 +172,7 @@ def score_pairs(
     return Scores(dependence=without_chance(scores, chance), entry=entry)
 
 
-def _coarse(
-    chains: Sequence[Chain], expected: Mapping[Pair, FloatArray], choice: Choice
-) -> FloatArray:
+def _coarse(chains: Sequence[Chain], expected: Mapping[Pair, FloatArray], choice: Choice) -> FloatArray:
     i, j, level_i, level_j = choice
     rows = chains[i].project(chains[i].working, level_i)
     columns = chains[j].project(chains[j].working, level_j)
@@ -296,9 +291,7 @@ def one_way_targets(tree: JunctionTree, one_ways: OneWays) -> list[TableTarget]:
     return targets
 
 
-def margins_of(
-    chains: Sequence[Chain], tables: Sequence[PairTable]
-) -> list[list[GroupCounts]]:
+def margins_of(chains: Sequence[Chain], tables: Sequence[PairTable]) -> list[list[GroupCounts]]:
     """What pair tables say of each attribute alone: their sums over the other attribute."""
     margins: list[list[GroupCounts]] = [[] for _ in chains]
     for table in tables:

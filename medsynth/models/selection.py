@@ -127,9 +127,7 @@ def all_pairs(chains: Sequence[Chain]) -> list[Pair]:
     return [(i, j) for n, i in enumerate(varied) for j in varied[n + 1 :]]
 
 
-def finest_readable(
-    resolutions: Resolutions, pairs: Sequence[Pair], cap: float, share: float
-) -> list[Choice]:
+def finest_readable(resolutions: Resolutions, pairs: Sequence[Pair], cap: float, share: float) -> list[Choice]:
     """Per pair the levels that show most dependence while sum min(cap, m) stays within a share of
     the total.
     """
@@ -145,9 +143,7 @@ def _best(resolutions: Resolutions, values: FloatArray, pair: Pair) -> Choice:
     return (*pair, level_i, level_j)
 
 
-def shrink_scores(
-    scores: FloatArray, sigma: float, prior: FloatArray, ceiling: FloatArray
-) -> FloatArray:
+def shrink_scores(scores: FloatArray, sigma: float, prior: FloatArray, ceiling: FloatArray) -> FloatArray:
     """Pulls noisy scores towards a multiple of `prior` as far as their spread is noise.
 
     Args:

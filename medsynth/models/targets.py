@@ -87,8 +87,7 @@ def pair_targets(
         tables[i, j] *= shrunk_ratio(coarse, table.noisy, table.sigma)[rows][:, columns]
     working = [chain.levels[chain.working] for chain in chains]
     allowed = {
-        each.pair: each.at(chains, (chains[each.pair[0]].working, chains[each.pair[1]].working))
-        for each in impossible
+        each.pair: each.at(chains, (chains[each.pair[0]].working, chains[each.pair[1]].working)) for each in impossible
     }
     return tuple(
         PairTarget(
@@ -103,9 +102,7 @@ def pair_targets(
     )
 
 
-def raked_targets(
-    targets: Sequence[PairTarget], masses: Sequence[FloatArray]
-) -> tuple[PairTarget, ...]:
+def raked_targets(targets: Sequence[PairTarget], masses: Sequence[FloatArray]) -> tuple[PairTarget, ...]:
     """Brings targets back to the one-ways, which each correction of a pair alone has left.
 
     Args:
@@ -114,14 +111,8 @@ def raked_targets(
     """
     levels = {target.i: target.level_i for target in targets}
     levels |= {target.j: target.level_j for target in targets}
-    sums = {
-        k: np.bincount(level.groups, masses[k], level.size).astype(np.float64)
-        for k, level in levels.items()
-    }
-    return tuple(
-        replace(target, table=rake(target.table, sums[target.i], sums[target.j]))
-        for target in targets
-    )
+    sums = {k: np.bincount(level.groups, masses[k], level.size).astype(np.float64) for k, level in levels.items()}
+    return tuple(replace(target, table=rake(target.table, sums[target.i], sums[target.j])) for target in targets)
 
 
 def rake(table: FloatArray, rows: FloatArray, columns: FloatArray) -> FloatArray:
@@ -159,9 +150,7 @@ def tree_tables(
     return tables
 
 
-def aggregate(
-    table: FloatArray, rows: IntArray, columns: IntArray, shape: tuple[int, ...]
-) -> FloatArray:
+def aggregate(table: FloatArray, rows: IntArray, columns: IntArray, shape: tuple[int, ...]) -> FloatArray:
     """Sums a table over groups of its rows and columns."""
     flat = (rows.astype(np.int64)[:, None] * shape[1] + columns).ravel()
     sums = np.bincount(flat, weights=table.ravel(), minlength=shape[0] * shape[1])

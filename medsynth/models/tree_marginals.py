@@ -90,9 +90,7 @@ class _Outward:
                 refined = self._refine(neighbour, axes, separator, ratio)
                 yield from self._visit(neighbour, clique, axes, refined, plan)
 
-    def _pass(
-        self, clique: int, known: Axes, given: FloatArray, nodes: Sequence[Node]
-    ) -> FloatArray:
+    def _pass(self, clique: int, known: Axes, given: FloatArray, nodes: Sequence[Node]) -> FloatArray:
         """Joint probabilities of the source's groups and some nodes of a clique."""
         wanted = tuple(self._axis(clique, attribute) for attribute, _ in nodes)
         key = (clique, known, wanted)
@@ -104,9 +102,7 @@ class _Outward:
             table = table if merge is None else merge.sum(table, place + 1)
         return table
 
-    def _refine(
-        self, clique: int, axes: Axes, separator: Sequence[Node], ratio: FloatArray
-    ) -> FloatArray:
+    def _refine(self, clique: int, axes: Axes, separator: Sequence[Node], ratio: FloatArray) -> FloatArray:
         """Repeats a ratio over a separator's groups for the finer groups of a clique."""
         for place, (attribute, level) in enumerate(separator):
             merge = self._merge(attribute, self.tree.cliques[clique][axes[place]][1], level)
@@ -229,9 +225,7 @@ class _Inward:
         readers: dict[int, list[int]] = {}
         for place, (attribute, level) in enumerate(self.nodes):
             # Parents stand first: the first holder is the one next to the root.
-            holder = next(
-                k for k, has in enumerate(self.tree.levels) if has.get(attribute, -1) >= level
-            )
+            holder = next(k for k, has in enumerate(self.tree.levels) if has.get(attribute, -1) >= level)
             readers.setdefault(holder, []).append(place)
         needed = set(readers)
         for clique in reversed(range(len(self.tree.cliques))):
@@ -240,9 +234,7 @@ class _Inward:
         carried, table = self._collect(0, readers, needed)
         return table.transpose(np.argsort(carried))
 
-    def _collect(
-        self, clique: int, readers: dict[int, list[int]], needed: set[int]
-    ) -> tuple[list[int], FloatArray]:
+    def _collect(self, clique: int, readers: dict[int, list[int]], needed: set[int]) -> tuple[list[int], FloatArray]:
         """(places of queried nodes read below, table over them and the clique's separator)."""
         labels = {attribute: axis for axis, (attribute, _) in enumerate(self.tree.cliques[clique])}
         levels = dict(self.tree.cliques[clique])
@@ -267,9 +259,7 @@ class _Inward:
             carried += [place] if place >= 0 else []
         return carried, np.einsum(*operands, out, optimize="greedy")  # type: ignore[call-overload]
 
-    def _refined(
-        self, ratio: FloatArray, lead: int, separator: Sequence[Node], levels: dict[int, int]
-    ) -> FloatArray:
+    def _refined(self, ratio: FloatArray, lead: int, separator: Sequence[Node], levels: dict[int, int]) -> FloatArray:
         for place, (attribute, level) in enumerate(separator):
             if levels[attribute] != level:
                 groups = self.tree.merge(attribute, levels[attribute], level).groups

@@ -23,9 +23,7 @@ BLOCK = 1 << 17
 """Rows drawn at a time: their random orders stay in the processor's cache."""
 
 
-def sample_tree(
-    calibrated: Calibrated, n: int, rng: np.random.Generator, *, systematic: bool = True
-) -> IntArray:
+def sample_tree(calibrated: Calibrated, n: int, rng: np.random.Generator, *, systematic: bool = True) -> IntArray:
     """Draws rows from the tree.
 
     Args:
@@ -125,16 +123,12 @@ class Deck:
         reached = np.divide(above, mass, out=np.ones_like(mass), where=mass > 0)
         return cls(order=order, starts=starts, reached=reached)
 
-    def deal(
-        self, rows: IntpArray, rng: np.random.Generator, *, systematic: bool = True
-    ) -> IntpArray:
+    def deal(self, rows: IntpArray, rng: np.random.Generator, *, systematic: bool = True) -> IntpArray:
         """Number of rows per place, given the number of rows per value."""
         if not systematic:
             return self._independent(rows, rng)
         span = np.diff(self.starts)
-        ends = np.ceil(
-            np.repeat(rows, span) * self.reached - np.repeat(rng.random(len(rows)), span)
-        )
+        ends = np.ceil(np.repeat(rows, span) * self.reached - np.repeat(rng.random(len(rows)), span))
         ends = np.where(self.reached == 1.0, np.repeat(rows, span), np.maximum(ends, 0.0))
         before = np.concatenate([[0.0], ends[:-1]])
         before[self.starts[:-1][span > 0]] = 0.0

@@ -25,9 +25,7 @@ def clique_cells(chains: Sequence[Chain], nodes: Sequence[Node]) -> int:
     return cells
 
 
-def tree_cells(
-    chains: Sequence[Chain], cliques: Sequence[Sequence[Node]], *, cap: int
-) -> int | None:
+def tree_cells(chains: Sequence[Chain], cliques: Sequence[Sequence[Node]], *, cap: int) -> int | None:
     """Cells of the tree of these cliques, as `JunctionTree.build(...).cells`; None if
     above cap.
 
@@ -40,9 +38,7 @@ def tree_cells(
     return None if found is None else found[1]
 
 
-def maximal_cliques(
-    chains: Sequence[Chain], cliques: Sequence[Sequence[Node]]
-) -> list[tuple[Node, ...]]:
+def maximal_cliques(chains: Sequence[Chain], cliques: Sequence[Sequence[Node]]) -> list[tuple[Node, ...]]:
     """Cliques of the triangulated graph, none inside another; of an attribute the finest node."""
     graph = _Graph.of(chains, cliques)
     found = _eliminate(graph, None)
@@ -103,9 +99,7 @@ class _Graph:
     def of(cls, chains: Sequence[Chain], cliques: Sequence[Sequence[Node]]) -> "_Graph":
         used = {node for clique in cliques for node in clique}
         present = {attribute for attribute, _ in used}
-        used.update(
-            (a, len(chain.levels) - 1) for a, chain in enumerate(chains) if a not in present
-        )
+        used.update((a, len(chain.levels) - 1) for a, chain in enumerate(chains) if a not in present)
         nodes = sorted(used)
         bits = {node: 1 << place for place, node in enumerate(nodes)}
         own: list[int] = []

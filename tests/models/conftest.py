@@ -20,12 +20,8 @@ def chain_of(name: str, size: int, sizes: Sequence[int], rng: np.random.Generato
     levels = [Level(attribute=name, groups=np.arange(size, dtype=np.int32), size=size)]
     for fewer in sorted(sizes, reverse=True):
         finer = levels[0]
-        merged = rng.permutation(
-            np.concatenate([np.arange(fewer), rng.integers(0, fewer, finer.size - fewer)])
-        )
-        levels.insert(
-            0, Level(attribute=name, groups=merged[finer.groups].astype(np.int32), size=fewer)
-        )
+        merged = rng.permutation(np.concatenate([np.arange(fewer), rng.integers(0, fewer, finer.size - fewer)]))
+        levels.insert(0, Level(attribute=name, groups=merged[finer.groups].astype(np.int32), size=fewer))
     return Chain(attribute=name, levels=tuple(levels))
 
 
@@ -52,15 +48,10 @@ class Case:
         return result
 
 
-def random_cliques(
-    rng: np.random.Generator, attributes: int, levels: int
-) -> list[tuple[Node, ...]]:
+def random_cliques(rng: np.random.Generator, attributes: int, levels: int) -> list[tuple[Node, ...]]:
     """One to five cliques of one to three attributes at random levels."""
     return [
-        tuple(
-            (int(a), int(rng.integers(0, levels)))
-            for a in rng.choice(attributes, rng.integers(1, 4), replace=False)
-        )
+        tuple((int(a), int(rng.integers(0, levels))) for a in rng.choice(attributes, rng.integers(1, 4), replace=False))
         for _ in range(rng.integers(1, 6))
     ]
 
@@ -71,9 +62,7 @@ def random_case(seed: int, attributes: int = 4) -> Case:
     chains = [chain_of(f"c{k}", 5, [2, 3], rng) for k in range(attributes)]
     tree = JunctionTree.build(chains, random_cliques(rng, attributes, 3))
     potentials = [2 * rng.normal(size=shape) for shape in tree.shapes]
-    shape = tuple(
-        chain.levels[level].size for chain, level in zip(chains, tree.finest, strict=True)
-    )
+    shape = tuple(chain.levels[level].size for chain, level in zip(chains, tree.finest, strict=True))
     logs = np.zeros(shape)
     for clique, table in zip(tree.cliques, potentials, strict=True):
         maps = [chains[a].project(tree.finest[a], level) for a, level in clique]
@@ -104,10 +93,7 @@ class CodedRecords:
             shape = tuple(level.size for level in clique)
             flat = np.zeros(len(self.codes), dtype=np.int64)
             for level in clique:
-                flat = (
-                    flat * level.size
-                    + level.groups[self.codes[:, self.domain.index(level.attribute)]]
-                )
+                flat = flat * level.size + level.groups[self.codes[:, self.domain.index(level.attribute)]]
             tables.append(np.bincount(flat, minlength=int(np.prod(shape))).reshape(shape) << 20)
         return tables
 

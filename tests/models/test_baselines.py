@@ -39,9 +39,7 @@ class StubLedger:
         if not self.exact:
             return np.zeros(len(cliques)), self.entries
         tables = records.marginals(cliques)
-        return np.array(
-            [np.abs(t / 2**20 - r).sum() for t, r in zip(tables, references, strict=True)]
-        ), self.entries
+        return np.array([np.abs(t / 2**20 - r).sum() for t, r in zip(tables, references, strict=True)]), self.entries
 
 
 baselines = pytest.mark.parametrize("name", ["independent", "mst"])
@@ -65,10 +63,7 @@ def test_fits_on_a_real_ledger_stay_within_its_guarantee(name, make_records):
 
 @baselines
 def test_with_constant_noise_two_tables_give_the_same_model(name, make_records):
-    one, other = (
-        MODELS[name]().fit(make_records(rows), StubLedger(), persons=300, mu=1.0)
-        for rows in (0, 500)
-    )
+    one, other = (MODELS[name]().fit(make_records(rows), StubLedger(), persons=300, mu=1.0) for rows in (0, 500))
     for a, b in zip(one.calibrated.log_potentials, other.calibrated.log_potentials, strict=True):
         assert a.tobytes() == b.tobytes()
     assert [m.tobytes() for m in one.one_ways] == [m.tobytes() for m in other.one_ways]
@@ -92,9 +87,7 @@ def test_a_single_column_is_a_model(name, make_records):
         codes=records.codes[:, :1],
     )
     fitted = MODELS[name]().fit(narrow, StubLedger(exact=True), persons=100, mu=1.0)
-    np.testing.assert_allclose(
-        fitted.one_ways[0], np.bincount(narrow.codes[:, 0], minlength=4) / 100, atol=1e-6
-    )
+    np.testing.assert_allclose(fitted.one_ways[0], np.bincount(narrow.codes[:, 0], minlength=4) / 100, atol=1e-6)
 
 
 def test_independent_reproduces_exact_one_ways(make_records):
@@ -119,9 +112,7 @@ def test_one_way_noise_is_split_by_the_two_thirds_power_of_the_cells(make_record
     ledger = StubLedger(exact=True)
     one_ways = measure_one_ways(make_records(100), ledger, mu2=0.25)
     costs = np.array([1 / m.sigma**2 for m in one_ways.measurements])
-    np.testing.assert_allclose(
-        costs / costs.sum(), (w := np.array([4, 10, 2]) ** (2 / 3)) / w.sum()
-    )
+    np.testing.assert_allclose(costs / costs.sum(), (w := np.array([4, 10, 2]) ** (2 / 3)) / w.sum())
     assert one_ways.total == pytest.approx(100.0)
 
 
@@ -139,9 +130,7 @@ def test_progress_hears_public_steps_only(make_records):
             heard.append("end")
 
     for rows in (0, 200):
-        MODELS["mst"]().fit(
-            make_records(rows), StubLedger(), persons=9, mu=1.0, progress=Listener()
-        )
+        MODELS["mst"]().fit(make_records(rows), StubLedger(), persons=9, mu=1.0, progress=Listener())
     assert heard[: len(heard) // 2] == heard[len(heard) // 2 :]
 
 

@@ -28,9 +28,7 @@ def test_beliefs_and_log_partition_worked_by_hand():
     # b=0: (1+3) * 2 = 8; b=1: (2+4) * 4 = 24.
     assert fitted.log_partition == pytest.approx(np.log(32.0))
     np.testing.assert_allclose(fitted.marginal([(1, 0)]), [8 / 32, 24 / 32])
-    np.testing.assert_allclose(
-        fitted.marginal([(2, 0), (0, 0)])[1], [(1 + 2 * 3) / 32, (3 + 4 * 3) / 32]
-    )
+    np.testing.assert_allclose(fitted.marginal([(2, 0), (0, 0)])[1], [(1 + 2 * 3) / 32, (3 + 4 * 3) / 32])
 
 
 def test_beliefs_equal_the_joint_table(case):
@@ -45,9 +43,7 @@ def test_any_marginal_equals_the_joint_table(case):
             (int(a), int(rng.integers(0, case.tree.finest[a] + 1)))
             for a in rng.choice(4, rng.integers(0, 5), replace=False)
         ]
-        np.testing.assert_allclose(
-            case.calibrated.marginal(nodes), case.marginal(nodes), atol=1e-12
-        )
+        np.testing.assert_allclose(case.calibrated.marginal(nodes), case.marginal(nodes), atol=1e-12)
 
 
 def test_pair_marginals_equal_the_joint_table(case):
@@ -56,18 +52,12 @@ def test_pair_marginals_equal_the_joint_table(case):
     pairs = case.calibrated.pair_marginals(levels)
     assert sorted(pairs) == [(i, j) for i in range(4) for j in range(i + 1, 4)]
     for (i, j), table in pairs.items():
-        np.testing.assert_allclose(
-            table, case.marginal([(i, levels[i]), (j, levels[j])]), atol=1e-12
-        )
+        np.testing.assert_allclose(table, case.marginal([(i, levels[i]), (j, levels[j])]), atol=1e-12)
 
 
 def test_conditioning_equals_the_joint_table_given_the_evidence(case):
     rng = np.random.default_rng(3)
-    evidence = {
-        a: np.where(rng.random(n) < 0.6, rng.random(n), 0.0)
-        for a, n in enumerate(case.joint.shape)
-        if a != 1
-    }
+    evidence = {a: np.where(rng.random(n) < 0.6, rng.random(n), 0.0) for a, n in enumerate(case.joint.shape) if a != 1}
     weighed = case.joint.copy()
     for attribute, weights in evidence.items():
         shape = [1] * weighed.ndim

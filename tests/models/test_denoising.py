@@ -87,8 +87,7 @@ def small_columns(columns: int, rng: np.random.Generator) -> tuple[list[Attribut
     attributes = [Attribute(name=f"drug{k}", size=4) for k in range(columns)]
     truth = np.array([970.0, 20.0, 6.0, 4.0])
     return attributes, [
-        CellCounts(counts=truth + rng.normal(0, 15, 4), deviations=np.full(4, 15.0))
-        for _ in attributes
+        CellCounts(counts=truth + rng.normal(0, 15, 4), deviations=np.full(4, 15.0)) for _ in attributes
     ]
 
 

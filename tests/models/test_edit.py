@@ -12,8 +12,7 @@ from medsynth.models.edit import PairTarget, edit_rows
 def target(table: npt.ArrayLike, i: int = 0, j: int = 1) -> PairTarget:
     values = np.asarray(table, dtype=np.float64)
     rows, columns = (
-        Level.finest(Attribute(name=str(k), size=size))
-        for k, size in zip((i, j), values.shape, strict=True)
+        Level.finest(Attribute(name=str(k), size=size)) for k, size in zip((i, j), values.shape, strict=True)
     )
     return PairTarget(i=i, j=j, level_i=rows, level_j=columns, table=values)
 
@@ -48,9 +47,7 @@ def test_coarse_targets_draw_cells_inside_the_new_group() -> None:
     groups = np.array([0, 0, 1, 1, 1], dtype=np.int32)
     coarse = Level(attribute="0", groups=groups, size=2)
     other = Level.finest(Attribute(name="1", size=2))
-    goal = PairTarget(
-        i=0, j=1, level_i=coarse, level_j=other, table=np.array([[20.0, 0.0], [20.0, 0.0]])
-    )
+    goal = PairTarget(i=0, j=1, level_i=coarse, level_j=other, table=np.array([[20.0, 0.0], [20.0, 0.0]]))
     rows = np.zeros((40, 2), dtype=np.int32)
     masses = [np.array([1.0, 0.0, 0.0, 3.0, 0.0]), np.ones(2)]
     edited = edit_rows(rows, [goal], np.random.default_rng(0), masses=masses)

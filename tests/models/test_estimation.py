@@ -49,9 +49,7 @@ def test_at_the_optimum_residuals_are_kappa_variance_theta(case):
 
 
 def test_a_large_kappa_forgives_everything(case):
-    fitted = fit_potentials(
-        case.tree, targets_of(case, variance=1e9), 1000.0, kappa=1e6, iterations=50
-    )
+    fitted = fit_potentials(case.tree, targets_of(case, variance=1e9), 1000.0, kappa=1e6, iterations=50)
     for belief, expected in zip(fitted.beliefs, uniform(case), strict=True):
         np.testing.assert_allclose(belief, expected, atol=1e-3)
 
@@ -60,9 +58,7 @@ def test_variance_may_differ_from_cell_to_cell(case):
     node = (0, case.tree.finest[0])
     expected = 1000 * case.marginal([node])
     variance = np.where(np.arange(expected.size) == 0, 1e-9, 1e9)
-    fitted = fit_potentials(
-        case.tree, [TableTarget(nodes=(node,), noisy=expected, variance=variance)], 1000.0
-    )
+    fitted = fit_potentials(case.tree, [TableTarget(nodes=(node,), noisy=expected, variance=variance)], 1000.0)
     assert 1000 * fitted.marginal([node])[0] == pytest.approx(expected[0], abs=0.5)
 
 

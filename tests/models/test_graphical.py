@@ -71,9 +71,7 @@ def inside(joint: np.ndarray) -> np.ndarray:
 def test_a_marginal_at_any_levels_equals_the_joint_table(case, model):
     joint = joint_of(case, model)
     finest = [Level.finest(attribute) for attribute in model.domain.attributes]
-    np.testing.assert_allclose(
-        model.marginal((finest[2], finest[0])), joint.sum(axis=(1, 3)).T, atol=1e-12
-    )
+    np.testing.assert_allclose(model.marginal((finest[2], finest[0])), joint.sum(axis=(1, 3)).T, atol=1e-12)
     odd = Level(attribute="c1", groups=(np.arange(10) % 3).astype(np.int32), size=3)
     expected = np.zeros(3)
     np.add.at(expected, odd.groups, joint.sum(axis=(0, 2, 3)))
@@ -95,8 +93,7 @@ def test_the_share_of_everything_is_one_and_of_nothing_zero(model):
 def measured(*axes: tuple[int, int], sigma: float) -> Measurement:
     """A table over (attribute, cells per group)."""
     clique = tuple(
-        Level(attribute=f"c{a}", groups=np.arange(10, dtype=np.int32) // width, size=10 // width)
-        for a, width in axes
+        Level(attribute=f"c{a}", groups=np.arange(10, dtype=np.int32) // width, size=10 // width) for a, width in axes
     )
     shape = tuple(level.size for level in clique)
     return Measurement(clique=clique, noisy=np.zeros(shape), sigma=sigma, sensitivity=1.0, entry=1)
@@ -206,9 +203,7 @@ def test_no_rows_are_no_rows(model):
 
 def test_rows_are_edited_towards_pair_targets_unless_a_condition_is_given(model):
     levels = [model.chains[k].levels[0] for k in (0, 1)]
-    wanted = PairTarget(
-        i=0, j=1, level_i=levels[0], level_j=levels[1], table=np.array([[1.0, 0.0], [0.0, 1.0]])
-    )
+    wanted = PairTarget(i=0, j=1, level_i=levels[0], level_j=levels[1], table=np.array([[1.0, 0.0], [0.0, 1.0]]))
     edited = replace(model, targets=(wanted,)).sample(500, np.random.default_rng(0))
     agree = levels[0].groups[edited[:, 0]] == levels[1].groups[edited[:, 1]]
     assert agree.mean() > 0.95

@@ -20,9 +20,7 @@ from medsynth.models.model_file import ModelFile, load_model, save_model
 from medsynth.privacy import Ledger
 
 SIZES = (12, 3, 2, 5)
-DOMAIN = Domain(
-    attributes=tuple(Attribute(name=f"c{k}", size=size) for k, size in enumerate(SIZES))
-)
+DOMAIN = Domain(attributes=tuple(Attribute(name=f"c{k}", size=size) for k, size in enumerate(SIZES)))
 
 
 def cells(attribute: int, *chosen: int) -> npt.NDArray[np.bool_]:

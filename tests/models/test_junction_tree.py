@@ -24,6 +24,4 @@ def test_embedding_sums_and_spreads_as_written_out(case):
         np.testing.assert_allclose(embedding.sum(belief), case.marginal(inner), atol=1e-12)
         # Summing is the transpose of spreading: <sum(t), u> = <t, spread(u)>.
         table = np.random.default_rng(0).normal(size=embedding.sum(belief).shape)
-        assert np.isclose(
-            (embedding.sum(belief) * table).sum(), (belief * embedding.spread(table)).sum()
-        )
+        assert np.isclose((embedding.sum(belief) * table).sum(), (belief * embedding.spread(table)).sum())

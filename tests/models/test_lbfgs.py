@@ -11,16 +11,12 @@ def test_a_quadratic_is_solved():
     def quadratic(x):
         return float(0.5 * (x - target) @ curvature @ (x - target)), curvature @ (x - target)
 
-    found = minimise(
-        quadratic, np.zeros(30), iterations=300, gradient_tolerance=1e-9, value_tolerance=0.0
-    )
+    found = minimise(quadratic, np.zeros(30), iterations=300, gradient_tolerance=1e-9, value_tolerance=0.0)
     np.testing.assert_allclose(found, target, atol=1e-7)
 
 
 def test_a_start_at_the_minimum_stays():
-    np.testing.assert_array_equal(
-        minimise(lambda x: (float(x @ x), 2 * x), np.zeros(3), iterations=5), np.zeros(3)
-    )
+    np.testing.assert_array_equal(minimise(lambda x: (float(x @ x), 2 * x), np.zeros(3), iterations=5), np.zeros(3))
 
 
 def test_the_limit_of_iterations_is_kept():

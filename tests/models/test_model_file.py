@@ -16,9 +16,7 @@ from medsynth.privacy import Ledger
 @pytest.fixture(params=["independent", "mst"])
 def stored(request, make_records) -> ModelFile:
     ledger = Ledger(2.0, 1e-6)
-    fitted = MODELS[request.param]().fit(
-        make_records(300), ledger, persons=300, mu=ledger.guarantee.mu
-    )
+    fitted = MODELS[request.param]().fit(make_records(300), ledger, persons=300, mu=ledger.guarantee.mu)
     return ModelFile(
         fitted=fitted,
         schema="medsynth: 1\n# äöü\n",
@@ -52,10 +50,7 @@ def test_a_loaded_model_samples_the_same_bytes(stored, path):
     loaded = load_model(path)
     given = Condition(boxes=({0: np.array([True, False, False, True])},))
     for condition in (None, given):
-        one, other = (
-            m.fitted.sample(200, np.random.default_rng(4), condition).tobytes()
-            for m in (stored, loaded)
-        )
+        one, other = (m.fitted.sample(200, np.random.default_rng(4), condition).tobytes() for m in (stored, loaded))
         assert one == other
 
 
@@ -120,9 +115,7 @@ def test_a_missing_file_is_named(tmp_path):
 
 def test_another_version_says_what_to_do(path):
     rewritten(path, lambda manifest: manifest.update(version=2))
-    with pytest.raises(
-        ModelFileError, match=r"has model format 2, this medsynth reads 1\. Use the medsynth"
-    ):
+    with pytest.raises(ModelFileError, match=r"has model format 2, this medsynth reads 1\. Use the medsynth"):
         load_model(path)
 
 

@@ -52,9 +52,7 @@ def measured(mu2: float = 0.01) -> tuple[Table, list[Measurement]]:
         (Attribute(name="d", size=300, hierarchy=(np.arange(300, dtype=np.int32),)), None),
     ],
 )
-def test_only_unordered_code_systems_have_public_blocks(
-    attribute: Attribute, blocks: int | None
-) -> None:
+def test_only_unordered_code_systems_have_public_blocks(attribute: Attribute, blocks: int | None) -> None:
     level = public_blocks(attribute)
     assert (level.size if level else None) == blocks
 

@@ -113,9 +113,7 @@ def test_noise_split_spends_the_budget_exactly() -> None:
 def test_no_column_is_less_varied_than_a_constant_one() -> None:
     # Rounding puts the squared shares of this column above 1.
     masses = (np.array([0.0, 1.1]), np.array([3.3, 0.0]))
-    chains = tuple(
-        nested_chain(Attribute(name=str(k), size=2), mass) for k, mass in enumerate(masses)
-    )
+    chains = tuple(nested_chain(Attribute(name=str(k), size=2), mass) for k, mass in enumerate(masses))
     for total in np.nextafter([1.1, 3.3], 0.0):
         resolutions = Resolutions(chains=chains, masses=masses, total=float(total))
         assert (resolutions.gini >= 0).all()

@@ -8,9 +8,7 @@ from medsynth.models.tree_sampling import Deck, sample_tree, shuffled_by_value
 def test_a_clique_without_parent_gets_its_expected_rows_within_one(case):
     rows = sample_tree(case.calibrated, 1000, np.random.default_rng(0))
     root = case.tree.cliques[0]
-    columns = [
-        case.tree.chains[a].project(case.tree.finest[a], level)[rows[:, a]] for a, level in root
-    ]
+    columns = [case.tree.chains[a].project(case.tree.finest[a], level)[rows[:, a]] for a, level in root]
     counts = np.zeros(case.tree.shapes[0])
     np.add.at(counts, tuple(columns), 1)
     assert np.abs(counts - 1000 * case.calibrated.beliefs[0]).max() < 1 + 1e-9

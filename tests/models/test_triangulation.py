@@ -12,8 +12,7 @@ from medsynth.models.triangulation import clique_cells, tree_cells
 def chains_of(number: int, *sizes: int) -> list[Chain]:
     fine = sizes[-1]
     levels = [
-        Level(attribute="x", groups=(np.arange(fine) * size // fine).astype(np.int32), size=size)
-        for size in sizes
+        Level(attribute="x", groups=(np.arange(fine) * size // fine).astype(np.int32), size=size) for size in sizes
     ]
     return [Chain(attribute="x", levels=tuple(levels)) for _ in range(number)]
 
@@ -25,9 +24,7 @@ def test_a_coarser_node_costs_nothing_beside_the_finer_one():
 
 def test_a_path_of_pairs_needs_the_cells_of_its_pairs():
     chains = chains_of(4, 10)
-    assert (
-        tree_cells(chains, [[(0, 0), (1, 0)], [(1, 0), (2, 0)], [(2, 0), (3, 0)]], cap=300) == 300
-    )
+    assert tree_cells(chains, [[(0, 0), (1, 0)], [(1, 0), (2, 0)], [(2, 0), (3, 0)]], cap=300) == 300
 
 
 def test_a_cycle_of_four_needs_two_triangles():
@@ -67,10 +64,7 @@ def test_every_tree_holds_its_cliques_has_running_intersection_and_the_cells_for
     rng = np.random.default_rng(seed)
     chains = chains_of(7, 2, 3, 6, 12)
     cliques = [
-        [
-            (int(a), int(rng.integers(0, 4)))
-            for a in rng.choice(7, rng.integers(1, 4), replace=False)
-        ]
+        [(int(a), int(rng.integers(0, 4))) for a in rng.choice(7, rng.integers(1, 4), replace=False)]
         for _ in range(rng.integers(1, 10))
     ]
     tree = JunctionTree.build(chains, cliques)
