@@ -99,6 +99,7 @@ def save_model(path: str | Path, model: ModelFile) -> None:
         try:
             with os.fdopen(handle, "wb") as stream:
                 stream.write(content)
+            Path(temporary).chmod(0o644)  # mkstemp lets only the owner read; a model file may be shared
             Path(temporary).replace(target)
         except BaseException:
             Path(temporary).unlink(missing_ok=True)
