@@ -1,13 +1,14 @@
 import json
-import multiprocessing
 import os
 import stat
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from medsynth.errors import BudgetError, InputError, OutputError
+from medsynth.errors import InputError, OutputError
 from medsynth.privacy import budget_file
 from medsynth.privacy.accountant import GaussianEvent
 from medsynth.privacy.budget import header
@@ -258,31 +259,30 @@ def test_different_populations_get_different_files() -> None:
     assert len(names) == 5
 
 
-def _spend_all(path: str, mu: float, results: Any) -> None:
-    ledger = Ledger.open(path)
-    admitted = 0
-    for number in range(40):
-        try:
-            ledger.book(GaussianEvent(mu), label=f"{os.getpid()}-{number}")
-        except BudgetError:
-            continue
+SPEND_ALL = """
+import os, sys
+from medsynth.errors import BudgetError
+from medsynth.privacy import GaussianEvent, Ledger
+
+ledger, admitted = Ledger.open(sys.argv[1]), 0
+for number in range(40):
+    try:
+        ledger.book(GaussianEvent(float(sys.argv[2])), label=f"{os.getpid()}-{number}")
         admitted += 1
-    results.put(admitted)
+    except BudgetError:
+        continue
+print(admitted)
+"""
 
 
 def test_two_processes_cannot_overspend(path: Path) -> None:
     # 40 releases fit; two writers ask for 80.
     ledger = opened(path)
     mu = ledger.guarantee.mu / (40.5**0.5)
-    context = multiprocessing.get_context("spawn")
-    results = context.Queue()
-    writers = [context.Process(target=_spend_all, args=(str(path), mu, results)) for _ in range(2)]
-    for writer in writers:
-        writer.start()
-    admitted = [results.get(timeout=60) for _ in writers]
-    for writer in writers:
-        writer.join(timeout=60)
-        assert writer.exitcode == 0
+    command = [sys.executable, "-W", "error", "-c", SPEND_ALL, str(path), repr(mu)]
+    writers = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for _ in range(2)]
+    admitted = [int(writer.communicate(timeout=120)[0]) for writer in writers]
+    assert [writer.returncode for writer in writers] == [0, 0]
     assert sum(admitted) == 40
     assert [entry.number for entry in ledger.entries] == list(range(1, 41))
     assert ledger.spent_mu2 <= ledger.guarantee.mu**2
