@@ -80,16 +80,21 @@ class FileSource:
                 )
         return tuple(schema.names)
 
+    @property
+    def _on_bad_text(self) -> str:
+        """Looking for the header decodes rows behind it too: their bytes must not stop a fit."""
+        return "strict" if self.strict else "replace"
+
     @cached_property
     def _header(self) -> list[str]:
         opened = gzip.open if self.path.name.lower().endswith(".gz") else open
-        with opened(self.path, "rt", encoding="utf-8-sig", newline="") as file:
+        with opened(self.path, "rt", encoding="utf-8-sig", errors=self._on_bad_text, newline="") as file:
             return next(csv.reader(file, delimiter=self._delimiter), [])
 
     @cached_property
     def _delimiter(self) -> str:
         opened = gzip.open if self.path.name.lower().endswith(".gz") else open
-        with opened(self.path, "rt", encoding="utf-8-sig", newline="") as file:
+        with opened(self.path, "rt", encoding="utf-8-sig", errors=self._on_bad_text, newline="") as file:
             first = file.readline()
         return max(DELIMITERS, key=first.count)
 
@@ -108,6 +113,8 @@ class FileSource:
         """
         chosen = ", ".join(_quoted(name) for name in columns)
         try:
+            if self.strict and not self.is_parquet and self._has_open_quote():
+                raise self._unreadable()
             with duckdb.connect(config=_OFFLINE) as connection:
                 relation = connection.sql(
                     f"SELECT {chosen} FROM {self._scan}", params={"path": _literal(str(self.path))}
@@ -116,8 +123,14 @@ class FileSource:
                     # As floats, long identifiers beside an empty cell would run into each other.
                     # As date objects, a day outside the years 1 to 9999 would stop the reading.
                     yield batch.to_pandas(integer_object_nulls=True, date_as_object=False)
-        except (duckdb.Error, pa.ArrowException, OSError):
+        except (duckdb.Error, pa.ArrowException, OSError, EOFError):
             raise self._unreadable() from None
+
+    def _has_open_quote(self) -> bool:
+        """True for an odd number of quotes: one stays open and swallows the records behind it, without an error."""
+        opened = gzip.open if self.path.name.lower().endswith(".gz") else open
+        with opened(self.path, "rb") as file:
+            return sum(block.count(b'"') for block in iter(lambda: file.read(1 << 20), b"")) % 2 == 1
 
     @property
     def _scan(self) -> str:

@@ -171,3 +171,18 @@ def test_a_day_outside_all_calendars_stops_no_fit(tmp_path: Path) -> None:
     days = pa.array([0, 10**7, -(10**7)], pa.int32()).cast(pa.date32())
     pq.write_table(pa.table({"day": days}), tmp_path / "t.parquet")
     assert len(read_frame(tmp_path / "t.parquet")) == 3
+
+
+def test_a_row_in_another_encoding_stops_no_fit_and_takes_no_other_row(tmp_path: Path) -> None:
+    content = "a,b\n1,x\n2,Jos\xe9\n3,z\n".encode("latin-1")
+    assert lenient(tmp_path / "t.csv", content)["a"] == ["1", "3"]
+    with pytest.raises(DataError, match="UTF-8") as caught:
+        read_frame(tmp_path / "t.csv")
+    assert "Jos" not in str(caught.value)
+
+
+@pytest.mark.parametrize("tail", [b"3,z\n", b'3,z"q\n4,w\n'])
+def test_a_quote_left_open_is_refused_by_a_strict_reading(tmp_path: Path, tail: bytes) -> None:
+    (tmp_path / "t.csv").write_bytes(b'a,b\n1,x\n2,"open\n' + tail)
+    with pytest.raises(DataError, match="cut short"):
+        read_frame(tmp_path / "t.csv")
