@@ -1,13 +1,19 @@
-"""A small clinic that has every kind of column, and the command line run in this process."""
+"""A small clinic that has every kind of column, the command line in this process, and a simulated world to judge."""
 
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
+
+from medsynth.encoding.codec import Codec
+from medsynth.encoding.comparison import Comparison
+from medsynth.score import Evaluation, Score
+from medsynth.testing import simulated_patients, simulated_schema
 
 CLINIC = """\
 medsynth: 1
@@ -118,3 +124,48 @@ def clinic_schema() -> str:
 def visits() -> Callable[..., pd.DataFrame]:
     """Makes visits: `visits(n, seed)`."""
     return clinic_rows
+
+
+@pytest.fixture(scope="session")
+def codec() -> Codec:
+    """Of the simulated patients."""
+    return Codec(schema=simulated_schema())
+
+
+World = list[pd.DataFrame]
+
+
+@pytest.fixture(scope="session")
+def simulated_world() -> Callable[[int], World]:
+    """Makes train, holdout and a disjoint third sample of the same people, so many persons each."""
+
+    def make(persons: int) -> World:
+        rows = simulated_patients(3 * persons, np.random.default_rng(7))
+        return [rows.iloc[part * persons : (part + 1) * persons] for part in range(3)]
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def comparing(codec: Codec) -> Callable[[World], Callable[..., Comparison]]:
+    """For a world: builds its comparison with a synthetic table."""
+
+    def within(world: World) -> Callable[..., Comparison]:
+        train, holdout, _ = world
+
+        def build(synthetic: pd.DataFrame, **changes: Any) -> Comparison:
+            parts = {"train": train, "holdout": holdout, "synthetic": synthetic} | {
+                key: changes.pop(key) for key in ("train", "holdout") if key in changes
+            }
+            weights = {f"{part}_weights": np.ones(len(frame)) for part, frame in parts.items()}
+            return Comparison(codec=changes.pop("codec", codec), **(parts | weights | changes))
+
+        return build
+
+    return within
+
+
+@pytest.fixture
+def scores() -> Callable[[Evaluation], dict[str, Score]]:
+    """Scores of an evaluation by name."""
+    return lambda evaluation: {score.name: score for score in evaluation.scores}

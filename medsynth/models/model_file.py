@@ -13,8 +13,6 @@ nothing in a file is ever executed.
 import hashlib
 import io
 import json
-import os
-import tempfile
 import zipfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -24,9 +22,10 @@ from typing import Any, Final, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from medsynth.errors import ModelFileError, OutputError
+from medsynth.errors import ModelFileError
 from medsynth.models.base import Fitted
 from medsynth.registry import Registry
+from medsynth.writing import replace_file
 
 VERSION: Final = 1
 MANIFEST: Final = "manifest.json"
@@ -87,25 +86,12 @@ class ModelFile:
 
 
 def save_model(path: str | Path, model: ModelFile) -> None:
-    """Writes a model file in one step: the path holds the whole file or what it held before.
+    """Writes a model file in one step, readable by those it is shared with: the whole file or what stood there before.
 
     Raises:
       OutputError: If the file cannot be written.
     """
-    target = Path(path)
-    content = model_bytes(model)
-    try:
-        handle, temporary = tempfile.mkstemp(dir=target.parent, prefix=".medsynth-", suffix=".part")
-        try:
-            with os.fdopen(handle, "wb") as stream:
-                stream.write(content)
-            Path(temporary).chmod(0o644)  # mkstemp lets only the owner read; a model file may be shared
-            Path(temporary).replace(target)
-        except BaseException:
-            Path(temporary).unlink(missing_ok=True)
-            raise
-    except OSError as error:
-        raise OutputError(f"{target}: cannot be written ({error.strerror}). Choose another place.") from error
+    replace_file(Path(path), model_bytes(model))
 
 
 def model_bytes(model: ModelFile) -> bytes:

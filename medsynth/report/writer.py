@@ -5,11 +5,11 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 
-from medsynth.errors import OutputError
 from medsynth.report.content import ReportContent, report_json
 from medsynth.report.editions import edition_of
 from medsynth.report.html import render
 from medsynth.score import Edition
+from medsynth.writing import OWNER_ONLY, make_folder, replace_file
 
 
 def report_files(content: ReportContent, edition: Edition) -> Mapping[str, bytes]:
@@ -50,35 +50,9 @@ def write_reports(
     written = []
     for edition, files in made.items():
         folder = Path(out_dir) / edition.value
-        try:
-            _make_folder(folder, private=edition is Edition.INTERNAL)
-            for name, data in files.items():
-                _replace(folder / name, data, private=edition is Edition.INTERNAL)
-                written.append(folder / name)
-        except OSError as error:
-            reason = error.strerror or type(error).__name__
-            raise OutputError(f"{folder}: the report cannot be written ({reason}). Choose another folder.") from error
+        private = edition is Edition.INTERNAL
+        make_folder(folder, owner_only=private)
+        for name, data in files.items():
+            replace_file(folder / name, data, mode=OWNER_ONLY if private else None)
+            written.append(folder / name)
     return tuple(written)
-
-
-def _make_folder(folder: Path, *, private: bool) -> None:
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    folder.mkdir(mode=0o700 if private else 0o777, exist_ok=True)
-    if private:
-        folder.chmod(0o700)
-
-
-def _replace(path: Path, data: bytes, *, private: bool) -> None:
-    """Opened with its final mode, so that an internal file is at no moment readable by others."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | getattr(os, "O_BINARY", 0)
-    try:
-        with os.fdopen(os.open(temporary, flags, 0o600 if private else 0o666), "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        if private:
-            temporary.chmod(0o600)
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)

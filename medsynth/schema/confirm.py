@@ -5,10 +5,10 @@ from pathlib import Path
 from typing import Any, Literal
 
 from medsynth.errors import SchemaError, UsageError
-from medsynth.schema.draft import write_text
 from medsynth.schema.load import parse_schema
 from medsynth.schema.texts import shown, suggestion
 from medsynth.schema.yaml_text import read_nodes
+from medsynth.writing import replace_file
 
 PERSONS = "privacy.persons"
 
@@ -42,7 +42,7 @@ def confirm_schema(
         text = text[:start] + as_ + text[end:]
     parse_schema(text.lstrip("\ufeff"), where=str(path), folder=path.parent)
     if places:
-        write_text(path, text)
+        replace_file(path, text.encode(), mode=path.stat().st_mode & 0o777)
     return chosen
 
 

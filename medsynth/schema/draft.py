@@ -1,18 +1,17 @@
 """A first schema for a table, to be read and confirmed by a person: what `medsynth init` writes."""
 
-import os
 import re
-import tempfile
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from medsynth.errors import DataError, OutputError, UsageError
+from medsynth.errors import DataError, UsageError
 from medsynth.schema.bounds import round_persons
 from medsynth.schema.guesses import Guess, guess_column
 from medsynth.schema.texts import shown, suggestion
 from medsynth.schema.yaml_text import quoted
+from medsynth.writing import OWNER_ONLY, replace_file
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -54,7 +53,7 @@ class Draft:
         Raises:
           OutputError: If the file cannot be written.
         """
-        write_text(Path(path), self.text, owner_only=True)
+        replace_file(Path(path), self.text.encode(), mode=OWNER_ONLY)
 
 
 def draft_schema(
@@ -212,24 +211,3 @@ def _wrapped(text: str, prefix: str) -> list[str]:
             lines.append("")
         lines[-1] = f"{lines[-1]} {word}".strip()
     return [prefix + line for line in lines]
-
-
-def write_text(path: Path, text: str, *, owner_only: bool = False) -> None:
-    """Replaces a file by a text at once, or leaves it as it was.
-
-    Raises:
-      OutputError: If the folder or file cannot be written.
-    """
-    temporary: str | None = None
-    try:
-        mode = None if owner_only or not path.exists() else path.stat().st_mode & 0o777
-        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=".medsynth-")  # owner-only
-        with os.fdopen(handle, "w", encoding="utf-8", newline="") as file:
-            file.write(text)
-        if mode is not None:
-            Path(temporary).chmod(mode)
-        os.replace(temporary, path)  # noqa: PTH105  (the name house rules give)
-    except OSError as problem:
-        if temporary is not None:
-            Path(temporary).unlink(missing_ok=True)
-        raise OutputError(f"{path}: cannot be written ({problem.strerror}). Choose another place.") from None

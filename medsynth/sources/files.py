@@ -2,6 +2,7 @@
 
 import csv
 import gzip
+import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -15,6 +16,7 @@ import pyarrow.parquet as pq
 
 from medsynth.errors import DataError
 from medsynth.sources.frame import require_distinct
+from medsynth.sources.well_formed import blocks_of, is_well_formed
 
 SUFFIXES = (".csv", ".csv.gz", ".parquet")
 ROWS_PER_BATCH = 1 << 18
@@ -27,12 +29,13 @@ LONGEST_LINE = 1 << 24
 class FileSource:
     """A CSV, gzipped CSV or Parquet file as a source.
 
-    Cells of a CSV are read as text and an unquoted empty cell as missing; the schema says what they mean.
+    Cells of a CSV are read as text and an empty cell as missing; the schema says what they mean. A CSV that can be
+    cut into records in more than one way is refused as a file, before a row is read (see `well_formed`).
 
     Attributes:
       path: The file.
-      strict: Refuse a CSV with a line that cannot be read; else such a line is read as far as it goes or left out,
-        because `fit` must not stop on a row.
+      strict: Refuse a CSV with a record of another length or encoding; else such a record is read as far as it goes or
+        left out, because `fit` must not stop on a row.
     """
 
     path: Path
@@ -56,14 +59,14 @@ class FileSource:
 
     @cached_property
     def columns(self) -> tuple[str, ...]:
-        """Column names.
+        """Column names; a CSV is read through once for them, so that a broken file is known before anything else.
 
         Raises:
-          DataError: If the file is empty, damaged, or names a column twice.
+          DataError: If the file is empty, damaged, names a column twice, or is a CSV that is not well-formed.
         """
         try:
-            names = self._parquet_columns() if self.is_parquet else tuple(self._header)
-        except (OSError, EOFError, UnicodeDecodeError, csv.Error, ValueError):
+            names = self._parquet_columns() if self.is_parquet else self._csv_columns()
+        except (OSError, EOFError, UnicodeDecodeError, csv.Error, ValueError, zlib.error):
             raise self._unreadable() from None
         if not names:
             raise self._unreadable()
@@ -80,6 +83,13 @@ class FileSource:
                 )
         return tuple(schema.names)
 
+    def _csv_columns(self) -> tuple[str, ...]:
+        names = tuple(self._header)
+        with self._opened("rb") as file:
+            if not is_well_formed(blocks_of(file), self._delimiter):
+                raise self._ambiguous()
+        return names
+
     @property
     def _on_bad_text(self) -> str:
         """Looking for the header decodes rows behind it too: their bytes must not stop a fit."""
@@ -87,16 +97,19 @@ class FileSource:
 
     @cached_property
     def _header(self) -> list[str]:
-        opened = gzip.open if self.path.name.lower().endswith(".gz") else open
-        with opened(self.path, "rt", encoding="utf-8-sig", errors=self._on_bad_text, newline="") as file:
+        with self._opened("rt", encoding="utf-8-sig", errors=self._on_bad_text, newline="") as file:
             return next(csv.reader(file, delimiter=self._delimiter), [])
 
     @cached_property
     def _delimiter(self) -> str:
-        opened = gzip.open if self.path.name.lower().endswith(".gz") else open
-        with opened(self.path, "rt", encoding="utf-8-sig", errors=self._on_bad_text, newline="") as file:
+        with self._opened("rt", encoding="utf-8-sig", errors=self._on_bad_text, newline="") as file:
             first = file.readline()
         return max(DELIMITERS, key=first.count)
+
+    def _opened(self, mode: str, **options: Any) -> Any:
+        """The bytes or the text of a CSV, unpacked."""
+        packed = self.path.name.lower().endswith(".gz")
+        return (gzip.open if packed else open)(self.path, mode, **options)
 
     @property
     def rows(self) -> int | None:
@@ -113,8 +126,6 @@ class FileSource:
         """
         chosen = ", ".join(_quoted(name) for name in columns)
         try:
-            if self.strict and not self.is_parquet and self._has_open_quote():
-                raise self._unreadable()
             with duckdb.connect(config=_OFFLINE) as connection:
                 relation = connection.sql(
                     f"SELECT {chosen} FROM {self._scan}", params={"path": _literal(str(self.path))}
@@ -125,12 +136,6 @@ class FileSource:
                     yield batch.to_pandas(integer_object_nulls=True, date_as_object=False)
         except (duckdb.Error, pa.ArrowException, OSError, EOFError):
             raise self._unreadable() from None
-
-    def _has_open_quote(self) -> bool:
-        """True for an odd number of quotes: one stays open and swallows the records behind it, without an error."""
-        opened = gzip.open if self.path.name.lower().endswith(".gz") else open
-        with opened(self.path, "rb") as file:
-            return sum(block.count(b'"') for block in iter(lambda: file.read(1 << 20), b"")) % 2 == 1
 
     @property
     def _scan(self) -> str:
@@ -149,6 +154,13 @@ class FileSource:
         return DataError(
             f"{self.path.name}: the file is empty, cut short or not {kind}. "
             "Export it again and compare its size with the original."
+        )
+
+    def _ambiguous(self) -> DataError:
+        return DataError(
+            f"{self.path.name}: the file is cut short or not well-formed CSV: a quote is left open or stands inside a "
+            "field, or line breaks are of two kinds, so that one record may swallow or split others. Export it again "
+            "as Parquet, or with quotes around such cells and doubled within them."
         )
 
 

@@ -173,7 +173,7 @@ def test_a_failed_write_leaves_the_old_file_and_nothing_else(stored, path, monke
     def full(*_):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(model_file.Path, "replace", full)
+    monkeypatch.setattr("medsynth.writing.Path.replace", full)
     with pytest.raises(OutputError, match="No space left"):
         save_model(path, stored)
     assert path.read_bytes() == before

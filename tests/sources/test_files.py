@@ -182,7 +182,15 @@ def test_a_row_in_another_encoding_stops_no_fit_and_takes_no_other_row(tmp_path:
 
 
 @pytest.mark.parametrize("tail", [b"3,z\n", b'3,z"q\n4,w\n'])
-def test_a_quote_left_open_is_refused_by_a_strict_reading(tmp_path: Path, tail: bytes) -> None:
+@pytest.mark.parametrize("strict", [False, True])
+def test_a_quote_left_open_is_refused_before_a_row_is_read(tmp_path: Path, tail: bytes, strict: bool) -> None:
     (tmp_path / "t.csv").write_bytes(b'a,b\n1,x\n2,"open\n' + tail)
+    with pytest.raises(DataError, match="cut short or not well-formed"):
+        _ = FileSource(path=tmp_path / "t.csv", strict=strict).columns
+
+
+def test_a_gzip_cut_short_is_known_before_a_row_is_read(tmp_path: Path) -> None:
+    packed = gzip.compress(b"a,b\n" + b"1,x\n" * 100_000)
+    (tmp_path / "t.csv.gz").write_bytes(packed[:-12])
     with pytest.raises(DataError, match="cut short"):
-        read_frame(tmp_path / "t.csv")
+        _ = FileSource(path=tmp_path / "t.csv.gz").columns
