@@ -13,6 +13,7 @@ from medsynth.options import (
     Budget,
     Data,
     Delta,
+    Draw,
     Edition,
     Epsilon,
     Folder,
@@ -50,7 +51,6 @@ schema_app = typer.Typer(help="Confirm a drafted schema; print the JSON Schema."
 app.add_typer(schema_app, name="schema", rich_help_panel="TOOLS")
 ledger_app = typer.Typer(help="Show, verify or raise the budget of a population.", no_args_is_help=True)
 app.add_typer(ledger_app, name="ledger", rich_help_panel="TOOLS")
-
 
 INTERRUPTED = 130
 
@@ -118,6 +118,7 @@ def run(
     seed: Seed = None,
     where: Where = None,
     upsample: Upsample = None,
+    draw: Draw = "edited",
     overwrite: Overwrite = False,
     as_json: AsJson = False,
 ) -> None:
@@ -139,6 +140,7 @@ def run(
             seed=seed,
             where=where,
             upsample=_shares(upsample),
+            kind=draw,
             overwrite=overwrite,
             progress=_progress("RUN"),
         ),
@@ -189,6 +191,7 @@ def sample(
     seed: Seed = None,
     where: Where = None,
     upsample: Upsample = None,
+    draw: Draw = "edited",
     overwrite: Overwrite = False,
     as_json: AsJson = False,
 ) -> None:
@@ -203,8 +206,9 @@ def sample(
             seed=seed,
             where=where,
             upsample=_shares(upsample),
+            kind=draw,
             overwrite=overwrite,
-            progress=_progress("SAMPLE"),
+            progress=_progress("SAMPLE_LARGE" if (rows or 0) > 10 << 18 else "SAMPLE"),
         ),
         as_json,
     )
@@ -393,5 +397,4 @@ def _ending(error: BaseException) -> tuple[int, str]:
             reason = error.strerror or type(error).__name__
             return OutputError.exit_code, f"{reason}. Check the path, its permissions and the disk."
         case _:
-            kind = type(error).__name__
-            return 1, f"internal error ({kind}); run again with --debug on public data and report it."
+            return 1, f"internal error ({type(error).__name__}); run again with --debug on public data and report it."

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any
 from medsynth.judging import score_named
 from medsynth.models.model_file import ModelFile
 from medsynth.outputs import Result, RunFolder
-from medsynth.planning import Plan
+from medsynth.planning import WITHIN, Forecast, Plan
 from medsynth.publishing import Clock
-from medsynth.sampling.draw import Draw
+from medsynth.sampling.draw import Drawn
 from medsynth.schema import dump_schema
 from medsynth.score import Evaluation, Score
 from medsynth.version import __version__
@@ -85,7 +85,7 @@ def planned(plan: Plan) -> Result:
         ),
         f"A group held by fewer than about {plan.smallest_group:,} persons is below the noise of a single-column table "
         f"at epsilon {plan.guarantee.epsilon:g}: group it or accept it.",
-        f"Drawing the noise takes about {plan.noise_seconds:.0f} s.",
+        _cost(plan.forecast),
     ]
     return Result(
         values={
@@ -95,9 +95,28 @@ def planned(plan: Plan) -> Result:
             "spending": [asdict(phase) for phase in plan.spending],
             "smallest_group": plan.smallest_group,
             "noise_seconds": plan.noise_seconds,
+            "fit_seconds": plan.forecast.seconds,
+            "fit_bytes": plan.forecast.bytes,
         },
         lines=tuple(lines),
     )
+
+
+def _cost(forecast: Forecast) -> str:
+    fastest, slowest = forecast.seconds / WITHIN, forecast.seconds * WITHIN
+    return (
+        f"The fit takes about {_duration(forecast.seconds)} ({_duration(fastest)} to {_duration(slowest)}, nine in "
+        f"ten) on two processors and about {forecast.bytes / 1e6:,.0f} MB of memory, if persons have few rows."
+    )
+
+
+def _duration(seconds: float) -> str:
+    """Seconds below two minutes, then minutes.
+
+    >>> _duration(0.3), _duration(90), _duration(600)
+    ('1 s', '90 s', '10 min')
+    """
+    return f"{max(seconds, 1):.0f} s" if seconds < 120 else f"{seconds / 60:,.0f} min"
 
 
 def fitted(out: Path, file: ModelFile) -> Result:
@@ -108,12 +127,12 @@ def fitted(out: Path, file: ModelFile) -> Result:
     )
 
 
-def sampled(out: Path, drawn: Draw) -> Result:
+def sampled(out: Path, drawn: Drawn) -> Result:
     """How many rows, and what was upsampled."""
     return Result(
-        values={"synthetic": str(out), "rows": len(drawn.frame), **_drawn_values(drawn)},
+        values={"synthetic": str(out), "rows": drawn.rows, **_drawn_values(drawn)},
         lines=(
-            f"{len(drawn.frame):,} synthetic records: {out}",
+            f"{drawn.rows:,} synthetic records: {out}",
             *(
                 f"  {change.name}: {change.natural:.2%} in the model, {change.drawn:.2%} in the file"
                 for change in drawn.upsampled
@@ -123,15 +142,16 @@ def sampled(out: Path, drawn: Draw) -> Result:
     )
 
 
-def _drawn_values(drawn: Draw) -> dict[str, Any]:
+def _drawn_values(drawn: Drawn) -> dict[str, Any]:
     return {
         "upsampled": [asdict(change) for change in drawn.upsampled],
         "repaired": drawn.repaired,
         "where": drawn.where,
+        "draw": drawn.kind,
     }
 
 
-def run_record(tables: Any, drawn: Draw, *, seed: int | None, problems: Sequence["Finding"]) -> dict[str, Any]:
+def run_record(tables: Any, drawn: Drawn, *, seed: int | None, problems: Sequence["Finding"]) -> dict[str, Any]:
     """What later steps need of a run: INTERNAL."""
     plain = {key: str(value.resolve()) if isinstance(value, Path) else value for key, value in asdict(tables).items()}
     return {
@@ -141,7 +161,7 @@ def run_record(tables: Any, drawn: Draw, *, seed: int | None, problems: Sequence
         "findings": [finding.sentence for finding in problems],
         "rare_shares": dict(drawn.rare_shares),
         "sampling": {
-            "n": len(drawn.frame),
+            "n": drawn.rows,
             "seed": seed,
             "where": drawn.where,
             "repaired_share": drawn.repaired,
@@ -168,7 +188,7 @@ def foreign_record(synthetic: Path, schema: "Schema") -> dict[str, Any]:
 def finished(
     folder: RunFolder,
     file: ModelFile,
-    drawn: Draw,
+    drawn: Drawn,
     evaluations: Mapping[str, Evaluation],
     problems: Sequence["Finding"],
 ) -> Result:
@@ -187,7 +207,7 @@ def finished(
             "edition": "internal",
             "out": str(folder.path),
             "guarantee": dict(file.guarantee),
-            "rows": len(drawn.frame),
+            "rows": drawn.rows,
             **_drawn_values(drawn),
             "scores": {name: asdict(score) for name, score in headline.items()},
         },

@@ -34,6 +34,9 @@ Where = Annotated[str | None, typer.Option(metavar="P", help="Only records that 
 Upsample = Annotated[
     list[str] | None, typer.Option(metavar="NAME:SHARE", help="Raise a rare condition to a share; repeatable.")
 ]
+Draw = Annotated[
+    str, typer.Option(metavar="KIND", help="edited: near the model, to share; random: independent, for inference.")
+]
 Holdout = Annotated[Path | None, typer.Option(metavar="DATA", help="Private rows of other persons.")]
 HoldoutShare = Annotated[float, typer.Option(metavar="F", help="Share of persons kept out of the fit.")]
 Folder = Annotated[Path | None, typer.Argument(metavar="[OUT]", help="Folder of a run.")]

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from medsynth.errors import InputError, OutputError
-from medsynth.sampling.provenance import replace_file
+from medsynth.writing import OWNER_ONLY, replace_file
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -100,11 +100,7 @@ class RunFolder:
     def write_internal(self, name: str, values: Mapping[str, Any]) -> None:
         """Writes a JSON file only its owner may read."""
         text = json.dumps(values, indent=2, sort_keys=True) + "\n"
-        replace_file(
-            self.internal / name,
-            lambda target: target.write_text(text, encoding="utf-8", newline="\n"),
-            mode=0o600,
-        )
+        replace_file(self.internal / name, text.encode(), mode=OWNER_ONLY)
 
     def read_internal(self, name: str) -> dict[str, Any]:
         """Reads a JSON file of an earlier step.

@@ -5,7 +5,7 @@ private table + schema ──check──▶ fit (ledger) ──▶ model file �
 train and held-out persons ───────────────────────────▶ evaluate, audit ──▶ report, two editions
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -26,7 +26,7 @@ from medsynth.privacy.budget_file import budget_path
 from medsynth.privacy.ledger import Ledger
 from medsynth.progress import Progress, Silent
 from medsynth.publishing import provenance_of, write_report
-from medsynth.sampling.draw import Draw, draw, generator, require_drawable
+from medsynth.sampling.draw import KINDS, Draw, Drawing, draw, generator, require_drawable
 from medsynth.sampling.provenance import read_provenance, require_table_name, write_table
 from medsynth.schema import load_schema, parse_schema
 from medsynth.sources.files import FileSource, read_frame
@@ -107,21 +107,42 @@ def sample(
     seed: int | None = None,
     where: str | None = None,
     upsample: Mapping[str, float] | None = None,
+    kind: str = "edited",
     overwrite: bool = False,
     progress: Progress | None = None,
 ) -> Result:
-    """Draws synthetic records; opens no private data, costs no privacy."""
+    """Draws synthetic records, chunk by chunk into the file; opens no private data, costs no privacy."""
     require_table_name(out)
     require_free_file(out, overwrite=overwrite)
     file = load_model(model)
-    drawn = _release(file, out, n=n, seed=seed, where=where, upsample=upsample, progress=progress or Silent())
-    return describe.sampled(out, drawn)
+    codec = codec_of(file)
+    rows = codec.schema.privacy.persons if n is None else n
+    drawing = Drawing(file.fitted, codec, rows, generator(seed), where=where, upsample=upsample, kind=kind)
+    write_table(_reported(drawing, progress or Silent()), out, _said_of(file, drawing.kind))
+    return describe.sampled(out, drawing.summary)
+
+
+def _reported(drawing: Drawing, progress: Progress) -> Iterator[pd.DataFrame]:
+    """The chunks, with a word before each tenth of a large table."""
+    tenths = [k * drawing.chunks // 10 for k in range(10)] if drawing.chunks > 10 else [0]
+    frames = iter(drawing)
+    for number in range(drawing.chunks):
+        if number in tenths:
+            tenth = f", part {tenths.index(number) + 1} of 10" if len(tenths) > 1 else ""
+            progress.start(f"Drawing records{tenth}")
+        yield next(frames)
+    progress.finish()
 
 
 def _release(file: ModelFile, out: Path, **options: Any) -> Draw:
     drawn = draw_from(file, **options)
-    write_table(drawn.frame, out, provenance_of(file))
+    write_table(drawn.frame, out, _said_of(file, drawn.kind))
     return drawn
+
+
+def _said_of(file: ModelFile, kind: str) -> dict[str, Any]:
+    """What a table says of its origin and of how its rows were drawn."""
+    return provenance_of(file) | {"draw": kind, "draw_note": KINDS[kind]}
 
 
 def draw_from(
@@ -131,13 +152,14 @@ def draw_from(
     seed: int | None,
     where: str | None,
     upsample: Mapping[str, float] | None,
+    kind: str,
     progress: Progress,
 ) -> Draw:
     """Draws rows from a model file; by default as many as the stated persons."""
     codec = codec_of(file)
     progress.start("Drawing records")
     rows = codec.schema.privacy.persons if n is None else n
-    drawn = draw(file.fitted, codec, rows, generator(seed), where=where, upsample=upsample)
+    drawn = draw(file.fitted, codec, rows, generator(seed), where=where, upsample=upsample, kind=kind)
     progress.finish()
     return drawn
 
@@ -162,6 +184,7 @@ def run(
     seed: int | None = None,
     where: str | None = None,
     upsample: Mapping[str, float] | None = None,
+    kind: str = "edited",
     overwrite: bool = False,
     progress: Progress | None = None,
 ) -> Result:
@@ -171,7 +194,8 @@ def run(
     folder.require_free(overwrite=overwrite)
     schema = load_schema(schema_name)
     request = _sound_request(schema, model=model, epsilon=epsilon, delta=delta)
-    require_drawable(Codec(schema=schema), n or 0, seed=seed, where=where, upsample=upsample)
+    drawing: Any = {"seed": seed, "where": where, "upsample": upsample, "kind": kind}
+    require_drawable(Codec(schema=schema), n or 0, **drawing)
     tables = Tables(train=data, holdout=holdout, holdout_share=None if holdout else holdout_share, ledger=ledger)
     _require_columns_and_origin(data, FileSource(path=data), schema, allow_synthetic=False)
 
@@ -181,14 +205,12 @@ def run(
     file = fit_model(FrameSource(frame=train), request, budget, progress)
     folder.renew()
     save_model(folder.model, file)
-    drawn = _release(file, folder.synthetic, n=n, seed=seed, where=where, upsample=upsample, progress=progress)
+    drawn = _release(file, folder.synthetic, n=n, progress=progress, **drawing)
     folder.write_internal("run.json", describe.run_record(tables, drawn, seed=seed, problems=problems))
 
     comparison = compare(train, held, drawn.frame, codec=codec_of(file), key=bounding_key(budget), claim=claim_of(file))
     evaluations = measure(comparison, progress) | attack(comparison, progress)
-    progress.start("Writing the report")
-    _keep(folder, evaluations)
-    progress.finish()
+    _keep(folder, evaluations, progress)
     return describe.finished(folder, file, drawn, evaluations, problems)
 
 
@@ -228,7 +250,7 @@ def _judge(
         earlier = {}
         target.write_internal("run.json", describe.foreign_record(synthetic, comparison.schema))
     found = evaluators(comparison, progress or Silent())
-    _keep(target, earlier | found)
+    _keep(target, earlier | found, Silent())
     return describe.judged(target, found)
 
 
@@ -325,10 +347,12 @@ def _checked(tables: Tables, schema: "Schema", progress: Progress) -> "tuple[pd.
     return frame, problems
 
 
-def _keep(folder: RunFolder, evaluations: "Mapping[str, Evaluation]") -> None:
+def _keep(folder: RunFolder, evaluations: "Mapping[str, Evaluation]", progress: Progress) -> None:
     """Keeps the scores and writes the report made of them."""
+    progress.start("Writing the report")
     folder.write_internal("scores.json", to_plain(evaluations))
     write_report(folder, evaluations)
+    progress.finish()
 
 
 def _ledger_for(data: Path, schema: "Schema", ledger: Path | None) -> Ledger:

@@ -16,6 +16,7 @@ FIT: Final = {
     "Pairs, round 2": 4.4,
 }
 SAMPLE: Final = {"Drawing records": 4.7}
+SAMPLE_LARGE: Final = {f"Drawing records, part {tenth} of 10": 10.0 for tenth in range(1, 11)}
 MEASURE: Final = {
     "Measuring: marginals": 4.6,
     "Measuring: measured": 0.5,

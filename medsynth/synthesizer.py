@@ -14,7 +14,8 @@ from medsynth.models.model_file import ModelFile, load_model, save_model
 from medsynth.privacy.guarantee import Guarantee
 from medsynth.privacy.ledger import Ledger
 from medsynth.progress import Silent
-from medsynth.sampling.draw import draw, generator
+from medsynth.sampling.draw import draw as draw_records
+from medsynth.sampling.draw import generator
 from medsynth.schema import Schema, load_schema, parse_schema
 from medsynth.sources.frame import FrameSource
 
@@ -97,6 +98,7 @@ class Synthesizer(BaseEstimator):  # type: ignore[misc]
         where: str | None = None,
         upsample: Mapping[str, float] | None = None,
         seed: int | None = None,
+        draw: str = "edited",
     ) -> pd.DataFrame:
         """Draws synthetic records; costs no privacy.
 
@@ -105,6 +107,8 @@ class Synthesizer(BaseEstimator):  # type: ignore[misc]
           where: A predicate every record shall satisfy.
           upsample: Rare condition of the schema to wanted share; adds a column `_weight` that restores the population.
           seed: Same seed and model, same records.
+          draw: "edited" lies as close to the model as records can, right for a table that is shared; "random" gives
+            independent records, right for standard errors.
 
         Raises:
           UsageError: If the predicate, a name or a share is wrong.
@@ -112,7 +116,7 @@ class Synthesizer(BaseEstimator):  # type: ignore[misc]
         file = self._fitted()
         codec = Codec(schema=parse_schema(file.schema, where="model"))
         rows = codec.schema.privacy.persons if n is None else n
-        return draw(file.fitted, codec, rows, generator(seed), where=where, upsample=upsample).frame
+        return draw_records(file.fitted, codec, rows, generator(seed), where=where, upsample=upsample, kind=draw).frame
 
     def save(self, path: "str | PathLike[str]") -> None:
         """Writes the model as one file that can be shared: noised measurements and public settings."""

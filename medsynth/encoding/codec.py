@@ -105,19 +105,19 @@ def require_columns(present: "pd.Index[str] | list[str] | tuple[str, ...]", need
         )
 
 
-def invent_identifiers(pattern: str | None, n: int) -> "pd.Series[str] | pd.Series[int]":
-    """Fresh identifiers 1 .. n, written into the `#` run of the pattern; they carry no information.
+def invent_identifiers(pattern: str | None, n: int, *, first: int = 1) -> "pd.Series[str] | pd.Series[int]":
+    """Fresh identifiers, n from `first` on, written into the `#` run of the pattern; they carry no information.
 
     >>> list(invent_identifiers("P-####", 2))
     ['P-0001', 'P-0002']
     """
-    numbers = np.arange(1, n + 1)
+    numbers = np.arange(first, first + n)
     if not pattern or IDENTIFIER_BLOCK not in pattern:
         return pd.Series(numbers)
     width = pattern.count(IDENTIFIER_BLOCK)
     head, _, rest = pattern.partition(IDENTIFIER_BLOCK)
     tail = rest.replace(IDENTIFIER_BLOCK, "")
-    return pd.Series([f"{head}{number:0{width}d}{tail}" for number in numbers])
+    return pd.Series([f"{head}{number:0{width}d}{tail}" for number in numbers.tolist()])
 
 
 def person_weighted(weights: npt.NDArray[np.int64]) -> npt.NDArray[np.float64]:

@@ -8,7 +8,10 @@ junction_tree   a tree of cliques; triangulation finds it, calibration and tree_
                 with it, tree_sampling draws from it
 estimation      noisy tables -> potentials of the tree
 graphical       what every marginal model fits: marginal, share, sample
-targets, edit   all-pairs targets, and rows edited towards them
+tree_rows       rows of the tree, down to finest cells
+targets, edit   all-pairs targets, and rows edited towards them; moves: what a change of a row gains
+given           what targets become inside a condition
+drawing         rows of weighted strata, chunk after chunk: tree_rows, then edit
 independent, mst, adaptive    the models
 model_file      one fitted model, one file; graphical_form takes the model apart
 """

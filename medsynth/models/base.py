@@ -18,6 +18,29 @@ if TYPE_CHECKING:
 FloatArray = npt.NDArray[np.float64]
 
 
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Part:
+    """A stratum to draw rows of.
+
+    Attributes:
+      condition: What its rows satisfy; None for everybody.
+      natural: Its share of the population.
+      weight: What each of its rows stands for, beside rows of other strata; above 0.
+    """
+
+    condition: "Condition | None" = None
+    natural: float = 1.0
+    weight: float = 1.0
+
+
+class Rows(Protocol):
+    """Rows of several strata, chunk after chunk: each chunk makes up for what those before it miss."""
+
+    def draw(self, counts: Sequence[int], rng: np.random.Generator) -> Sequence[IntArray]:
+        """The next rows of each stratum, in random order; each (rows, attributes) int32."""
+        ...
+
+
 class Fitted(Protocol):
     """A distribution over the public domain, made of noisy counts; the rest is post-processing."""
 
@@ -39,12 +62,43 @@ class Fitted(Protocol):
         """(probability of a condition, its standard error from the noise where that is known)."""
         ...
 
-    def sample(self, n: int, rng: np.random.Generator, given: "Condition | None" = None) -> IntArray:
+    def sample(
+        self, n: int, rng: np.random.Generator, given: "Condition | None" = None, *, edited: bool = True
+    ) -> IntArray:
         """Draws n rows of finest cells, shape (n, attributes) int32; with a condition, exactly
         given it.
 
+        Args:
+          n: Number of rows.
+          rng: Source of randomness.
+          given: Every row satisfies it.
+          edited: Rows lie as close to the model as it can bring them; if False, they are
+            independent draws.
+
         Raises:
           UsageError: If the condition has probability 0 in the model.
+        """
+        ...
+
+    def rows(
+        self,
+        parts: Sequence[Part],
+        *,
+        population: "Condition | None" = None,
+        edited: bool = True,
+        forbidden: "Sequence[Condition]" = (),
+    ) -> Rows:
+        """Prepares to draw rows of several strata.
+
+        Args:
+          parts: Disjoint strata.
+          population: What they make up together; None for everybody.
+          edited: As `sample`; the weighted rows of all strata together then are close to the
+            population.
+          forbidden: Rules over several columns, which no edit may break.
+
+        Raises:
+          UsageError: If a stratum has probability 0 in the model.
         """
         ...
 

@@ -3,20 +3,31 @@
 A row is cheap to change and a pair table hears of every change: moving one cell of a row from group
 x to group y alters one count down and one count up in each pair table of that column. The loss is
 the sum over all pairs of (C - T)^2 W with W = 1 / sqrt(T + 1), C the rows' counts and T the
-targets. One matrix G = W (2 (C - T) + 1) holds what the next row in a cell would cost, so the best
-move of a row is a sum of gathered rows of G and an argmin.
+targets; `moves` finds the best change of a row.
+
+Rows come in chunks, and parts of a table weigh differently. An `Editor` remembers by how much the
+rows so far exceed what they should be, and edits the next ones so that all together meet the
+targets: a cell that deserves a tenth of a row per chunk gets one row in ten chunks. Rows of weight w
+count in units of w.
 """
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 
 from medsynth.encoding.domain import IntArray, Level
+from medsynth.models.moves import Gains, Layout
+
+if TYPE_CHECKING:
+    from medsynth.encoding.condition import Condition
 
 FloatArray = npt.NDArray[np.float64]
+BoolArray = npt.NDArray[np.bool_]
+IntpArray = npt.NDArray[np.intp]
 
 BATCHES = 1500
 """A sweep moves rows in this many batches: rows of one batch do not see each other, and fewer chase
@@ -25,9 +36,6 @@ the same target. With 400 twice as many cells change, and the 3-way error is 2 %
 
 FORBIDDEN = 1e9
 """Cost of a cell that no row may enter; more than all other pairs of a row can gain."""
-
-SMALLEST_GAIN = 1e-4
-"""Gains below this are rounding of float32."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -48,7 +56,48 @@ class PairTarget:
     level_i: Level
     level_j: Level
     table: FloatArray
-    allowed: npt.NDArray[np.bool_] | None = None
+    allowed: BoolArray | None = None
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Limits:
+    """Where no move may lead, beyond what the targets' `allowed` says of pairs.
+
+    Attributes:
+      within: Rows satisfy it and stay so: the stratum they are drawn for. None for no limit.
+      forbidden: No row moves into one of these: rules over several columns.
+      frozen: Columns that do not change at all.
+    """
+
+    within: "Condition | None" = None
+    forbidden: "Sequence[Condition]" = ()
+    frozen: frozenset[int] = frozenset()
+
+    @cached_property
+    def columns(self) -> frozenset[int]:
+        """Columns that must be looked at when they change."""
+        parts = [*self.forbidden, *([] if self.within is None else [self.within])]
+        return self.frozen.union(*(part.attributes for part in parts))
+
+    def closed(self, column: int, level: Level) -> BoolArray:
+        """Groups of a column that no row may enter, whatever else it is."""
+        if column in self.frozen:
+            return np.ones(level.size, dtype=bool)
+        reached = np.zeros(level.size, dtype=bool)
+        for box in self.within or ({},):
+            cells = box.get(column)
+            reached[level.groups if cells is None else level.groups[cells]] = True
+        return ~reached
+
+    def permit(self, codes: IntArray) -> BoolArray:
+        """Which rows (n, d) of finest cells may be."""
+        fine = np.ones(len(codes), dtype=bool) if self.within is None else self.within.mask(codes)
+        for condition in self.forbidden:
+            fine &= ~condition.mask(codes)
+        return fine
+
+
+ANYWHERE = Limits()
 
 
 def edit_rows(
@@ -75,40 +124,130 @@ def edit_rows(
     Source: recipe, step 9, with one move per visit; after the gradual update of PrivSyn, Zhang et
       al. (2021), arXiv:2012.15128.
     """
-    edited = np.array(codes, dtype=np.int32)
-    levels = _levels_by_column(targets)
-    if not levels or len(edited) == 0:
+    return Editor(targets, masses=masses, sweeps=sweeps).edit(codes, rng)
+
+
+class Editor:
+    """Edits rows, chunk after chunk, so that all of them together meet the targets.
+
+    Args:
+      targets: Pair tables of any total.
+      masses: One-way mass of each attribute's cells; see `edit_rows`.
+      sweeps: How often every row is visited.
+    """
+
+    def __init__(
+        self, targets: Sequence[PairTarget], *, masses: Sequence[FloatArray] | None = None, sweeps: int = 2
+    ) -> None:
+        self._layout = Layout.of(targets)
+        self._sweeps = sweeps
+        self._draws = [
+            _CellDraw(level, None if masses is None else masses[column])
+            for column, level in zip(self._layout.columns, self._layout.levels, strict=True)
+        ]
+        self._surplus = np.zeros_like(self._layout.share)
+        self._total = 0.0
+
+    def book(self, codes: IntArray, weight: float = 1.0) -> None:
+        """Counts rows that stay as they are; each stands for `weight` rows of the targets' table."""
+        layout = self._layout
+        have, _ = layout.count(layout.places(codes), np.zeros_like(layout.share, dtype=np.float32))
+        self._surplus += weight * (have - layout.share * len(codes))
+        self._total += weight * len(codes)
+
+    def edit(
+        self, codes: IntArray, rng: np.random.Generator, *, weight: float = 1.0, limits: Limits = ANYWHERE
+    ) -> IntArray:
+        """Edits rows towards what is still missing, and counts them.
+
+        Args:
+          codes: Rows at the finest cells, shape (n, d).
+          rng: Source of the order of rows and of cells inside a group.
+          weight: What each row stands for, above 0.
+          limits: Where no row may go.
+
+        Returns:
+          Edited rows, shape (n, d).
+        """
+        edited = np.array(codes, dtype=np.int32, order="C")
+        if not self._layout.columns or not len(edited):
+            return edited
+        places = self._layout.places(edited)
+        before = places.copy()
+        gains = self._gains(places, weight, limits)
+        for rows in _batches(len(edited), self._sweeps, rng):
+            moved, columns, new = gains.best_moves(places[rows], rows)
+            if limits.columns:
+                fine = self._permitted(edited, rows[moved], columns, new, limits, rng)
+                moved, columns, new = moved[fine], columns[fine], new[fine]
+            rows = rows[moved]
+            gains.move(places[rows], rows, columns, new)
+            places[rows, columns] = new
+        self._surplus = weight * gains.surplus()
+        self._total += weight * len(edited)
+        self._redraw(edited, before, places, limits, rng)
         return edited
-    columns = np.array(sorted(levels))
-    groups = np.stack([levels[column].groups[edited[:, column]] for column in columns], axis=1)
-    gains = _Gains.start(groups, targets, columns)
-    draws = [_CellDraw(levels[k], None if masses is None else masses[k]) for k in columns.tolist()]
-    for rows in _batches(len(edited), sweeps, rng):
-        moved, places, new = gains.best_moves(groups[rows])
-        rows, proposed = rows[moved], edited[rows[moved]]
-        for k in np.unique(places):
-            here = places == k
-            proposed[here, columns[k]] = draws[k].draw(new[here], rng)
-        gains.move(groups[rows], places, new)
-        groups[rows, places] = new
-        edited[rows] = proposed
-    return edited
+
+    def _gains(self, places: IntArray, weight: float, limits: Limits) -> Gains:
+        """G of rows of this weight, given all rows before them."""
+        layout, n = self._layout, len(places)
+        weights = 1.0 / np.sqrt(layout.share * (self._total / weight + n) + 1.0)
+        step = np.where(layout.counted, 2.0 * weights, 0.0).astype(np.float32)
+        have, burden = layout.count(places, step)
+        surplus = self._surplus / weight + have - layout.share * n
+        cost = np.where(layout.counted, weights * (2.0 * surplus + 1.0), 0.0)
+        # No row counts in a forbidden cell: its cost stays what it is, whoever moves.
+        cost[layout.banned] = FORBIDDEN
+        closed = [limits.closed(column, level) for column, level in zip(layout.columns, layout.levels, strict=True)]
+        return Gains(
+            layout=layout,
+            cost=cost.astype(np.float32),
+            step=step,
+            burden=burden,
+            closed=np.flatnonzero(np.concatenate(closed)),
+        )
+
+    def _permitted(
+        self,
+        edited: IntArray,
+        rows: IntpArray,
+        columns: IntpArray,
+        new: IntArray,
+        limits: Limits,
+        rng: np.random.Generator,
+    ) -> BoolArray:
+        """Which moves the limits allow; draws the cells of those that they watch."""
+        layout = self._layout
+        attributes = layout.attributes[columns]
+        fine = ~np.isin(attributes, list(limits.frozen))
+        watched = np.flatnonzero(fine & np.isin(attributes, list(limits.columns)))
+        if not len(watched):
+            return fine
+        proposed = edited[rows[watched]]
+        for k in np.unique(columns[watched]).tolist():
+            here = columns[watched] == k
+            cells = self._draws[k].draw(new[watched[here]] - layout.starts[k], rng)
+            proposed[here, layout.columns[k]] = cells
+        fine[watched] = limits.permit(proposed)
+        edited[rows[watched]] = np.where(fine[watched, None], proposed, edited[rows[watched]])
+        return fine
+
+    def _redraw(
+        self, edited: IntArray, before: IntArray, places: IntArray, limits: Limits, rng: np.random.Generator
+    ) -> None:
+        """Draws a cell in every new group; what the limits watch has its cell already."""
+        for k, column in enumerate(self._layout.columns):
+            if column not in limits.columns:
+                rows = np.flatnonzero(before[:, k] != places[:, k])
+                edited[rows, column] = self._draws[k].draw(places[rows, k] - self._layout.starts[k], rng)
 
 
-def _batches(n: int, sweeps: int, rng: np.random.Generator) -> Iterator[npt.NDArray[np.int64]]:
+def _batches(n: int, sweeps: int, rng: np.random.Generator) -> Iterator[IntpArray]:
     """Rows of each batch, every row once per sweep in a fresh order."""
     size = -(-n // BATCHES)
     for _ in range(sweeps):
         order = rng.permutation(n)
         yield from (order[start : start + size] for start in range(0, n, size))
-
-
-def _levels_by_column(targets: Sequence[PairTarget]) -> dict[int, Level]:
-    levels: dict[int, Level] = {}
-    for target in targets:
-        levels.setdefault(target.i, target.level_i)
-        levels.setdefault(target.j, target.level_j)
-    return levels
 
 
 class _CellDraw:
@@ -122,10 +261,10 @@ class _CellDraw:
         counts = np.bincount(level.groups, minlength=level.size)
         self._ends = np.cumsum(counts)
 
-    def draw(self, groups: IntArray, rng: np.random.Generator) -> IntArray:
+    def draw(self, groups: npt.NDArray[np.integer], rng: np.random.Generator) -> IntArray:
         """One cell per group asked for."""
         if self._is_finest:
-            return groups
+            return groups.astype(np.int32)
         padded = np.concatenate([[0.0], self._cumulative])
         ends = self._ends[groups]
         starts = np.concatenate([[0], self._ends])[groups]
@@ -133,100 +272,3 @@ class _CellDraw:
         drawn = low + rng.random(len(groups)) * (high - low)
         at = np.searchsorted(self._cumulative, drawn, side="right")
         return np.asarray(self._order[np.clip(at, starts, ends - 1)])
-
-
-@dataclass(frozen=True, kw_only=True, eq=False)
-class _Gains:
-    """G and 2 W over all ordered pairs of (column, group); zero for a column with itself and for
-    pairs without target.
-
-    Attributes:
-      sizes: Groups per column, shape (d,).
-      cost: float32 G, shape (D, D), D the sum of sizes.
-      step: float32 2 W, shape (D, D).
-    """
-
-    sizes: npt.NDArray[np.int64]
-    cost: npt.NDArray[np.float32]
-    step: npt.NDArray[np.float32]
-
-    @classmethod
-    def start(cls, groups: IntArray, targets: Sequence[PairTarget], columns: npt.NDArray[np.int64]) -> "_Gains":
-        """Counts the rows and sets them against the targets."""
-        sizes = np.ones(len(columns), dtype=np.int64)
-        place = {int(column): k for k, column in enumerate(columns)}
-        for target in targets:
-            sizes[place[target.i]], sizes[place[target.j]] = target.table.shape
-        cells = int(sizes.sum())
-        cost, step = (np.zeros((cells, cells), dtype=np.float32) for _ in range(2))
-        gains = cls(sizes=sizes, cost=cost, step=step)
-        for target in targets:
-            gains._set(target, groups, place[target.i], place[target.j])
-        return gains
-
-    def _set(self, target: PairTarget, groups: IntArray, a: int, b: int) -> None:
-        wanted = target.table * (len(groups) / max(float(target.table.sum()), 1e-300))
-        flat = groups[:, a].astype(np.int64) * self.sizes[b] + groups[:, b]
-        have = np.bincount(flat, minlength=wanted.size).reshape(wanted.shape)
-        weight = 1.0 / np.sqrt(wanted + 1.0)
-        rows, columns = (slice(self.starts[k], self.starts[k] + self.sizes[k]) for k in (a, b))
-        cost = weight * (2.0 * (have - wanted) + 1.0)
-        if target.allowed is not None:
-            # No row counts here: the cost stays what it is, whoever moves.
-            cost, weight = (np.where(target.allowed, kept, ban) for kept, ban in ((cost, FORBIDDEN), (weight, 0.0)))
-        self.cost[rows, columns] = cost
-        self.cost[columns, rows] = self.cost[rows, columns].T
-        self.step[rows, columns] = 2.0 * weight
-        self.step[columns, rows] = self.step[rows, columns].T
-
-    @cached_property
-    def starts(self) -> npt.NDArray[np.int64]:
-        """Place of each column's first group in a row of G."""
-        return np.cumsum(self.sizes) - self.sizes
-
-    @cached_property
-    def owner(self) -> npt.NDArray[np.int64]:
-        """Column of each place in a row of G."""
-        return np.repeat(np.arange(len(self.sizes)), self.sizes)
-
-    def best_moves(self, groups: IntArray) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64], IntArray]:
-        """The best single change of each row.
-
-        Args:
-          groups: Rows, shape (m, d).
-
-        Returns:
-          (rows whose loss falls, the column each changes, its new group).
-        """
-        places = groups + self.starts
-        change = self._summed_rows(places)
-        pairs = places[:, :, None] * len(self.cost) + places[:, None, :]
-        leaving = np.take_along_axis(change, places, 1) - self.step.ravel()[pairs].sum(axis=1)
-        change -= np.repeat(leaving, self.sizes, axis=1)
-        np.put_along_axis(change, places, 0.0, 1)
-        best = change.argmin(axis=1)
-        moved = np.flatnonzero(change[np.arange(len(groups)), best] < -SMALLEST_GAIN)
-        columns = self.owner[best[moved]]
-        return moved, columns, (best[moved] - self.starts[columns]).astype(np.int32)
-
-    def _summed_rows(self, places: npt.NDArray[np.int64]) -> npt.NDArray[np.float32]:
-        """For every row the sum of the rows of G at its places, shape (m, D)."""
-        from scipy.sparse import csr_array
-
-        count, width = places.shape
-        ones = np.ones(count * width, dtype=np.float32)
-        starts = np.arange(0, count * width + 1, width)
-        chosen = csr_array((ones, places.ravel(), starts), shape=(count, len(self.cost)))
-        return np.asarray(chosen @ self.cost)
-
-    def move(self, groups: IntArray, columns: npt.NDArray[np.int64], new: IntArray) -> None:
-        """Books that each of these rows changes one column to a new group."""
-        others = groups + self.starts
-        # The place of the changed column itself has step 0, so it may stay among the others.
-        old = others[np.arange(len(groups)), columns]
-        for place, sign in ((old, -1.0), (new + self.starts[columns], 1.0)):
-            for at in (
-                others * len(self.cost) + place[:, None],
-                place[:, None] * len(self.cost) + others,
-            ):
-                np.add.at(self.cost.ravel(), at.ravel(), sign * self.step.ravel()[at.ravel()])

@@ -6,7 +6,7 @@ shares, independently of the other attributes. So any table is the tree's, refin
 evidence on groups; and a row is a row of the tree with a cell drawn in each group.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property, reduce
 from typing import TYPE_CHECKING, Any
@@ -15,12 +15,13 @@ import numpy as np
 import numpy.typing as npt
 
 from medsynth.encoding.domain import Clique, Domain, IntArray, Level
-from medsynth.errors import UsageError
+from medsynth.models.base import Part
 from medsynth.models.calibration import Calibrated
-from medsynth.models.edit import PairTarget, edit_rows
+from medsynth.models.drawing import ModelRows
+from medsynth.models.edit import PairTarget
 from medsynth.models.junction_tree import JunctionTree
 from medsynth.models.levels import Chain
-from medsynth.models.tree_sampling import Deck, TreeSampler, shuffled_by_value
+from medsynth.models.tree_rows import TreeRows, positive
 
 if TYPE_CHECKING:
     from medsynth.encoding.condition import Box, Condition
@@ -83,34 +84,30 @@ class GraphicalModel:
         fitted to, one whose cells make up the condition exactly; None if there is none. What
         smoothing adds is not part of it.
         """
-        return float(self._box_shares(condition).sum()), self._standard_error(condition)
+        return float(self.box_shares(condition).sum()), self._standard_error(condition)
 
-    def sample(self, n: int, rng: np.random.Generator, given: "Condition | None" = None) -> IntArray:
+    def sample(
+        self, n: int, rng: np.random.Generator, given: "Condition | None" = None, *, edited: bool = True
+    ) -> IntArray:
         """Draws rows of finest cells, shape (n, attributes); see `Fitted`.
 
-        Without a condition, rows are edited towards the targets, and then a condition's frequency
-        is near that of the one-ways, not near its `share`. A condition at noise level may vanish:
-        the tree keeps a little mass where the denoised one-ways have next to none, and the edit
-        moves those rows elsewhere. Rows drawn given the condition are not edited.
+        Rows are dealt and edited towards the targets, given a condition towards what these say
+        inside it. Without a condition, its frequency then is near that of the one-ways, not near
+        its `share`: one at noise level may vanish, where the tree keeps a little mass and the
+        denoised one-ways have next to none.
         """
-        if given is None:
-            rows = self.draw_from_tree(n, rng)
-            if not self.targets:
-                return rows
-            return edit_rows(rows, self.targets, rng, masses=self.one_ways, sweeps=self.sweeps)
-        shares = self._box_shares(given)
-        if not shares.sum() > 0:
-            raise UsageError(
-                "The condition cannot occur in the fitted model: its probability is 0. Use a wider condition."
-            )
-        counts = _systematic_counts(shares, n, rng)
-        parts = [
-            self.draw_from_tree(int(count), rng, box)
-            for box, count in zip(given.boxes, counts, strict=True)
-            if count > 0
-        ]
-        rows = np.concatenate([np.zeros((0, len(self.domain)), dtype=np.int32), *parts])
-        return rows[rng.permutation(len(rows))]
+        return self.rows([Part(condition=given)], population=given, edited=edited).draw([n], rng)[0]
+
+    def rows(
+        self,
+        parts: Sequence[Part],
+        *,
+        population: "Condition | None" = None,
+        edited: bool = True,
+        forbidden: "Sequence[Condition]" = (),
+    ) -> ModelRows:
+        """Rows of several strata, chunk after chunk; see `Fitted`."""
+        return ModelRows(self, parts, edited=edited, population=population, forbidden=forbidden)
 
     def draw_from_tree(
         self, n: int, rng: np.random.Generator, box: "Box | None" = None, *, systematic: bool = True
@@ -123,36 +120,17 @@ class GraphicalModel:
           box: Allowed cells of some attributes; a box of positive probability.
           systematic: Each cell gets its expected rows, rounded; if False, rows are independent.
         """
-        box = box or {}
-        calibrated = self.calibrated
-        if box:
-            calibrated, _ = calibrated.condition(self._evidence(box))
-        groups = TreeSampler(calibrated=calibrated, systematic=systematic).draw(n, rng)
-        columns = np.empty((len(self.domain), n), dtype=np.int32)
-        for attribute, column in enumerate(columns):
-            column[:] = self._cells(attribute, groups[:, attribute], box, rng, systematic)
-        return columns.T
+        return self.tree_rows(box or {}, systematic=systematic).draw(n, rng)
 
-    def _cells(
-        self,
-        attribute: int,
-        groups: IntArray,
-        box: "Box",
-        rng: np.random.Generator,
-        systematic: bool,
-    ) -> IntArray:
-        """A finest cell inside each row's group."""
-        level = self._tree_level(attribute)
-        if level.is_finest:
-            return groups
-        weights = self.one_ways[attribute]
-        if attribute in box:
-            weights = weights * box[attribute]
-        deck = Deck.of(_positive(weights, level, box.get(attribute)), level.groups, level.size)
-        rows, counts = shuffled_by_value(groups, level.size, rng)
-        cells = np.empty(len(groups), dtype=np.int32)
-        cells[rows] = np.repeat(deck.order, deck.deal(counts, rng, systematic=systematic))
-        return cells
+    def tree_rows(self, box: "Box", *, systematic: bool) -> TreeRows:
+        """Draws rows of a box, any number of times."""
+        levels = [self._tree_level(attribute) for attribute in range(len(self.domain))]
+        calibrated = self.given(box)
+        return TreeRows(calibrated=calibrated, levels=levels, one_ways=self.one_ways, box=box, systematic=systematic)
+
+    def given(self, box: "Box") -> Calibrated:
+        """The tree's distribution inside a box of positive probability."""
+        return self.calibrated.condition(self._evidence(box))[0] if box else self.calibrated
 
     def _tree_level(self, attribute: int) -> Level:
         return self.chains[attribute].levels[self.tree.finest[attribute]]
@@ -163,7 +141,7 @@ class GraphicalModel:
         shares = []
         for attribute, one_way in enumerate(self.one_ways):
             level = self._tree_level(attribute)
-            weights = _positive(one_way, level, None)
+            weights = positive(one_way, level, None)
             shares.append(weights / np.bincount(level.groups, weights, level.size)[level.groups])
         return tuple(shares)
 
@@ -183,8 +161,8 @@ class GraphicalModel:
             found[attribute] = np.bincount(level.groups, allowed, level.size).astype(np.float64)
         return found
 
-    def _box_shares(self, condition: "Condition") -> FloatArray:
-        """Probability of each box."""
+    def box_shares(self, condition: "Condition") -> FloatArray:
+        """Probability of each box of a condition."""
         attributes = sorted({a for box in condition.boxes for a in box})
         nodes = [(a, self.tree.finest[a]) for a in attributes]
         cells = np.prod([float(self._tree_level(a).size) for a in attributes])
@@ -242,16 +220,3 @@ class GraphicalModel:
 def _along(table: FloatArray, axis: int, matrix: FloatArray) -> FloatArray:
     """Multiplies one axis of a table by a matrix (old, new)."""
     return np.moveaxis(np.tensordot(table, matrix, axes=(axis, 0)), -1, axis)
-
-
-def _positive(weights: FloatArray, level: Level, allowed: npt.NDArray[np.bool_] | None) -> FloatArray:
-    """Weights of cells, even over the allowed cells of a group where the group has none."""
-    empty = np.bincount(level.groups, weights, level.size) <= 0
-    even = np.ones(len(weights)) if allowed is None else allowed.astype(np.float64)
-    return np.where(empty[level.groups], even, weights)
-
-
-def _systematic_counts(shares: FloatArray, n: int, rng: np.random.Generator) -> npt.NDArray[np.intp]:
-    """Splits n rows over shares, each rounded up or down at random."""
-    deck = Deck.of(shares, np.zeros(len(shares), dtype=np.intp), 1)
-    return deck.deal(np.array([n]), rng)

@@ -1,7 +1,8 @@
 """Rows drawn from a calibrated tree, clique by clique from the root.
 
 Within the rows that share a separator value, the cells of the next clique are drawn systematically:
-each cell gets its expected number of rows, rounded up or down, and which rows get it is random.
+each cell gets its expected number of rows, rounded up or down, and which rows get it is random. Or
+every row draws for itself, and rows are independent.
 """
 
 from collections.abc import Sequence
@@ -64,12 +65,10 @@ class TreeSampler:
         tree = self.calibrated.tree
         drawn: dict[int, int] = {}
         for clique, deck in enumerate(self._decks):
-            values, size = _values(tree, tree.separators[clique], columns, drawn)
-            rows, counts = shuffled_by_value(values, size, rng)
-            cells = deck.deal(counts, rng, systematic=self.systematic)
+            hand = deck.hand(_values(tree, tree.separators[clique], columns, drawn), rng, systematic=self.systematic)
             for axis, (attribute, level) in enumerate(tree.cliques[clique]):
                 if drawn.get(attribute, -1) < level:
-                    columns[attribute][rows] = np.repeat(self._codes[clique][axis], cells)
+                    hand.fill(columns[attribute], self._codes[clique][axis])
                     drawn[attribute] = level
 
     @cached_property
@@ -123,10 +122,25 @@ class Deck:
         reached = np.divide(above, mass, out=np.ones_like(mass), where=mass > 0)
         return cls(order=order, starts=starts, reached=reached)
 
-    def deal(self, rows: IntpArray, rng: np.random.Generator, *, systematic: bool = True) -> IntpArray:
-        """Number of rows per place, given the number of rows per value."""
+    @property
+    def shares(self) -> FloatArray:
+        """Of each place in the weight of its value."""
+        steps = np.diff(self.reached, prepend=0.0)
+        first = self.starts[:-1][np.diff(self.starts) > 0]
+        steps[first] = self.reached[first]
+        return steps
+
+    def hand(self, values: npt.NDArray[np.integer[Any]], rng: np.random.Generator, *, systematic: bool) -> "Hand":
+        """A place for every row, given the rows' values: each its expected number of times, or drawn
+        row by row.
+        """
         if not systematic:
-            return self._independent(rows, rng)
+            return Hand(places=self.pick(values, rng))
+        rows, counts = shuffled_by_value(values, len(self.starts) - 1, rng)
+        return Hand(rows=rows, times=self.deal(counts, rng))
+
+    def deal(self, rows: IntpArray, rng: np.random.Generator) -> IntpArray:
+        """Number of rows per place, given the number of rows per value."""
         span = np.diff(self.starts)
         ends = np.ceil(np.repeat(rows, span) * self.reached - np.repeat(rng.random(len(rows)), span))
         ends = np.where(self.reached == 1.0, np.repeat(rows, span), np.maximum(ends, 0.0))
@@ -134,29 +148,63 @@ class Deck:
         before[self.starts[:-1][span > 0]] = 0.0
         return np.asarray((ends - before).astype(np.intp))
 
-    def _independent(self, rows: IntpArray, rng: np.random.Generator) -> IntpArray:
-        counts = np.zeros(len(self.reached), dtype=np.intp)
-        for value in np.flatnonzero(rows):
-            cells = slice(self.starts[value], self.starts[value + 1])
-            shares = np.diff(self.reached[cells], prepend=0.0)
-            counts[cells] = rng.multinomial(rows[value], shares / shares.sum())
-        return counts
+    def pick(self, values: npt.NDArray[np.integer[Any]], rng: np.random.Generator) -> IntpArray:
+        """A place per row, independently, given the value of each.
+
+        The row's quantile names a place no later than its own; from there few steps are left.
+        """
+        quantiles = rng.random(len(values))
+        spans = np.diff(self.starts)
+        places = self._guide.take(self.starts.take(values) + (quantiles * spans.take(values)).astype(np.intp))
+        short = np.flatnonzero(self.reached.take(places) <= quantiles)
+        while len(short):
+            places[short] += 1
+            short = short[self.reached.take(places[short]) <= quantiles[short]]
+        return places
+
+    @cached_property
+    def _guide(self) -> IntpArray:
+        """Of the k-th of m places with a value, the place that the quantile k / m falls on."""
+        spans = np.diff(self.starts)
+        value = np.repeat(np.arange(len(spans)), spans)
+        quantile = (np.arange(len(value)) - self.starts[value]) / spans[value]
+        # Values are whole and what is reached lies in [0, 1]: their sums ascend.
+        found = np.searchsorted(value + self.reached, value + quantile, side="right")
+        return np.asarray(np.maximum(np.minimum(found, self.starts[value + 1] - 1) - 1, self.starts[value]))
 
 
-def _values(
-    tree: JunctionTree, separator: Sequence[Node], columns: IntArray, drawn: dict[int, int]
-) -> tuple[IntArray, int]:
-    """Separator value of every row and the number of values."""
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Hand:
+    """Which places of a deck the rows got.
+
+    Attributes:
+      rows: Rows in the order of their places, where each place is given several times.
+      times: How often each place is given.
+      places: Or, in place of both, the place of every row.
+    """
+
+    rows: IntpArray | None = None
+    times: IntpArray | None = None
+    places: IntpArray | None = None
+
+    def fill(self, column: IntArray, codes: IntArray) -> None:
+        """Writes the code of its place into every row."""
+        if self.places is not None:
+            codes.take(self.places, out=column)
+        elif self.rows is not None and self.times is not None:
+            column[self.rows] = np.repeat(codes, self.times)
+
+
+def _values(tree: JunctionTree, separator: Sequence[Node], columns: IntArray, drawn: dict[int, int]) -> IntArray:
+    """Separator value of every row."""
     values: IntArray | None = None
-    size = 1
     for attribute, level in separator:
         column = columns[attribute]
         if drawn[attribute] != level:
             column = tree.chains[attribute].project(drawn[attribute], level)[column]
         groups = tree.chains[attribute].levels[level].size
         values = column if values is None else values * np.int32(groups) + column
-        size *= groups
-    return (np.zeros(columns.shape[1], dtype=np.int32) if values is None else values), size
+    return np.zeros(columns.shape[1], dtype=np.int32) if values is None else values
 
 
 def shuffled_by_value(
@@ -170,14 +218,12 @@ def shuffled_by_value(
       size: Number of values.
       rng: Source of the random order.
     """
+    from scipy.sparse import csr_array
+
     order = rng.permutation(len(values))
     if size == 1:
         return order, np.array([len(values)])
-    counts = np.bincount(values, minlength=size)
-    # NumPy sorts integers of at most 16 bits in linear time: sort by the low bits, then by the high
-    # ones.
-    for shift in range(0, (size - 1).bit_length(), 16):
-        digits = (values >> shift) & 0xFFFF
-        narrow = digits.astype(np.uint8 if size <= 256 else np.uint16)
-        order = order[np.argsort(narrow[order], kind="stable")]
-    return order, counts
+    # Turning one sparse row into columns is a counting sort: linear, and equal values keep their order.
+    row = csr_array((order, values.take(order), np.array([0, len(values)])), shape=(1, size))
+    columns = row.tocsc()
+    return columns.data, np.diff(columns.indptr)

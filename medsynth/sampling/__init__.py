@@ -1,7 +1,7 @@
 """From a fitted model to synthetic rows: everything here is post-processing and costs no privacy.
 
 strata        upsampling as a choice of strata, and what their rows weigh
-draw          any number of rows, under any condition
+draw          any number of rows, chunk by chunk, under any condition, edited or independent
 repair        rows that break a rule are drawn again
 provenance    synthetic tables as files that say what they are
 """

@@ -1,21 +1,35 @@
 """From a fitted model to rows: any number, under any condition, with rare conditions raised to a chosen share."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from medsynth.encoding.codec import Codec, invent_identifiers
 from medsynth.encoding.condition import Condition, compile_condition
 from medsynth.errors import UsageError
-from medsynth.models.base import Fitted
-from medsynth.sampling.repair import draw_lawful
-from medsynth.sampling.strata import Stratum, allocate, natural_shares, upsampling_strata
+from medsynth.models.base import Fitted, Part
+from medsynth.sampling.repair import draw_lawful, kept_conditions, ruled_out
+from medsynth.sampling.strata import Stratum, allocate, natural_shares, row_weights, upsampling_strata
 
 WEIGHT = "_weight"
+CHUNK = 1 << 18
+"""Rows drawn at a time, public and the same everywhere: how many rows a machine holds changes no byte."""
+
 MOST_ROWS = 100_000_000
-"""Rows drawn at once; more are drawn as several tables with different seeds."""
+"""Rows drawn into memory at once."""
+
+MOST_WRITTEN = 100_000_000_000
+"""Rows drawn into a file, chunk by chunk."""
+
+KINDS = {
+    "edited": "Rows lie closer to the model than independent draws of it would: they fit a shared file, but standard "
+    "errors computed as if rows were independent are wrong.",
+    "random": "Rows are independent draws of the model (inside each stratum, where a rare condition was raised).",
+}
+"""How rows are drawn, and what that means to those who use them."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,22 +50,35 @@ class Upsampled:
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class Draw:
-    """Sampled rows and how they were drawn.
+class Drawn:
+    """How rows were drawn.
 
     Attributes:
-      frame: The rows; with upsampling a column `_weight` (mean 1) that restores the population.
+      rows: How many.
       upsampled: One entry per upsampled condition.
       repaired: Share of the rows that broke a rule when first drawn and were drawn again.
       where: The condition they were drawn under, as text, or None.
       rare_shares: Share of the rows that has each rare condition of the schema.
+      kind: One of `KINDS`.
     """
 
-    frame: pd.DataFrame
+    rows: int
     upsampled: tuple[Upsampled, ...] = ()
     repaired: float = 0.0
     where: str | None = None
     rare_shares: Mapping[str, float] = field(default_factory=dict)
+    kind: str = "edited"
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Draw(Drawn):
+    """Sampled rows and how they were drawn.
+
+    Attributes:
+      frame: The rows; with upsampling a column `_weight` (mean 1) that restores the population.
+    """
+
+    frame: pd.DataFrame
 
 
 def draw(
@@ -62,8 +89,25 @@ def draw(
     *,
     where: str | None = None,
     upsample: Mapping[str, float] | None = None,
+    kind: str = "edited",
 ) -> Draw:
-    """Samples rows.
+    """Samples rows into memory; see `Drawing`.
+
+    Raises:
+      UsageError: If n is negative or too large, a name or predicate is wrong, or what is asked for cannot occur.
+    """
+    require_rows(n)
+    drawing = Drawing(fitted, codec, n, rng, where=where, upsample=upsample, kind=kind)
+    frames = list(drawing)
+    frame = pd.concat(frames, ignore_index=True) if len(frames) > 1 else frames[0]
+    return Draw(frame=frame, **vars(drawing.summary))
+
+
+class Drawing:
+    """Rows of one draw, a chunk at a time: memory does not grow with their number.
+
+    The chunks together are as close to the model as rows drawn at once: each makes up for what those before it miss.
+    Without upsampling, draws of different length with equal seeds begin with the same whole chunks.
 
     Args:
       fitted: The model.
@@ -72,33 +116,101 @@ def draw(
       rng: The same generator state gives the same bytes.
       where: A predicate every row shall satisfy.
       upsample: Rare condition name to wanted share in (0, 1).
+      kind: One of `KINDS`.
 
     Raises:
       UsageError: If n is negative, a name or predicate is wrong, or what is asked for cannot occur.
     """
-    require_rows(n)
-    given = condition_of(codec, where)
-    targets = dict(upsample or {})
-    if not targets:
-        rows = draw_lawful(fitted, codec, n, rng, given, keep=kept_conditions(codec))
-        frame = _identified(rows.frame, codec)
-        shares = _rare_shares(frame, codec)
-        return Draw(frame=frame, repaired=rows.repaired / max(n, 1), where=where, rare_shares=shares)
-    conditions = rare_conditions(codec, targets)
-    strata = upsampling_strata(fitted, conditions, targets, given)
-    frame, repaired = _draw_strata(fitted, codec, n, rng, strata)
-    natural = natural_shares(fitted, conditions, given)
-    shares = _rare_shares(frame, codec)
-    return Draw(
-        frame=frame,
-        upsampled=tuple(
-            Upsampled(name=name, natural=natural[name], target=target, drawn=shares[name])
-            for name, target in targets.items()
-        ),
-        repaired=repaired / max(n, 1),
-        where=where,
-        rare_shares=shares,
-    )
+
+    def __init__(
+        self,
+        fitted: Fitted,
+        codec: Codec,
+        n: int,
+        rng: np.random.Generator,
+        *,
+        where: str | None = None,
+        upsample: Mapping[str, float] | None = None,
+        kind: str = "edited",
+    ) -> None:
+        require_rows(n, most=MOST_WRITTEN)
+        require_kind(kind)
+        self._fitted, self._codec, self._n, self._rng, self._where, self._kind = fitted, codec, n, rng, where, kind
+        given = condition_of(codec, where)
+        self._targets = dict(upsample or {})
+        self._natural: dict[str, float] = {}
+        self._parts: tuple[Part, ...] = (Part(condition=given),)
+        self._counts = np.array([n])
+        if self._targets:
+            conditions = rare_conditions(codec, self._targets)
+            self._natural = natural_shares(fitted, conditions, given)
+            self._parts, self._counts = _weighted(upsampling_strata(fitted, conditions, self._targets, given), n)
+        self._rows = fitted.rows(self._parts, population=given, edited=kind == "edited", forbidden=ruled_out(codec))
+        self._keep = kept_conditions(codec)
+        self._repaired = 0
+        self._rare = dict.fromkeys(codec.schema.rare_predicates, 0)
+
+    @property
+    def kind(self) -> str:
+        """How rows are drawn, one of `KINDS`."""
+        return self._kind
+
+    @property
+    def chunks(self) -> int:
+        """Number of chunks; at least one."""
+        return max(1, -(-self._n // CHUNK))
+
+    def __iter__(self) -> Iterator[pd.DataFrame]:
+        """Chunk after chunk; once only."""
+        left, begun = self._counts.copy(), 0
+        for _ in range(self.chunks):
+            size = min(CHUNK, self._n - begun)
+            counts = allocate(size, left / left.sum()) if size else left
+            frame = self._identified(self._chunk(counts), begun)
+            left, begun = left - counts, begun + size
+            for name, rare in self._codec.schema.rare_predicates.items():
+                self._rare[name] += int(rare.evaluate(frame, self._codec.schema).sum())
+            yield frame
+
+    def _chunk(self, counts: npt.NDArray[np.int64]) -> pd.DataFrame:
+        drawn = self._rows.draw(counts.tolist(), self._rng)
+        frames = []
+        for part, codes in zip(self._parts, drawn, strict=True):
+            rows = draw_lawful(
+                self._fitted, self._codec, len(codes), self._rng, part.condition, keep=self._keep, codes=codes
+            )
+            self._repaired += rows.repaired
+            frames.append(rows.frame)
+        if not self._targets:
+            return frames[0]
+        frame = pd.concat(frames, ignore_index=True)
+        frame[WEIGHT] = np.repeat([part.weight for part in self._parts], counts)
+        return frame.iloc[self._rng.permutation(len(frame))].reset_index(drop=True)
+
+    def _identified(self, frame: pd.DataFrame, begun: int) -> pd.DataFrame:
+        """Identifiers run from 1 to n over all chunks, whatever was redrawn or shuffled."""
+        for name, column in self._codec.schema.columns.items():
+            if column.kind == "id":
+                pattern = getattr(column, "format", None)
+                frame[name] = invent_identifiers(pattern, len(frame), first=begun + 1)
+        return frame
+
+    @property
+    def summary(self) -> Drawn:
+        """What was drawn, once all chunks are."""
+        n = max(self._n, 1)
+        shares = {name: count / n for name, count in self._rare.items()}
+        return Drawn(
+            rows=self._n,
+            upsampled=tuple(
+                Upsampled(name=name, natural=self._natural[name], target=target, drawn=shares[name])
+                for name, target in self._targets.items()
+            ),
+            repaired=self._repaired / n,
+            where=self._where,
+            rare_shares=shares,
+            kind=self._kind,
+        )
 
 
 def generator(seed: int | None) -> np.random.Generator:
@@ -112,17 +224,27 @@ def generator(seed: int | None) -> np.random.Generator:
     return np.random.default_rng(seed)
 
 
-def require_rows(n: int) -> None:
-    """Refuses a number of rows that cannot be drawn at once.
+def require_rows(n: int, *, most: int = MOST_ROWS) -> None:
+    """Refuses a number of rows that cannot be drawn.
 
     Raises:
       UsageError: Saying what is allowed.
     """
-    if not 0 <= n <= MOST_ROWS:
+    if not 0 <= n <= most:
         raise UsageError(
-            f"-n {n}: rows to draw must lie between 0 and {MOST_ROWS:,}. "
-            "For more, draw several tables with different seeds."
+            f"-n {n}: rows to draw must lie between 0 and {most:,}. "
+            + ("`medsynth sample` writes more." if most == MOST_ROWS else "Draw several tables with different seeds.")
         )
+
+
+def require_kind(kind: str) -> None:
+    """Refuses an unknown way to draw.
+
+    Raises:
+      UsageError: Saying which are known.
+    """
+    if kind not in KINDS:
+        raise UsageError(f"--draw {kind}: not one of {', '.join(KINDS)}. Take one of them.")
 
 
 def condition_of(codec: Codec, where: str | None) -> Condition | None:
@@ -135,7 +257,13 @@ def condition_of(codec: Codec, where: str | None) -> Condition | None:
 
 
 def require_drawable(
-    codec: Codec, n: int, *, seed: int | None, where: str | None, upsample: Mapping[str, float] | None
+    codec: Codec,
+    n: int,
+    *,
+    seed: int | None,
+    where: str | None,
+    upsample: Mapping[str, float] | None,
+    kind: str = "edited",
 ) -> None:
     """Refuses what public settings alone show to be impossible to draw, before a budget is spent on a model.
 
@@ -143,6 +271,7 @@ def require_drawable(
       UsageError: As `draw` does.
     """
     require_rows(n)
+    require_kind(kind)
     generator(seed)
     condition_of(codec, where)
     rare_conditions(codec, upsample or {})
@@ -161,42 +290,10 @@ def rare_conditions(codec: Codec, targets: Mapping[str, float]) -> dict[str, Con
     return {name: compile_condition(codec.schema.rare_predicates[name], codec) for name in targets}
 
 
-def kept_conditions(codec: Codec) -> tuple[Condition, ...]:
-    """The schema's rare conditions, whose shares a repair shall not change."""
-    return tuple(compile_condition(rare, codec) for rare in codec.schema.rare_predicates.values())
-
-
-def _draw_strata(
-    fitted: Fitted, codec: Codec, n: int, rng: np.random.Generator, strata: tuple[Stratum, ...]
-) -> tuple[pd.DataFrame, int]:
+def _weighted(strata: tuple[Stratum, ...], n: int) -> tuple[tuple[Part, ...], npt.NDArray[np.int64]]:
+    """Strata that get rows, with what each row stands for, and their numbers of rows."""
     counts = allocate(n, np.array([stratum.drawn for stratum in strata]))
-    keep = kept_conditions(codec)
-    # Rows of the natural draw were edited towards every pair table; a stratum that finds enough of them takes those.
-    pool = fitted.sample(n, rng)
-    parts, weights, repaired = [], [], 0
-    for stratum, count in zip(strata, counts.tolist(), strict=True):
-        inside = pool[stratum.condition.mask(pool)]
-        codes = inside[rng.permutation(len(inside))[:count]] if len(inside) >= count else None
-        rows = draw_lawful(fitted, codec, count, rng, stratum.condition, keep=keep, codes=codes)
-        parts.append(rows.frame)
-        weights.append(np.full(count, stratum.natural * n / max(count, 1)))
-        repaired += rows.repaired
-    frame = pd.concat(parts, ignore_index=True)
-    weight = np.concatenate(weights)
-    # A stratum too small for a row of its own leaves its share to the others.
-    frame[WEIGHT] = weight * (n / weight.sum()) if n else weight
-    order = rng.permutation(n)
-    return _identified(frame.iloc[order].reset_index(drop=True), codec), repaired
-
-
-def _rare_shares(frame: pd.DataFrame, codec: Codec) -> dict[str, float]:
-    inside = {name: rare.evaluate(frame, codec.schema) for name, rare in codec.schema.rare_predicates.items()}
-    return {name: float(rows.mean()) if len(frame) else 0.0 for name, rows in inside.items()}
-
-
-def _identified(frame: pd.DataFrame, codec: Codec) -> pd.DataFrame:
-    """Identifiers run from 1 to n whatever was redrawn or shuffled."""
-    for name, column in codec.schema.columns.items():
-        if column.kind == "id":
-            frame[name] = invent_identifiers(getattr(column, "format", None), len(frame))
-    return frame
+    weights = row_weights(strata, counts)
+    kept = [k for k, count in enumerate(counts) if count or not n]
+    parts = [Part(condition=strata[k].condition, natural=strata[k].natural, weight=float(weights[k])) for k in kept]
+    return tuple(parts), counts[kept]

@@ -2,30 +2,31 @@
 
 import gzip
 import json
-import os
-import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Iterable, Mapping
+from itertools import chain
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
+import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from medsynth.errors import OutputError, UsageError
+from medsynth.errors import UsageError
+from medsynth.writing import make_folder, replace_file, replacing
 
 MARK = b"medsynth"
 """Parquet metadata key under which a synthetic table says so."""
 
 
-def write_table(frame: pd.DataFrame, path: Path, provenance: Mapping[str, Any]) -> None:
-    """Writes synthetic rows as Parquet or CSV, whole or not at all.
+def write_table(frames: pd.DataFrame | Iterable[pd.DataFrame], path: Path, provenance: Mapping[str, Any]) -> None:
+    """Writes synthetic rows as Parquet or CSV, whole or not at all; no more than one frame is held.
 
     Parquet columns get a fresh schema: no pandas metadata, no dictionary with levels that no row has. Its metadata
     holds `provenance`; a CSV gets it as a side-car `<name>.provenance.json`.
 
     Args:
-      frame: Synthetic rows.
+      frames: Synthetic rows, in one frame or in several with the same columns.
       path: Ends in .parquet, .csv or .csv.gz.
       provenance: Plain values: schema, model, guarantee, version, licence, terms.
 
@@ -34,19 +35,38 @@ def write_table(frame: pd.DataFrame, path: Path, provenance: Mapping[str, Any]) 
       OutputError: If the file cannot be written.
     """
     require_table_name(path)
-    text = json.dumps({"synthetic": True, **provenance}, sort_keys=True)
-    if path.name.endswith(".parquet"):
-        table = arrow_table(frame).replace_schema_metadata({MARK: text.encode()})
-        replace_file(path, lambda target: pq.write_table(table, target, compression="zstd"))
-    else:
-        text_bytes = frame.to_csv(index=False, lineterminator="\n", date_format="%Y-%m-%d").encode()
-        # Compressed here: pandas would write the name of the temporary file into the header.
-        content = gzip.compress(text_bytes, mtime=0) if path.name.endswith(".gz") else text_bytes
-        replace_file(path, lambda target: target.write_bytes(content))
-        replace_file(
-            path.with_name(path.name + ".provenance.json"),
-            lambda target: target.write_text(text + "\n", encoding="utf-8", newline="\n"),
-        )
+    text = json.dumps({"synthetic": True, **provenance}, sort_keys=True).encode()
+    several = iter([frames] if isinstance(frames, pd.DataFrame) else frames)
+    # The first rows come before the file: what cannot be drawn leaves no trace.
+    first = next(several)
+    make_folder(path.parent)
+    with replacing(path) as file:
+        if path.name.endswith(".parquet"):
+            _write_parquet(first, several, file, text)
+        elif path.name.endswith(".gz"):
+            with gzip.GzipFile(filename="", mode="wb", fileobj=file, mtime=0) as packed:
+                _write_csv(first, several, packed)
+        else:
+            _write_csv(first, several, file)
+    if not path.name.endswith(".parquet"):
+        replace_file(path.with_name(path.name + ".provenance.json"), text + b"\n")
+
+
+def _write_parquet(first: pd.DataFrame, others: Iterable[pd.DataFrame], file: IO[bytes], said: bytes) -> None:
+    """The first frame sets the types; each frame is a row group. What Arrow would add about types is left out."""
+    table = arrow_table(first)
+    with pq.ParquetWriter(file, table.schema, compression="zstd", store_schema=False) as writer:
+        writer.write_table(table)
+        del table
+        for frame in others:
+            writer.write_table(arrow_table(frame).cast(writer.schema))
+        writer.add_key_value_metadata({MARK: said})
+
+
+def _write_csv(first: pd.DataFrame, others: Iterable[pd.DataFrame], file: IO[bytes] | gzip.GzipFile) -> None:
+    for frame, header in chain([(first, True)], ((frame, False) for frame in others)):
+        text = frame.to_csv(index=False, header=header, lineterminator="\n", date_format="%Y-%m-%d")
+        file.write(text.encode())
 
 
 def require_table_name(path: Path) -> None:
@@ -60,19 +80,26 @@ def require_table_name(path: Path) -> None:
 
 
 def arrow_table(frame: pd.DataFrame) -> pa.Table:
-    """A frame as Arrow columns of plain types: categories and texts as strings, dates as days."""
+    """A frame as Arrow columns of plain types: dates as days, categories as texts stored once each."""
     columns = {}
     for name in frame.columns:
         values = frame[name]
-        if isinstance(values.dtype, pd.CategoricalDtype):
-            values = values.astype(object)
-        array = pa.Array.from_pandas(values)
+        categorical = isinstance(values.dtype, pd.CategoricalDtype)
+        array = _dictionary(values) if categorical else pa.Array.from_pandas(values)
         if pa.types.is_timestamp(array.type):
             array = array.cast(pa.date32())
         if pa.types.is_null(array.type):
             array = array.cast(pa.string())
         columns[str(name)] = array
     return pa.table(columns)
+
+
+def _dictionary(values: "pd.Series[Any]") -> pa.Array:
+    """Categories with positions in a list of those that occur, no others."""
+    values = values.cat.remove_unused_categories()
+    codes = values.cat.codes.to_numpy().astype(np.int32)
+    labels = pa.array(list(values.cat.categories), type=None if len(values.cat.categories) else pa.string())
+    return pa.DictionaryArray.from_arrays(pa.array(codes, mask=codes < 0), labels)
 
 
 def read_provenance(path: Path) -> Mapping[str, Any] | None:
@@ -91,33 +118,3 @@ def _said(content: bytes) -> Mapping[str, Any]:
     except ValueError:
         return {}
     return said if isinstance(said, dict) else {}
-
-
-def replace_file(path: Path, write: Callable[[Path], Any], *, mode: int | None = None) -> None:
-    """Writes beside `path`, then renames: readers see the old file or the whole new one.
-
-    Args:
-      path: Where the file shall stand; its folder is made.
-      write: Writes to the path it is given.
-      mode: Permissions, for instance 0o600, where the platform has them.
-
-    Raises:
-      OutputError: If the folder or file cannot be written, or the disk is full.
-    """
-    temporary: Path | None = None
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(dir=path.parent, prefix=".", suffix="".join(path.suffixes[-2:]))
-        os.close(handle)
-        temporary = Path(name)
-        write(temporary)
-        temporary.chmod(0o644 if mode is None else mode)
-        temporary.replace(path)
-    except (OSError, pa.ArrowException) as error:
-        reason = getattr(error, "strerror", None) or type(error).__name__
-        raise OutputError(
-            f"{path}: cannot be written ({reason}). Choose a folder you may write to, with room on its disk."
-        ) from None
-    finally:
-        if temporary is not None:
-            temporary.unlink(missing_ok=True)

@@ -8,7 +8,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from medsynth.encoding.codec import Codec
-from medsynth.encoding.condition import Condition
+from medsynth.encoding.condition import Condition, compile_condition
 from medsynth.encoding.domain import IntArray
 from medsynth.errors import UsageError
 from medsynth.models.base import Fitted
@@ -19,6 +19,8 @@ KEEPING_ROUNDS = 8
 FEWEST_FRESH = 256
 MOST_KEPT = 62
 """Conditions that fit into the bits of one number."""
+MOST_BOXES = 256
+"""A rule of more boxes does not restrain the edit: it would be asked at every move. Its rows are repaired."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -40,6 +42,24 @@ def lawful(frame: pd.DataFrame, codec: Codec) -> npt.NDArray[np.bool_]:
     for rule in codec.schema.rule_predicates:
         obeys &= rule.evaluate(frame, codec.schema)
     return obeys
+
+
+def kept_conditions(codec: Codec) -> tuple[Condition, ...]:
+    """The schema's rare conditions, whose shares a repair shall not change."""
+    return tuple(compile_condition(rare, codec) for rare in codec.schema.rare_predicates.values())
+
+
+def ruled_out(codec: Codec) -> tuple[Condition, ...]:
+    """What the schema's rules exclude, as far as whole cells say it: no edit may go there."""
+    found = []
+    for rule in codec.schema.rule_predicates:
+        try:
+            excluded = compile_condition(rule, codec).complement()
+        except UsageError:
+            continue
+        if len(excluded.boxes) <= MOST_BOXES:
+            found.append(excluded)
+    return tuple(found)
 
 
 def draw_lawful(
@@ -80,7 +100,7 @@ def draw_lawful(
             if not len(broken):
                 break
             size = min(max(n, FEWEST_FRESH), max(FEWEST_FRESH, len(broken) << (number + 1)))
-            pool = fitted.sample(size, rng, given)
+            pool = fitted.sample(size, rng, given, edited=False)
             fresh = codec.decode(pool, rng)
             donors = _donors(kinds[broken], _kinds(pool, conditions), lawful(fresh, codec))
             found = donors >= 0

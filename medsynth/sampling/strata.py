@@ -115,6 +115,19 @@ def _rake(natural: FloatArray, members: npt.NDArray[np.bool_], targets: FloatArr
     )
 
 
+def row_weights(strata: tuple[Stratum, ...], rows: npt.NDArray[np.int64]) -> FloatArray:
+    """What a row of each stratum stands for, with mean 1 over all rows.
+
+    A stratum too small for a row of its own leaves its share to the others; without any row, weights are those of
+    shares drawn exactly.
+    """
+    if not rows.sum():
+        return np.array([stratum.weight for stratum in strata])
+    natural = np.array([stratum.natural for stratum in strata])
+    weights = np.divide(natural, rows, out=np.zeros_like(natural), where=rows > 0)
+    return np.asarray(weights * (rows.sum() / (weights * rows).sum()))
+
+
 def allocate(n: int, shares: FloatArray) -> npt.NDArray[np.int64]:
     """Whole rows per stratum, by largest remainder.
 

@@ -1,4 +1,5 @@
 from dataclasses import replace
+from itertools import combinations
 
 import numpy as np
 import pytest
@@ -6,10 +7,13 @@ import pytest
 from medsynth.encoding.condition import Condition
 from medsynth.encoding.domain import Attribute, Domain, Level
 from medsynth.errors import UsageError
+from medsynth.models.base import Part
 from medsynth.models.calibration import calibrate
 from medsynth.models.edit import PairTarget
+from medsynth.models.given import targets_given
 from medsynth.models.graphical import GraphicalModel
 from medsynth.models.levels import Chain
+from medsynth.models.targets import tree_tables
 from medsynth.privacy.measurement import Measurement
 
 # Each tree cell of the case becomes two finest cells, holding 1/4 and 3/4 of it.
@@ -201,11 +205,102 @@ def test_no_rows_are_no_rows(model):
     assert model.sample(0, np.random.default_rng(0), condition()).shape == (0, 4)
 
 
-def test_rows_are_edited_towards_pair_targets_unless_a_condition_is_given(model):
-    levels = [model.chains[k].levels[0] for k in (0, 1)]
-    wanted = PairTarget(i=0, j=1, level_i=levels[0], level_j=levels[1], table=np.array([[1.0, 0.0], [0.0, 1.0]]))
-    edited = replace(model, targets=(wanted,)).sample(500, np.random.default_rng(0))
-    agree = levels[0].groups[edited[:, 0]] == levels[1].groups[edited[:, 1]]
-    assert agree.mean() > 0.95
-    plain = model.sample(500, np.random.default_rng(0))
-    assert (levels[0].groups[plain[:, 0]] == levels[1].groups[plain[:, 1]]).mean() < 0.95
+def agreeing(model: GraphicalModel) -> GraphicalModel:
+    """A model whose rows shall more often agree in the coarsest groups of the first two attributes."""
+    expected = tree_tables(model.calibrated, model.one_ways, 1.0, list(combinations(range(4), 2)))
+    coarse = [chain.project(chain.working, 0) for chain in model.chains]
+    expected[0, 1] = expected[0, 1] * np.where(coarse[0][:, None] == coarse[1], 9.0, 1.0)
+    working = [chain.levels[chain.working] for chain in model.chains]
+    return replace(
+        model,
+        targets=tuple(
+            PairTarget(i=i, j=j, level_i=working[i], level_j=working[j], table=table)
+            for (i, j), table in expected.items()
+        ),
+    )
+
+
+def agreement(model: GraphicalModel, rows: np.ndarray) -> float:
+    first, second = (model.chains[k].levels[0].groups[rows[:, k]] for k in (0, 1))
+    return float((first == second).mean())
+
+
+def test_rows_are_edited_towards_pair_targets_unless_independent_ones_are_asked_for(model):
+    n, rng = 4000, np.random.default_rng(0)
+    edited, dealt = (agreement(model, m.sample(n, rng)) for m in (agreeing(model), model))
+    independent = agreement(model, agreeing(model).sample(n, rng, edited=False))
+    # Six standard errors of a share of at most 1/2 among 4,000: chance of a false alarm 2e-8 in 12 cases.
+    assert abs(independent - dealt) < 6 * np.sqrt(0.25 / n)
+    assert edited > dealt + 0.02
+
+
+def test_independent_rows_follow_the_joint_table(case, model):
+    joint, n = joint_of(case, model), 20_000
+    counts = np.zeros(joint.shape)
+    np.add.at(counts, tuple(model.sample(n, np.random.default_rng(0), edited=False).T), 1)
+    # As for dealt rows above.
+    assert (np.abs(counts / n - joint) < 7 * (np.sqrt(joint / n) + 1 / n)).all()
+
+
+def test_rows_given_a_condition_are_edited_and_stay_in_it(model):
+    level = model.chains[0].levels[0]
+    for given in (Condition(boxes=({0: level.groups == 1},)), condition()):
+        edited, dealt = (m.sample(4000, np.random.default_rng(1), given) for m in (agreeing(model), model))
+        assert given.mask(edited).all()
+        # What the targets of other pairs say may outweigh a small gain.
+        assert agreement(model, edited) > agreement(model, dealt) - 0.01
+
+
+def test_what_targets_say_of_a_condition_shapes_its_rows_worked_by_hand(model):
+    # Given a cell of the first attribute in group g, the target makes group g of the second nine
+    # times as likely: p becomes 9 p / (9 p + 1 - p).
+    coarse = [model.chains[k].levels[0].groups for k in (0, 1)]
+    inside = Condition(boxes=({0: mask(10, 3)},))
+    (target,) = (t for t in targets_given(agreeing(model), inside) if (t.i, t.j) == (0, 1))
+    joint = model.marginal((Level.finest(model.domain.attributes[0]), model.chains[1].levels[0]))[3]
+    p = joint[coarse[0][3]] / joint.sum()
+    table = target.table.sum(axis=0)
+    found = np.bincount(model.chains[1].project(model.chains[1].working, 0), table)[coarse[0][3]] / table.sum()
+    assert found == pytest.approx(9 * p / (9 * p + 1 - p), abs=1e-9)
+
+
+def test_weighted_strata_keep_their_rows_and_meet_the_targets_together(model):
+    editable = agreeing(model)
+    level = model.chains[0].levels[0]
+    inside = Condition(boxes=({0: level.groups == 1},))
+    outside = inside.complement()
+    natural = model.share(inside)[0]
+    weights = natural / 0.5, (1 - natural) / 0.5
+    parts = [
+        Part(condition=inside, natural=natural, weight=weights[0]),
+        Part(condition=outside, natural=1 - natural, weight=weights[1]),
+    ]
+    rows = editable.rows(parts)
+    chunks = [rows.draw([500, 500], np.random.default_rng(k)) for k in range(3)]
+    for one, other in chunks:
+        assert inside.mask(one).all()
+        assert outside.mask(other).all()
+    drawn = [np.concatenate(found) for found in zip(*chunks, strict=True)]
+    weighted = sum(weight / 2 * agreement(model, found) for weight, found in zip(weights, drawn, strict=True))
+    assert weighted > agreement(model, model.sample(3000, np.random.default_rng(3))) + 0.02
+
+
+def test_many_boxes_are_kept_by_keeping_their_columns(model, monkeypatch):
+    monkeypatch.setattr("medsynth.models.drawing.MOST_WATCHED", 1)
+    rows = agreeing(model).sample(500, np.random.default_rng(2), condition())
+    assert condition().mask(rows).all()
+
+
+def test_a_condition_of_too_many_boxes_is_drawn_and_not_edited(model, monkeypatch):
+    monkeypatch.setattr("medsynth.models.given.MOST_BOXES", 1)
+    edited, plain = (m.sample(300, np.random.default_rng(3), condition()) for m in (agreeing(model), model))
+    np.testing.assert_array_equal(edited, plain)
+
+
+def test_no_edit_leads_into_what_is_forbidden(model):
+    forbidden = Condition(boxes=({0: mask(10, 9), 1: mask(10, 9), 2: mask(10, 9)},))
+    clear = agreeing(model)
+    rows = clear.rows([Part()], forbidden=[forbidden])
+    drawn = clear.draw_from_tree(400, np.random.default_rng(4))
+    edited = rows.draw([400], np.random.default_rng(4))[0]
+    assert forbidden.mask(edited).sum() <= forbidden.mask(drawn).sum()

@@ -49,15 +49,54 @@ def test_no_rows_have_the_width_of_the_domain(case):
 def test_deck_deals_every_row_and_never_a_cell_without_weight():
     rng = np.random.default_rng(0)
     weights = np.array([0.0, 0.2, 0.0, 0.3, 0.5, 0.0])
-    values = np.array([0, 1, 1, 0, 1, 0])
-    deck = Deck.of(weights, values, 2)
-    for systematic in (True, False):
-        for _ in range(50):
-            counts = deck.deal(np.array([3, 7]), rng, systematic=systematic)
-            dealt = dict(zip(deck.order.tolist(), counts.tolist(), strict=True))
-            assert dealt[0] + dealt[3] + dealt[5] == 3
-            assert dealt[1] + dealt[2] + dealt[4] == 7
-            assert dealt[0] == dealt[2] == dealt[5] == 0
+    deck = Deck.of(weights, np.array([0, 1, 1, 0, 1, 0]), 2)
+    for _ in range(50):
+        counts = deck.deal(np.array([3, 7]), rng)
+        dealt = dict(zip(deck.order.tolist(), counts.tolist(), strict=True))
+        assert dealt[0] + dealt[3] + dealt[5] == 3
+        assert dealt[1] + dealt[2] + dealt[4] == 7
+        assert dealt[0] == dealt[2] == dealt[5] == 0
+
+
+def test_rows_that_draw_for_themselves_get_each_cell_by_its_weight_and_none_without():
+    # Value 1 has the cells 1, 2, 4, 7 with weights .2, 0, .5, .1: shares .25, 0, .625, .125.
+    weights = np.array([0.0, 0.2, 0.0, 0.3, 0.5, 0.0, 0.0, 0.1])
+    deck = Deck.of(weights, np.array([0, 1, 1, 0, 1, 0, 2, 1]), 3)
+    values = np.tile([0, 1], 40_000)
+    cells = deck.order[deck.pick(values, np.random.default_rng(1))]
+    assert (cells[::2] == 3).all()
+    shares = np.bincount(cells[1::2], minlength=8) / 40_000
+    # Standard deviation at most .0025: six of them, chance of a false alarm below 1e-8.
+    np.testing.assert_allclose(shares, [0, 0.25, 0, 0, 0.625, 0, 0, 0.125], atol=0.015)
+    assert shares[[0, 2, 3, 5, 6]].sum() == 0
+
+
+def test_rows_that_draw_for_themselves_find_the_cell_of_their_quantile_in_any_deck():
+    rng = np.random.default_rng(2)
+    for spread in (0.0, 1.0, 8.0):
+        weights = np.exp(spread * rng.normal(size=3000)) * (rng.random(3000) < 0.7)
+        deck = Deck.of(weights, rng.integers(0, 40, 3000), 40)
+        values = rng.integers(0, 40, 5000)
+        places = deck.pick(values, np.random.default_rng(3))
+        quantiles = np.random.default_rng(3).random(5000)
+        for value, place, quantile in zip(values, places, quantiles, strict=True):
+            own = deck.reached[deck.starts[value] : deck.starts[value + 1]]
+            assert place == deck.starts[value] + np.searchsorted(own, quantile, side="right")
+
+
+def test_independent_rows_vary_and_dealt_rows_do_not(case):
+    share = case.marginal([(0, case.tree.finest[0])])[0]
+    counts = {
+        systematic: [
+            int((sample_tree(case.calibrated, 400, np.random.default_rng(s), systematic=systematic)[:, 0] == 0).sum())
+            for s in range(200)
+        ]
+        for systematic in (True, False)
+    }
+    # 200 variances around 400 p (1 - p): standard error a tenth of it, six of them.
+    binomial = 400 * share * (1 - share)
+    assert 0.4 * binomial < np.var(counts[False]) < 1.6 * binomial
+    assert np.var(counts[True]) < 0.1 * binomial
 
 
 def test_deck_is_unbiased():

@@ -1,6 +1,8 @@
 """A fitted model that is a table one can read: three columns, 16 cells, shares written out."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -10,6 +12,7 @@ from medsynth.encoding.codec import Codec
 from medsynth.encoding.condition import Condition
 from medsynth.encoding.domain import Domain
 from medsynth.errors import UsageError
+from medsynth.models.base import Part
 from medsynth.schema import parse_schema
 
 SCHEMA = """\
@@ -44,7 +47,14 @@ class Table:
     def share(self, condition: Condition) -> tuple[float, float | None]:
         return float(self.joint.ravel()[condition.mask(self.codes)].sum()), None
 
-    def sample(self, n: int, rng: np.random.Generator, given: Condition | None = None) -> npt.NDArray[np.int32]:
+    def sample(
+        self,
+        n: int,
+        rng: np.random.Generator,
+        given: Condition | None = None,
+        *,
+        edited: bool = True,  # noqa: ARG002 (rows are always independent)
+    ) -> npt.NDArray[np.int32]:
         chances = self.joint.ravel().copy()
         if given is not None:
             chances[~given.mask(self.codes)] = 0
@@ -52,6 +62,20 @@ class Table:
             raise UsageError("probability 0")
         drawn: npt.NDArray[np.int32] = self.codes[rng.choice(len(chances), n, p=chances / chances.sum())]
         return drawn
+
+    def rows(self, parts: Sequence[Part], **_: Any) -> "TableRows":
+        return TableRows(table=self, parts=parts)
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class TableRows:
+    """Strata of a table, drawn one by one."""
+
+    table: Table
+    parts: Sequence[Part]
+
+    def draw(self, counts: Sequence[int], rng: np.random.Generator) -> list[npt.NDArray[np.int32]]:
+        return [self.table.sample(n, rng, part.condition) for part, n in zip(self.parts, counts, strict=True)]
 
 
 @pytest.fixture

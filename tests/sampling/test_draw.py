@@ -3,8 +3,8 @@ import pandas as pd
 import pytest
 
 from medsynth.errors import UsageError
-from medsynth.sampling.draw import MOST_ROWS, WEIGHT, draw, generator, require_drawable
-from medsynth.sampling.repair import lawful
+from medsynth.sampling.draw import MOST_ROWS, WEIGHT, Drawing, draw, generator, require_drawable
+from medsynth.sampling.repair import lawful, ruled_out
 
 
 def drawn(table, codec, n=1_000, seed=1, **options):
@@ -81,6 +81,7 @@ def test_no_rows_have_the_columns_of_any(table, codec):
         {"where": "key == 'R-1'"},
         {"upsample": {"nobody": 0.5}},
         {"upsample": {"ill": 1.5}},
+        {"kind": "pretty"},
     ],
 )
 def test_what_cannot_be_drawn_is_refused_before_a_model_exists(wrong, codec):
@@ -92,3 +93,76 @@ def test_what_cannot_be_drawn_is_refused_before_a_model_exists(wrong, codec):
 def test_no_seed_gives_other_rows_each_time(table, codec):
     one, other = (draw(table, codec, 200, generator(None)).frame for _ in range(2))
     assert not one.equals(other)
+
+
+@pytest.fixture
+def small_chunks(monkeypatch):
+    """Chunks of 64 rows."""
+    monkeypatch.setattr("medsynth.sampling.draw.CHUNK", 64)
+
+
+@pytest.mark.usefixtures("small_chunks")
+@pytest.mark.parametrize("n", [0, 1, 63, 64, 65, 640])
+def test_chunks_hold_all_rows_with_running_identifiers(n, table, codec):
+    drawing = Drawing(table, codec, n, np.random.default_rng(1))
+    frames = list(drawing)
+    assert len(frames) == drawing.chunks == max(1, -(-n // 64))
+    assert [len(frame) for frame in frames[:-1]] == [64] * (len(frames) - 1)
+    keys = pd.concat(frames)["key"].tolist()
+    assert keys == [f"R-{number:03d}" for number in range(1, n + 1)]
+    assert drawing.summary.rows == n
+
+
+@pytest.mark.usefixtures("small_chunks")
+@pytest.mark.parametrize("kind", ["edited", "random"])
+def test_a_longer_draw_begins_with_the_whole_chunks_of_a_shorter_one(kind, table, codec):
+    short, long = (drawn(table, codec, n, kind=kind).frame for n in (200, 500))
+    pd.testing.assert_frame_equal(short.iloc[:192], long.iloc[:192])
+
+
+@pytest.mark.usefixtures("small_chunks")
+@pytest.mark.parametrize("options", [{}, {"where": "old == 'yes'"}, {"upsample": {"ill": 0.37, "old": 0.5}}])
+def test_equal_seeds_give_equal_rows_over_many_chunks(options, table, codec):
+    first, again = (drawn(table, codec, 500, **options) for _ in range(2))
+    pd.testing.assert_frame_equal(first.frame, again.frame)
+    assert first.rare_shares == again.rare_shares
+
+
+@pytest.mark.usefixtures("small_chunks")
+def test_shares_and_weights_hold_over_all_chunks(table, codec):
+    result = drawn(table, codec, 1_000, upsample={"ill": 0.37})
+    ill = result.frame["ill"] == "yes"
+    assert ill.sum() == 370
+    assert result.rare_shares["ill"] == 0.37
+    assert result.frame[WEIGHT].mean() == pytest.approx(1.0)
+    assert result.frame[WEIGHT].nunique() == 2
+    assert np.average(ill, weights=result.frame[WEIGHT]) == pytest.approx(0.2)
+    # Every chunk has its part: 23.7 of 64 rows, never off by a row.
+    for begun in range(0, 960, 64):
+        assert 23 <= ill.iloc[begun : begun + 64].sum() <= 25
+
+
+@pytest.mark.usefixtures("small_chunks")
+def test_no_rule_is_broken_in_any_chunk_and_repairs_add_up(table, codec):
+    result = drawn(table, codec, 2_000)
+    assert lawful(result.frame, codec).all()
+    # A quarter of the fifth that is ill; five standard deviations.
+    assert abs(result.repaired - 0.05) < 5 * np.sqrt(0.05 * 0.95 / 2_000)
+
+
+def test_an_unknown_kind_of_draw_is_refused(table, codec):
+    with pytest.raises(UsageError, match="edited, random"):
+        drawn(table, codec, kind="pretty")
+
+
+def test_more_rows_than_memory_takes_are_refused_and_said_where_to_go(table, codec):
+    with pytest.raises(UsageError, match="medsynth sample"):
+        draw(table, codec, MOST_ROWS + 1, np.random.default_rng(0))
+    assert Drawing(table, codec, MOST_ROWS + 1, np.random.default_rng(0)).chunks > 1
+
+
+def test_rules_over_whole_cells_are_told_to_the_edit(codec):
+    (ruled,) = ruled_out(codec)
+    # Columns old, ill, ward: ill and in ward d.
+    rows = np.array([[0, 1, 3], [1, 1, 3], [0, 0, 3], [0, 1, 2]], dtype=np.int32)
+    assert ruled.mask(rows).tolist() == [True, True, False, False]

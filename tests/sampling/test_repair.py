@@ -5,8 +5,7 @@ import pytest
 
 from medsynth.encoding.condition import compile_condition
 from medsynth.errors import UsageError
-from medsynth.sampling.draw import kept_conditions
-from medsynth.sampling.repair import draw_lawful, lawful
+from medsynth.sampling.repair import draw_lawful, kept_conditions, lawful
 
 
 def test_lawful_tells_broken_rows_by_the_rules(codec):
