@@ -179,6 +179,7 @@ def claim_of(file: ModelFile) -> Claim:
                 groups=tuple(level.groups for level in measurement.clique),
                 noisy=measurement.noisy,
                 sigma=measurement.sigma,
+                interactions=measurement.interactions,
             )
             for measurement in fitted.measurements
         ),

@@ -28,12 +28,14 @@ class MeasuredTable:
       groups: Per axis, int32 array from the column's cell to the group measured.
       noisy: Noisy counts in persons, one axis per column.
       sigma: Standard deviation of the noise on a cell, in persons.
+      interactions: Whether `noisy` is what the table holds beyond its margins.
     """
 
     attributes: tuple[str, ...]
     groups: tuple[IntArray, ...]
     noisy: FloatArray
     sigma: float
+    interactions: bool = False
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -49,6 +51,14 @@ class Claim:
     guarantee: Mapping[str, Any]
     measurements: tuple[MeasuredTable, ...]
     persons: int
+
+    @property
+    def estimated_persons(self) -> float:
+        """Number of persons from the noisy tables, each weighted by its noise; at least 1."""
+        tables = [table for table in self.measurements if not table.interactions]
+        precision = np.array([1 / max(table.noisy.size * table.sigma**2, 1e-12) for table in tables])
+        totals = np.array([table.noisy.sum() for table in tables])
+        return max(1.0, float((precision * totals).sum() / precision.sum())) if tables else float(self.persons)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

@@ -15,6 +15,7 @@ from medsynth.encoding.comparison import Comparison, MeasuredTable
 from medsynth.encoding.domain import Attribute, IntArray
 from medsynth.leakage.distance import FloatArray
 from medsynth.leakage.targets import Rows
+from medsynth.privacy.interactions import centred
 
 MOST_TABLES = 300
 PSEUDO_COUNT = 0.5
@@ -65,7 +66,7 @@ def published_table_ratio(comparison: Comparison, rows: IntArray, reference: Row
     """Sum over the published noisy tables of the standardised surplus in each row's cell.
 
     This is the likelihood ratio of "one person more in this cell" for a count whose variance is that of the noise, of
-    the training sample and of the reference sample.
+    the training sample and of the reference sample; of interactions, of a count with its margins taken out.
     """
     belief = np.zeros(len(rows))
     claim = comparison.claim
@@ -73,13 +74,17 @@ def published_table_ratio(comparison: Comparison, rows: IntArray, reference: Row
         return belief
     population = comparison.codes("holdout")[reference]
     mass = np.ones(len(reference))  # one row per person already weighs persons equally
+    estimated = claim.estimated_persons
     for measured in claim.measurements:
         table = _as_table(comparison, measured)
         known = _smoothed(table.counts(population, mass))
-        persons = max(1.0, float(measured.noisy.sum()))
+        persons = estimated if measured.interactions else max(1.0, float(measured.noisy.sum()))
         expected = persons * known
         variance = measured.sigma**2 + expected * (1 + persons / max(1, len(reference)))
-        belief += ((measured.noisy.ravel() - expected) / variance)[table.cells(rows)]
+        surplus = measured.noisy - expected.reshape(measured.noisy.shape)
+        if measured.interactions:
+            surplus = centred(surplus)
+        belief += (surplus.ravel() / variance)[table.cells(rows)]
     return belief
 
 

@@ -6,7 +6,6 @@ Steps, in the order they happen (research recipe, steps 1 to 8):
     round 1    noisy scores, chosen pairs that fit a tree, measured, fitted
     round 2    scores against the tree, every pair still worth measuring, whether or not the tree
                can hold it
-    one-ways   estimated anew from all tables, pairs included
     refit      the tree takes what it can of round 2
     targets    all pair tables: the tree's, corrected by every measured pair
 
@@ -15,7 +14,7 @@ values and public facts.
 """
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from math import ceil, sqrt
 from typing import TYPE_CHECKING
 
@@ -26,13 +25,13 @@ from medsynth.models.edit import PairTarget
 from medsynth.models.graphical import GraphicalModel
 from medsynth.models.impossible import ImpossiblePair, impossible_pairs, separated
 from medsynth.models.levels import nested_chain, public_blocks
-from medsynth.models.one_ways import OneWays, measure_one_ways, refined
+from medsynth.models.one_ways import OneWays, measure_one_ways
+from medsynth.models.pair_tables import PairTable
 from medsynth.models.phases import Phases
 from medsynth.models.rounds import (
     Survey,
     fit_tree,
     independent_tree,
-    margins_of,
     nodes_of,
     score_pairs,
     within_tree,
@@ -46,7 +45,7 @@ from medsynth.models.selection import (
     Plan,
     plan_pairs,
 )
-from medsynth.models.targets import PairTable, pair_targets, raked_targets, tree_tables
+from medsynth.models.targets import pair_targets, raked_targets, tree_tables
 from medsynth.progress import Progress, Silent
 
 if TYPE_CHECKING:
@@ -92,13 +91,13 @@ class Adaptive:
       sweeps: How often the edit visits a row (measured here, `edit`).
     """
 
-    one_way_share: float = 0.25
+    one_way_share: float = 0.27
     one_way_signal: float = 18.0
     few_columns: int = 14
     one_way_power: float = 0.4
     one_way_least: float = 0.1
     one_way_most: float = 0.7
-    score_share: float = 0.06
+    score_share: float = 0.04
     score_tables: int = 30
     score_cap: float = 2.0
     score_readable: float = 0.35
@@ -143,7 +142,7 @@ class Adaptive:
         return GraphicalModel(
             domain=domain,
             chains=survey.chains,
-            one_ways=rounds.one_ways.shares,
+            one_ways=survey.one_ways.shares,
             calibrated=rounds.fitted,
             total=one_ways.total,
             measurements=(*one_ways.published, *rounds.measurements),
@@ -263,29 +262,15 @@ class _Rounds:
             choices = tuple(self._readable(tables=len(survey.pairs)))
             sigma = survey.unit * sqrt(len(choices) / self._phases.tables[1])
         self._measure(1, choices, sigma)
-        self._refine_one_ways()
-        survey = self._survey
         held = [nodes_of(choice) for choice in self._held]
         cap = settings.tree_cells
         self._held += within_tree(survey, choices, held, cap=cap, coarsen=False)
         self._refit()
 
-    @property
-    def one_ways(self) -> OneWays:
-        """One-way tables as far as they are known by now."""
-        return self._survey.one_ways
-
     def targets(self, impossible: Sequence[ImpossiblePair]) -> tuple[PairTarget, ...]:
         """What every pair table of drawn rows should be."""
         found = pair_targets(self._survey.chains, self._expected(), self._tables, impossible=impossible)
-        return raked_targets(found, self.one_ways.masses) if self._raked else found
-
-    def _refine_one_ways(self) -> None:
-        """The margins of many pair tables know of a column what its own table left open."""
-        survey = self._survey
-        margins = margins_of(survey.chains, self._tables)
-        attributes = survey.records.domain.attributes
-        self._survey = replace(survey, one_ways=refined(survey.one_ways, attributes, margins))
+        return raked_targets(found, self._survey.one_ways.masses) if self._raked else found
 
     def _expected(self) -> dict[Pair, FloatArray]:
         one_ways = self._survey.one_ways

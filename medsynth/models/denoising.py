@@ -44,6 +44,12 @@ BLOCK_WEIGHT = 20.0
 
 BLOCK_STEPS = 30
 
+SEEN = (1.0, 3.0)
+"""Steps, in noise deviations, by which the siblings of a column sort its cells: two steps err less
+than four or six (one-ways of the three diagnoses of diabetes130 at epsilon 1: 7 % less than none,
+at blocks and at codes).
+"""
+
 LEAST_SHARE = 1e-6
 """Part of the persons spread evenly: noise never makes a cell impossible, so that a rare group can
 always be asked for.
@@ -85,7 +91,12 @@ def denoise_one_ways(
         if blocks is None:
             mass = denoise_one_way(values, estimate.deviations, attribute, total=total)
         else:
-            mass = _denoise_by_blocks(estimate, blocks, total)
+            siblings = [
+                other
+                for neighbour, other in zip(attributes, estimates, strict=True)
+                if neighbour is not attribute and _same_codes(neighbour, attribute)
+            ]
+            mass = _denoise_by_blocks(estimate, blocks, siblings, total)
         masses.append((1 - LEAST_SHARE) * mass + LEAST_SHARE * total / attribute.size)
     return tuple(masses)
 
@@ -98,16 +109,49 @@ def _shrunk_in_units(
     return np.asarray(shrink_nominal(counts / units, 1.0, blocks) * units)
 
 
-def _denoise_by_blocks(estimate: CellCounts, blocks: Level, total: float) -> FloatArray:
-    """Blocks by their own noise, and in each block the cells by theirs."""
+def _same_codes(one: Attribute, other: Attribute) -> bool:
+    """True for two attributes of one code list: same cells under the same public levels."""
+    levels = zip(one.hierarchy, other.hierarchy, strict=False)
+    return (
+        one.size == other.size
+        and len(one.hierarchy) == len(other.hierarchy)
+        and all(np.array_equal(first, second) for first, second in levels)
+    )
+
+
+def _denoise_by_blocks(estimate: CellCounts, blocks: Level, siblings: Sequence[CellCounts], total: float) -> FloatArray:
+    """Blocks by their own noise, and in each block the cells by theirs.
+
+    What is common in a column of the same code list is likelier to be common here: blocks, and
+    cells, share a prior with those that the siblings have seen as often. Without siblings the cells
+    of a block share one.
+    """
     assert estimate.block_deviations is not None
-    sums = np.bincount(blocks.groups, estimate.counts, blocks.size).astype(np.float64)
-    shrunk = _shrunk_in_units(sums, estimate.block_deviations)
+    sums = _block_sums(estimate, blocks)
+    seen_blocks, seen_cells = None, blocks.groups
+    if siblings:
+        seen_blocks = _seen(
+            [_block_sums(each, blocks) for each in siblings],
+            [each.block_deviations for each in siblings if each.block_deviations is not None],
+        )
+        seen_cells = _seen([each.counts for each in siblings], [each.deviations for each in siblings])
+    shrunk = _shrunk_in_units(sums, estimate.block_deviations, seen_blocks)
     block_masses = project_to_simplex(shrunk, total)[blocks.groups]
-    cells = _shrunk_in_units(estimate.counts, estimate.deviations, blocks.groups)
+    cells = _shrunk_in_units(estimate.counts, estimate.deviations, seen_cells)
     inside = np.bincount(blocks.groups, cells, blocks.size)[blocks.groups]
     even = 1.0 / np.bincount(blocks.groups)[blocks.groups]
     return np.asarray(block_masses * np.divide(cells, inside, out=even, where=inside > 0))
+
+
+def _block_sums(estimate: CellCounts, blocks: Level) -> FloatArray:
+    return np.bincount(blocks.groups, estimate.counts, blocks.size).astype(np.float64)
+
+
+def _seen(counts: Sequence[FloatArray], deviations: Sequence[FloatArray]) -> npt.NDArray[np.int32]:
+    """How clearly the sums of noisy counts stand out, as the position of the step they reach."""
+    noise = np.sqrt(np.sum(np.square(deviations), axis=0))
+    steps = np.digitize(np.sum(counts, axis=0) / np.maximum(noise, SMALLEST_NOISE), SEEN)
+    return np.asarray(steps, dtype=np.int32)
 
 
 def denoise_one_way(

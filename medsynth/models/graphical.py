@@ -8,7 +8,7 @@ evidence on groups; and a row is a row of the tree with a cell drawn in each gro
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property, reduce
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -17,6 +17,7 @@ import numpy.typing as npt
 from medsynth.encoding.domain import Clique, Domain, IntArray, Level
 from medsynth.models.base import Part
 from medsynth.models.calibration import Calibrated
+from medsynth.models.condition_noise import standard_error
 from medsynth.models.drawing import ModelRows
 from medsynth.models.edit import PairTarget
 from medsynth.models.junction_tree import JunctionTree
@@ -84,7 +85,8 @@ class GraphicalModel:
         fitted to, one whose cells make up the condition exactly; None if there is none. What
         smoothing adds is not part of it.
         """
-        return float(self.box_shares(condition).sum()), self._standard_error(condition)
+        error = standard_error(condition, self.measurements, self.tree, self.domain)
+        return float(self.box_shares(condition).sum()), None if error is None else error / self.total
 
     def sample(
         self, n: int, rng: np.random.Generator, given: "Condition | None" = None, *, edited: bool = True
@@ -177,44 +179,6 @@ class GraphicalModel:
                 table = table.sum(axis=-1) if weights is None else table @ weights
             shares.append(float(table))
         return np.array(shares)
-
-    def _standard_error(self, condition: "Condition") -> float | None:
-        """From the noise of the best measured table whose cells make up the condition, or None."""
-        names = {self.domain.names[a] for a in condition.attributes}
-        errors = [
-            measurement.sigma * np.sqrt(cells)
-            for measurement in self.measurements
-            if names and names <= {level.attribute for level in measurement.clique}
-            # Every table speaks for an attribute alone; of several together only the tree's do.
-            if len(names) == 1 or self._tree_holds(measurement.clique)
-            if (cells := self._cells_within(condition, measurement.clique))
-        ]
-        return float(min(errors)) / self.total if errors else None
-
-    def _tree_holds(self, clique: Clique) -> bool:
-        """True if the tree has a table at these levels, and so was fitted to it."""
-        nodes = [
-            (attribute, position)
-            for level in clique
-            for attribute in [self.domain.index(level.attribute)]
-            for position, known in enumerate(self.chains[attribute].levels)
-            if np.array_equal(known.groups, level.groups)
-        ]
-        return len(nodes) == len(clique) and self.tree.holds(nodes)
-
-    def _cells_within(self, condition: "Condition", clique: Clique) -> int:
-        """Number of cells of a measured table that make up a condition; 0 if it divides a cell."""
-        sizes = [np.bincount(level.groups, minlength=level.size) for level in clique]
-        held = np.zeros(tuple(level.size for level in clique), dtype=np.int64)
-        for box in condition.boxes:
-            part = np.ones((), dtype=np.int64)
-            for level, size in zip(clique, sizes, strict=True):
-                mask = box.get(self.domain.index(level.attribute))
-                inside = size if mask is None else np.bincount(level.groups[mask], None, level.size)
-                part = np.multiply.outer(part, inside)
-            held += part
-        whole = held == reduce(np.multiply.outer, sizes)
-        return int(whole.sum()) if (whole | (held == 0)).all() else 0
 
 
 def _along(table: FloatArray, axis: int, matrix: FloatArray) -> FloatArray:

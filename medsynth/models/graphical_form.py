@@ -46,6 +46,7 @@ class GraphicalForm:
                     "sigma": measurement.sigma,
                     "sensitivity": measurement.sensitivity,
                     "entry": measurement.entry,
+                    "interactions": measurement.interactions,
                 }
                 for measurement in fitted.measurements
             ],
@@ -61,14 +62,12 @@ class GraphicalForm:
         # The one-ways are measured first, and levels follow from them alone.
         first = (min(paid),) if paid else ()
         every = tuple(sorted({*paid, *fitted.scores}))
-        # A model with targets re-estimates its one-ways from all of its tables.
-        one_ways = every if fitted.targets else first
         parts: dict[str, Part] = {}
         for position, attribute in enumerate(fitted.domain.attributes):
             if attribute.hierarchy:
                 parts[f"hierarchy/{position:04}"] = Part(array=np.stack(attribute.hierarchy), entries=())
             parts[f"levels/{position:04}"] = Part(array=levels.array(position), entries=first)
-            parts[f"one_way/{position:04}"] = Part(array=fitted.one_ways[position], entries=one_ways)
+            parts[f"one_way/{position:04}"] = Part(array=fitted.one_ways[position], entries=first)
         for position, table in enumerate(fitted.calibrated.log_potentials):
             parts[f"potential/{position:05}"] = Part(array=table, entries=every)
         for position, measurement in enumerate(fitted.measurements):
@@ -192,6 +191,7 @@ def _measurement(item: Mapping[str, Any], levels: Sequence[Sequence[Level]], noi
         sigma=_positive(item["sigma"]),
         sensitivity=_positive(item["sensitivity"]),
         entry=_natural(item["entry"]),
+        interactions=_flag(item["interactions"], clique),
     )
 
 
@@ -223,6 +223,12 @@ def _float(array: Array, shape: tuple[int, ...]) -> npt.NDArray[np.float64]:
 def _natural(value: Any) -> int:
     _require(isinstance(value, int) and not isinstance(value, bool) and value >= 0)
     return int(value)
+
+
+def _flag(value: Any, clique: Clique) -> bool:
+    _require(isinstance(value, bool))
+    _require(not value or (len(clique) == 2 and min(level.size for level in clique) > 1))
+    return bool(value)
 
 
 def _positive(value: Any) -> float:

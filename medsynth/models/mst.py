@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from medsynth.encoding.domain import Clique, Domain
+from medsynth.encoding.domain import Domain
 from medsynth.encoding.records import Records
 from medsynth.models.base import Spending
 from medsynth.models.estimation import TableTarget, fit_potentials
@@ -16,6 +16,7 @@ from medsynth.models.graphical import GraphicalModel
 from medsynth.models.junction_tree import JunctionTree
 from medsynth.models.levels import Chain, nested_chain
 from medsynth.models.one_ways import OneWays, measure_one_ways, one_way_spending
+from medsynth.models.pair_tables import PairTable, clique_of, measure_pairs
 from medsynth.models.rounds import one_way_targets
 from medsynth.models.selection import (
     MEAN_ABSOLUTE_NORMAL,
@@ -23,14 +24,13 @@ from medsynth.models.selection import (
     Resolutions,
     all_pairs,
     finest_readable,
-    split_noise,
 )
 from medsynth.privacy.mechanisms import UNITS_PER_PERSON
 from medsynth.progress import Progress, Silent
 
 if TYPE_CHECKING:
     from medsynth.encoding.condition import Condition
-    from medsynth.privacy import Ledger, Measurement
+    from medsynth.privacy import Ledger
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -78,10 +78,11 @@ class MST:
         choices, entries = _choose(
             records, ledger, one_ways, chains, score_mu2=self.score_share * mu**2, pair_mu2=pair_mu2
         )
-        pairs = _measure(records, ledger, chains, choices, pair_mu2)
+        cells = [chains[i].sizes[level_i] * chains[j].sizes[level_j] for i, j, level_i, level_j in choices]
+        pairs, tables = measure_pairs(records, ledger, chains, one_ways, choices, cells, pair_mu2, label="Pair tables")
         progress.start("Estimation")
         tree = JunctionTree.build(chains, [_nodes(choice) for choice in choices])
-        targets = [*one_way_targets(tree, one_ways), *_pair_targets(choices, pairs)]
+        targets = [*one_way_targets(tree, one_ways), *map(_pair_target, tables)]
         calibrated = fit_potentials(tree, targets, one_ways.total, kappa=self.kappa, iterations=self.iterations)
         progress.finish()
         return GraphicalModel(
@@ -145,7 +146,7 @@ def _choose(
     choices = finest_readable(resolutions, candidates, noise, READABLE)
     references = [_independent(chains, one_ways, choice) for choice in choices]
     sigma = sensitivity * sqrt(len(choices) / score_mu2)
-    cliques = [_clique(chains, choice) for choice in choices]
+    cliques = [clique_of(chains, choice) for choice in choices]
     scores, entry = ledger.distances(records, cliques, references, sigma, label="Pair scores")
     return [choices[k] for k in _spanning_tree(candidates, scores)], (entry,)
 
@@ -175,34 +176,10 @@ def _spanning_tree(pairs: Sequence[tuple[int, int]], scores: FloatArray) -> list
     return chosen
 
 
-def _measure(
-    records: Records,
-    ledger: "Ledger",
-    chains: Sequence[Chain],
-    choices: Sequence[Choice],
-    mu2: float,
-) -> "list[Measurement]":
-    """Measures the chosen pairs."""
-    if not choices:
-        return []
-    cliques = [_clique(chains, choice) for choice in choices]
-    cells = [float(np.prod([level.size for level in clique])) for clique in cliques]
-    sigmas = records.l2 / UNITS_PER_PERSON * split_noise(cells, mu2)
-    return ledger.measure(records, cliques, sigmas.tolist(), label="Pair tables")
-
-
-def _pair_targets(choices: Sequence[Choice], measured: "Sequence[Measurement]") -> list[TableTarget]:
-    return [
-        TableTarget(nodes=_nodes(choice), noisy=m.noisy, variance=m.sigma**2)
-        for choice, m in zip(choices, measured, strict=True)
-    ]
+def _pair_target(table: PairTable) -> TableTarget:
+    return TableTarget(nodes=_nodes(table.choice), noisy=table.noisy, variance=table.sigma**2)
 
 
 def _nodes(choice: Choice) -> tuple[tuple[int, int], tuple[int, int]]:
     i, j, level_i, level_j = choice
     return (i, level_i), (j, level_j)
-
-
-def _clique(chains: Sequence[Chain], choice: Choice) -> Clique:
-    i, j, level_i, level_j = choice
-    return chains[i].levels[level_i], chains[j].levels[level_j]

@@ -6,7 +6,7 @@ noise that their cells would add up to.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -88,42 +88,37 @@ def measure_one_ways(records: Records, ledger: "Ledger", *, mu2: float) -> OneWa
     blocks, cliques, costs = _design(records.domain)
     sigmas = persons * split_noise(costs, mu2)
     measured = ledger.measure(records, cliques, sigmas.tolist(), label="One-way tables")
-    found = OneWays(
+    return _denoised(
+        attributes,
         measurements=tuple(measured[: len(attributes)]),
         blocks=dict(zip(blocks, measured[len(attributes) :], strict=True)),
-        masses=(),
-        deviations=(),
         total=weighted_total([m.noisy for m in measured], [m.sigma for m in measured]),
     )
-    return refined(found, attributes, [()] * len(attributes))
 
 
-def refined(
-    one_ways: OneWays,
+def _denoised(
     attributes: Sequence[Attribute],
-    margins: Sequence[Sequence[GroupCounts]],
+    measurements: "tuple[Measurement, ...]",
+    blocks: "Mapping[int, Measurement]",
+    total: float,
 ) -> OneWays:
-    """One-ways denoised anew, with further counts of each attribute's groups taken into account.
-
-    Args:
-      one_ways: The measured tables.
-      attributes: The public attributes.
-      margins: Per attribute, noisy counts of groups from other tables.
-    """
+    """All tables of an attribute pooled, and their noise taken out as far as public facts allow."""
     estimates = [
-        _estimate(one_ways, position, attribute, margins[position]) for position, attribute in enumerate(attributes)
+        _estimate(attribute, measurements[position], blocks.get(position))
+        for position, attribute in enumerate(attributes)
     ]
-    return replace(
-        one_ways,
-        masses=denoise_one_ways(attributes, estimates, total=one_ways.total),
+    return OneWays(
+        measurements=measurements,
+        blocks=blocks,
+        masses=denoise_one_ways(attributes, estimates, total=total),
         deviations=tuple(estimate.deviations for estimate in estimates),
+        total=total,
     )
 
 
-def _estimate(one_ways: OneWays, position: int, attribute: Attribute, margins: Sequence[GroupCounts]) -> CellCounts:
-    """Counts of an attribute's cells from all tables that know of them."""
-    measured, block = one_ways.measurements[position], one_ways.blocks.get(position)
-    sums = list(margins)
+def _estimate(attribute: Attribute, measured: "Measurement", block: "Measurement | None") -> CellCounts:
+    """Counts of an attribute's cells from its tables."""
+    sums = []
     if block is not None:
         (level,) = block.clique
         sums.append(GroupCounts(level=level, noisy=block.noisy, variance=block.sigma**2))

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from medsynth.encoding.domain import Clique
 from medsynth.encoding.records import Records
 from medsynth.models.calibration import Calibrated, calibrate
 from medsynth.models.estimation import StructuralZeros, TableTarget, fit_potentials
@@ -18,7 +17,7 @@ from medsynth.models.impossible import ImpossiblePair, structural_zeros
 from medsynth.models.junction_tree import JunctionTree, Node
 from medsynth.models.levels import Chain
 from medsynth.models.one_ways import OneWays
-from medsynth.models.pooling import GroupCounts
+from medsynth.models.pair_tables import PairTable, clique_of, measure_pairs
 from medsynth.models.selection import (
     MEAN_ABSOLUTE_NORMAL,
     Choice,
@@ -28,10 +27,9 @@ from medsynth.models.selection import (
     finest_readable,
     poisson_distance,
     shrink_scores,
-    split_noise,
     without_chance,
 )
-from medsynth.models.targets import PairTable, aggregate
+from medsynth.models.targets import aggregate
 from medsynth.models.triangulation import tree_cells
 from medsynth.privacy.mechanisms import UNITS_PER_PERSON
 
@@ -90,11 +88,6 @@ class Survey:
                 errors.append(float(np.minimum(MEAN_ABSOLUTE_NORMAL * noise, known).sum()))
         return np.array(errors)
 
-    def clique(self, choice: Choice) -> Clique:
-        """The levels of a choice."""
-        i, j, level_i, level_j = choice
-        return self.chains[i].levels[level_i], self.chains[j].levels[level_j]
-
     def measure(
         self,
         choices: Sequence[Choice],
@@ -103,16 +96,8 @@ class Survey:
         *,
         label: str,
     ) -> "tuple[list[Measurement], list[PairTable]]":
-        """Spends mu2 on pair tables, more on those whose noise costs more."""
-        if not choices:
-            return [], []
-        sigmas = self.unit * split_noise(costs, mu2)
-        cliques = [self.clique(choice) for choice in choices]
-        found = self.ledger.measure(self.records, cliques, sigmas.tolist(), label=label)
-        tables = [
-            PairTable(choice=choice, noisy=m.noisy, sigma=m.sigma) for choice, m in zip(choices, found, strict=True)
-        ]
-        return found, tables
+        """Spends mu2 on pairs, more on those whose noise costs more."""
+        return measure_pairs(self.records, self.ledger, self.chains, self.one_ways, choices, costs, mu2, label=label)
 
     def readable(self, mu2: float, *, tables: int, cap: float, share: float) -> list[Choice]:
         """Levels at which a table of each pair would be read, if mu2 were spent on this many
@@ -159,7 +144,7 @@ def score_pairs(
     Source: recipe, step 3; part two, section B.
     """
     references = [_coarse(survey.chains, expected, choice) for choice in choices]
-    cliques = [survey.clique(choice) for choice in choices]
+    cliques = [clique_of(survey.chains, choice) for choice in choices]
     sigma = survey.unit * float(np.sqrt(len(choices) / mu2))
     noisy, entry = survey.ledger.distances(survey.records, cliques, references, sigma, label=label)
     levels = survey.resolutions
@@ -289,22 +274,6 @@ def one_way_targets(tree: JunctionTree, one_ways: OneWays) -> list[TableTarget]:
             )
         )
     return targets
-
-
-def margins_of(chains: Sequence[Chain], tables: Sequence[PairTable]) -> list[list[GroupCounts]]:
-    """What pair tables say of each attribute alone: their sums over the other attribute."""
-    margins: list[list[GroupCounts]] = [[] for _ in chains]
-    for table in tables:
-        i, j, level_i, level_j = table.choice
-        for attribute, position, axis in ((i, level_i, 1), (j, level_j, 0)):
-            margins[attribute].append(
-                GroupCounts(
-                    level=chains[attribute].levels[position],
-                    noisy=table.noisy.sum(axis=axis),
-                    variance=table.sigma**2 * table.noisy.shape[axis],
-                )
-            )
-    return margins
 
 
 def _merged_tables(tree: JunctionTree, tables: Sequence[PairTable]) -> list[TableTarget]:

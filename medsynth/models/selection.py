@@ -85,18 +85,23 @@ class Resolutions:
         return np.divide(self.gini, full, out=np.ones_like(full), where=full > 0)
 
     def cost(self, cap: float) -> FloatArray:
-        """Sum of min(cap, m) over the cells of every pair of segments, m the product of the
-        one-ways.
+        """Sum of min(cap f, m) over the cells of every pair of segments: m the product of the one-ways,
+        f what is left of the noise where interactions are measured, (1 - 1/g)(1 - 1/h).
 
         Returns:
-          (segments, segments); the L1 error of a table with noise of mean size `cap` that is never
-          worse than leaving a cell out.
+          (segments, segments); the L1 error of a table that would have noise of mean size `cap` if it
+          were measured whole, never worse than leaving a cell out.
         """
         shares, starts, capped = self._capped
-        at = cap / np.maximum(shares * self.total, 1e-300)
-        index = np.minimum(np.searchsorted(GRID, at), len(GRID) - 1)
-        sums = np.add.reduceat(capped[:, index] * shares, starts, axis=1)
-        return np.asarray(sums * self.total)
+        sizes = np.array([len(share) for share in self.shares])
+        kept = np.maximum(1 - 1 / sizes, 0.5)
+        at = cap * np.repeat(kept, sizes) / np.maximum(shares * self.total, 1e-300)
+        sums = np.empty((len(sizes), len(sizes)))
+        for factor in np.unique(kept):
+            index = np.minimum(np.searchsorted(GRID, factor * at), len(GRID) - 1)
+            rows = kept == factor
+            sums[rows] = np.add.reduceat(capped[rows][:, index] * shares, starts, axis=1)
+        return sums * self.total
 
     @cached_property
     def _capped(self) -> tuple[FloatArray, npt.NDArray[np.int64], FloatArray]:

@@ -3,7 +3,7 @@ it is signal.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 import numpy.typing as npt
@@ -13,27 +13,13 @@ from medsynth.models.calibration import Calibrated
 from medsynth.models.edit import PairTarget
 from medsynth.models.impossible import ImpossiblePair
 from medsynth.models.levels import Chain
-from medsynth.models.selection import Choice, Pair
+from medsynth.models.pair_tables import PairTable
+from medsynth.models.selection import Pair
 
 FloatArray = npt.NDArray[np.float64]
 
 RAKE_SWEEPS = 3
 """Times that rows and columns are scaled in turn; other numbers were not tried."""
-
-
-@dataclass(frozen=True, kw_only=True, eq=False)
-class PairTable:
-    """A noisy pair table.
-
-    Attributes:
-      choice: The pair and the levels it was measured at.
-      noisy: Counts plus noise in persons, shaped by the levels.
-      sigma: Standard deviation of the noise of a cell, in persons.
-    """
-
-    choice: Choice
-    noisy: FloatArray
-    sigma: float
 
 
 def signal_ratio(expected: FloatArray, noisy: FloatArray, sigma: float) -> float:
@@ -43,7 +29,8 @@ def signal_ratio(expected: FloatArray, noisy: FloatArray, sigma: float) -> float
     0.5
     """
     surplus = float(((noisy - expected) ** 2).sum()) - sigma**2 * expected.size
-    return max(surplus, 0.0) / max(float(expected.sum()), 1e-300)
+    # Of no mass the ratio stays finite, so that it times 0 is 0.
+    return max(surplus, 0.0) / max(float(expected.sum()), 1e-200)
 
 
 def shrunk_ratio(expected: FloatArray, noisy: FloatArray, sigma: float) -> FloatArray:

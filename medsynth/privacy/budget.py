@@ -27,13 +27,13 @@ class Entry:
       number: Counts all releases of the population, from 1.
       run: Counts the population's fits, from 1; 0 for a release booked outside any fit.
       label: What was released, in words.
-      kind: marginals, distances, or the kind of a booked event.
+      kind: marginals, interactions, distances, or the kind of a booked event.
       mu: Its cost.
       tables: Number of tables, 0 where that says nothing.
       cells: Number of noisy numbers.
       sigma_low: Smallest standard deviation of the noise, in persons; None where that says nothing.
       sigma_high: Largest.
-      sensitivity: L2 sensitivity of one table (distances: of the vector of scores), in persons.
+      sensitivity: Largest L2 sensitivity of one table (distances: of the vector of scores), in persons.
     """
 
     number: int

@@ -30,6 +30,7 @@ from medsynth.privacy.measurement import (
     drawn_sigma,
     in_persons,
     on_lattice,
+    sensitivities,
     shape_of,
 )
 
@@ -189,7 +190,13 @@ class Ledger:
         return fit
 
     def measure(
-        self, records: Countable, cliques: Sequence[Clique], sigmas: Sequence[float], *, label: str
+        self,
+        records: Countable,
+        cliques: Sequence[Clique],
+        sigmas: Sequence[float],
+        *,
+        label: str,
+        interactions: bool = False,
     ) -> list[Measurement]:
         """Publishes noisy tables: books their joint cost as one entry, counts, adds noise.
 
@@ -198,6 +205,7 @@ class Ledger:
           cliques: The tables.
           sigmas: Standard deviation of the noise on a cell of each table, in persons.
           label: What is released, in words.
+          interactions: Publish only what each table holds beyond its margins, (2, 2) or larger each.
 
         Returns:
           One measurement per clique, in order; without a clique nothing is booked.
@@ -206,28 +214,28 @@ class Ledger:
           BudgetError: If the cost does not fit; nothing is booked, counted or drawn then.
 
         Formal guarantee:
-          mu-GDP under add/remove of one person, mu = sqrt(sum of (l2 / sigma)^2), the booked cost.
+          mu-GDP under add/remove of one person, mu = sqrt(sum of (sensitivity / sigma)^2), the booked cost.
+          The sensitivity of a table is l2, that of its interactions `interaction_sensitivity`.
           The noise drawn is wider than sigma by 1 + 2e-9 or more, which covers the lattice.
         """
         if not cliques:
             return []
-        sensitivity = in_persons(records.l2)
+        moved = sensitivities(records, cliques, interactions=interactions)
         entry = self._book_noise(
             sigmas,
-            [sensitivity] * len(cliques),
+            moved,
             Entry(
                 number=0,
                 run=self._run,
                 label=label,
-                kind="marginals",
+                kind="interactions" if interactions else "marginals",
                 mu=0,
                 tables=len(cliques),
                 cells=sum(math.prod(shape_of(clique)) for clique in cliques),
-                sensitivity=sensitivity,
             ),
         )
         # Booked before the count: a crash must not leave unrecorded noise.
-        tables = count(records, cliques)
+        tables = count(records, cliques, interactions=interactions)
         return [
             Measurement(
                 clique=clique,
@@ -235,8 +243,9 @@ class Ledger:
                 sigma=float(sigma),
                 sensitivity=sensitivity,
                 entry=entry.number,
+                interactions=interactions,
             )
-            for clique, table, sigma in zip(cliques, tables, sigmas, strict=True)
+            for clique, table, sigma, sensitivity in zip(cliques, tables, sigmas, moved, strict=True)
         ]
 
     def distances(
@@ -280,7 +289,6 @@ class Ledger:
             mu=0,
             tables=len(cliques),
             cells=len(cliques),
-            sensitivity=sensitivity,
         )
         entry = self._book_noise([sigma], [sensitivity], settings)
         tables = count(records, cliques)
@@ -374,8 +382,8 @@ class Ledger:
             mechanisms.check_sigma(sigma)
         parts = ((s / sigma) ** 2 for s, sigma in zip(sensitivities, sigmas, strict=True))
         mu = GaussianEvent(math.sqrt(math.fsum(parts))).mu
-        low, high = float(min(sigmas)), float(max(sigmas))
-        return self._append(replace(settings, mu=mu, sigma_low=low, sigma_high=high))
+        low, high, moved = float(min(sigmas)), float(max(sigmas)), max(sensitivities)
+        return self._append(replace(settings, mu=mu, sigma_low=low, sigma_high=high, sensitivity=moved))
 
     def _append(self, entry: Entry) -> Entry:
         """Admits an entry under both filters and books it, as one step for all programs."""

@@ -9,6 +9,8 @@ import numpy.typing as npt
 
 from medsynth.errors import MedsynthError, UsageError
 from medsynth.privacy import mechanisms
+from medsynth.privacy.interactions import check_two_way, interaction_sensitivity
+from medsynth.privacy.interactions import interactions as exact_interactions
 
 # The noise is drawn wider than asked for by this share beyond the lattice factor: a plan whose mu^2
 # add up to the limit on paper then passes the filter, although their float sum is a little high.
@@ -39,8 +41,9 @@ class Measurement:
       clique: The levels it counts.
       noisy: float64 array, one axis per level, in persons, on the lattice of 2^-20 person.
       sigma: Standard deviation of the noise on one cell, in persons.
-      sensitivity: L2 sensitivity of the exact table, in persons.
+      sensitivity: L2 sensitivity of what was measured, in persons.
       entry: Number of the ledger entry that paid for it.
+      interactions: Whether the interactions of the table were measured, or the table itself.
     """
 
     clique: Clique
@@ -48,6 +51,7 @@ class Measurement:
     sigma: float
     sensitivity: float
     entry: int
+    interactions: bool = False
 
 
 def in_persons(units: int) -> float:
@@ -55,6 +59,17 @@ def in_persons(units: int) -> float:
     if units < 1:
         raise MedsynthError("Records must state a sensitivity of at least one unit.")
     return int(units) / mechanisms.UNITS_PER_PERSON
+
+
+def sensitivities(records: Countable, cliques: Sequence[Clique], *, interactions: bool) -> list[float]:
+    """L2 sensitivity of each table, or of its interactions, in persons."""
+    whole = in_persons(records.l2)
+    if not interactions:
+        return [whole] * len(cliques)
+    shapes = [shape_of(clique) for clique in cliques]
+    for shape in shapes:
+        check_two_way(shape)
+    return [interaction_sensitivity(int(records.l2), shape) / mechanisms.UNITS_PER_PERSON for shape in shapes]
 
 
 def drawn_sigma(sigma: float) -> float:
@@ -67,12 +82,12 @@ def shape_of(clique: Clique) -> tuple[int, ...]:
     return tuple(int(level.size) for level in clique)
 
 
-def count(records: Countable, cliques: Sequence[Clique]) -> list[npt.NDArray[np.int64]]:
-    """Exact counts; their shape must come from the public domain, never from the rows."""
+def count(records: Countable, cliques: Sequence[Clique], *, interactions: bool = False) -> list[npt.NDArray[np.int64]]:
+    """Exact counts, or interactions; their shape must come from the public domain, never from the rows."""
     tables = records.marginals(cliques)
     if [(t.dtype, t.shape) for t in tables] != [(np.dtype(np.int64), shape_of(c)) for c in cliques]:
         raise MedsynthError("Records must return int64 tables of the public domain's shape.")
-    return tables
+    return [exact_interactions(table) for table in tables] if interactions else tables
 
 
 def on_lattice(reference: npt.NDArray[np.float64], clique: Clique) -> npt.NDArray[np.int64]:

@@ -17,6 +17,7 @@ from medsynth.models.adaptive import Adaptive
 from medsynth.models.graphical import GraphicalModel
 from medsynth.models.independent import Independent
 from medsynth.privacy import Ledger
+from medsynth.privacy.interactions import interaction_sensitivity
 from medsynth.privacy.measurement import Measurement
 
 UNIT = 1 << 20
@@ -50,7 +51,9 @@ class Constant:
         self.value = value
         self.labels: list[str] = []
 
-    def measure(self, records: Rows, cliques: Any, sigmas: Any, *, label: str) -> list[Measurement]:
+    def measure(
+        self, records: Rows, cliques: Any, sigmas: Any, *, label: str, interactions: bool = False
+    ) -> list[Measurement]:
         del records
         self.labels.append(label)
         return [
@@ -60,6 +63,7 @@ class Constant:
                 sigma=sigma,
                 sensitivity=1.0,
                 entry=len(self.labels),
+                interactions=interactions,
             )
             for clique, sigma in zip(cliques, sigmas, strict=True)
         ]
@@ -145,7 +149,10 @@ def test_a_person_of_many_rows_gets_noise_in_proportion(rows: int) -> None:
     model = Adaptive().fit(counted, book, persons=300, mu=book.guarantee.mu)
     # A round without a pair worth its noise leaves its part unspent.
     assert book.spent_mu2 <= book.guarantee.mu**2 * (1 + 1e-9)
-    assert all(measurement.sensitivity == 3.0 for measurement in model.measurements)
+    for each in model.measurements:
+        shape = [level.size for level in each.clique]
+        moved = interaction_sensitivity(3 * UNIT, shape) / UNIT if each.interactions else 3.0
+        assert each.sensitivity == moved
 
 
 @pytest.mark.parametrize("value", [0.0, -40.0, 7.0, 1e13])

@@ -7,7 +7,8 @@ import pytest
 from medsynth.models import MODELS
 from medsynth.models.one_ways import measure_one_ways
 from medsynth.privacy import Ledger
-from medsynth.privacy.measurement import Measurement
+from medsynth.privacy.interactions import centred
+from medsynth.privacy.measurement import Measurement, sensitivities
 
 
 class StubLedger:
@@ -18,19 +19,23 @@ class StubLedger:
         self.spent = 0.0
         self.entries = 0
 
-    def measure(self, records, cliques, sigmas, *, label):  # noqa: ARG002 - the ledger's signature
+    def measure(self, records, cliques, sigmas, *, label, interactions=False):  # noqa: ARG002 - the ledger's signature
         self.entries += 1
-        self.spent += sum((records.l2 / 2**20 / sigma) ** 2 for sigma in sigmas)
+        moved = sensitivities(records, cliques, interactions=interactions)
+        self.spent += sum((each / sigma) ** 2 for each, sigma in zip(moved, sigmas, strict=True))
         tables = records.marginals(cliques)
+        if interactions:
+            tables = [centred(table) for table in tables]
         return [
             Measurement(
                 clique=clique,
                 noisy=table / 2**20 if self.exact else np.zeros(table.shape),
                 sigma=sigma,
-                sensitivity=records.l2 / 2**20,
+                sensitivity=each,
                 entry=self.entries,
+                interactions=interactions,
             )
-            for clique, table, sigma in zip(cliques, tables, sigmas, strict=True)
+            for clique, table, sigma, each in zip(cliques, tables, sigmas, moved, strict=True)
         ]
 
     def distances(self, records, cliques, references, sigma, *, label):  # noqa: ARG002 - as above

@@ -169,7 +169,8 @@ def test_rules_that_leave_nothing_possible_do_not_stop_a_fit() -> None:
 
 @pytest.mark.parametrize("name", ["independent", "mst"])
 def test_baselines_accept_rules_and_leave_them_to_repair(name: str) -> None:
-    drawn = fit(RULES, name=name).sample(1500, np.random.default_rng(0))
+    # So noisy a fit breaks 40 to 300 times; its logarithm is 4 deviations above that of 10.
+    drawn = fit(RULES, name=name, epsilon=0.1).sample(1500, np.random.default_rng(0))
     assert sum(rule.mask(drawn).sum() for rule in RULES) > 10
 
 

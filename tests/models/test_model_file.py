@@ -13,7 +13,7 @@ from medsynth.models.model_file import ModelFile, load_model, model_bytes, save_
 from medsynth.privacy import Ledger
 
 
-@pytest.fixture(params=["independent", "mst"])
+@pytest.fixture(params=["independent", "mst", "adaptive"])
 def stored(request, make_records) -> ModelFile:
     ledger = Ledger(2.0, 1e-6)
     fitted = MODELS[request.param]().fit(make_records(300), ledger, persons=300, mu=ledger.guarantee.mu)
@@ -65,12 +65,25 @@ def test_a_loaded_model_says_the_same(stored, path):
     finest = tuple(Level.finest(attribute) for attribute in stored.fitted.domain.attributes)
     np.testing.assert_array_equal(loaded.fitted.marginal(finest), stored.fitted.marginal(finest))
     for one, other in zip(stored.fitted.measurements, loaded.fitted.measurements, strict=True):
-        assert (one.sigma, one.sensitivity, one.entry) == (
+        assert (one.sigma, one.sensitivity, one.entry, one.interactions) == (
             other.sigma,
             other.sensitivity,
             other.entry,
+            other.interactions,
         )
         np.testing.assert_array_equal(one.noisy, other.noisy)
+
+
+def test_pairs_of_a_loaded_model_are_interactions_and_its_columns_are_not(path):
+    for measurement in load_model(path).fitted.measurements:
+        assert measurement.interactions == (len(measurement.clique) == 2)
+
+
+def test_one_ways_trace_to_the_first_entry_alone(path):
+    with zipfile.ZipFile(path) as archive:
+        manifest = json.loads(archive.read("manifest.json"))
+    one_ways = [item for name, item in manifest["arrays"].items() if name.startswith("one_way/")]
+    assert [item["ledger_entries"] for item in one_ways] == [[1]] * 3
 
 
 def test_equal_models_give_equal_bytes(stored, path):
@@ -136,6 +149,9 @@ def test_an_unsealed_change_is_found(path):
         lambda m: m["fitted"]["attributes"][0].update(size=5),
         lambda m: m["fitted"]["chain_lengths"].__setitem__(0, 99),
         lambda m: m["fitted"]["measurements"][0].update(sigma="x"),
+        lambda m: m["fitted"]["measurements"][0].update(interactions=True),
+        lambda m: m["fitted"]["measurements"][-1].update(interactions=1),
+        lambda m: m["fitted"]["measurements"][-1].pop("interactions"),
         lambda m: m["fitted"].pop("settings"),
         lambda m: m["arrays"].popitem(),
         lambda m: next(iter(m["arrays"].values())).update(type="float32"),

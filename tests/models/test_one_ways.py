@@ -1,13 +1,12 @@
-"""One-way tables: what is measured, at which noise, and what pair margins add."""
+"""One-way tables: what is measured, at which noise, and how far it is denoised."""
 
 import numpy as np
 import numpy.typing as npt
 import pytest
 
-from medsynth.encoding.domain import Attribute, Clique, Domain, Level
+from medsynth.encoding.domain import Attribute, Clique, Domain
 from medsynth.models.levels import public_blocks
-from medsynth.models.one_ways import FINE_COST, measure_one_ways, one_way_spending, refined
-from medsynth.models.pooling import GroupCounts
+from medsynth.models.one_ways import FINE_COST, measure_one_ways, one_way_spending
 from medsynth.privacy import Ledger
 from medsynth.privacy.measurement import Measurement
 
@@ -93,15 +92,3 @@ def test_masses_are_positive_and_sum_to_the_total() -> None:
     for mass in found.masses:
         assert (mass > 0).all()
         assert np.isclose(mass.sum(), found.total)
-
-
-def test_margins_of_pairs_move_the_one_ways_and_lower_their_noise() -> None:
-    ledger = Ledger(8.0, 1e-6, population="t")
-    found = measure_one_ways(Table(skewed()), ledger, mu2=0.01)
-    finest = Level.finest(SEX)
-    sure = GroupCounts(level=finest, noisy=np.array([3.0, 1.0]) * found.total / 4, variance=1e-6)
-    again = refined(found, (CODES, SEX), [(), (sure,)])
-    assert np.allclose(again.shares[1], [0.75, 0.25], atol=1e-3)
-    assert again.deviations[1].max() < 0.01 < found.deviations[1].min()
-    assert np.array_equal(again.masses[0], found.masses[0])
-    assert again.published == found.published

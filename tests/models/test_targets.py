@@ -5,7 +5,8 @@ import numpy as np
 from medsynth.encoding.domain import Attribute, Level
 from medsynth.models.impossible import ImpossiblePair
 from medsynth.models.levels import Chain
-from medsynth.models.targets import PairTable, pair_targets, raked_targets, refine, shrunk_ratio, signal_ratio
+from medsynth.models.pair_tables import PairTable
+from medsynth.models.targets import pair_targets, raked_targets, refine, shrunk_ratio, signal_ratio
 
 
 def chain(name: str, coarse: list[int]) -> Chain:
@@ -37,6 +38,18 @@ def test_residual_within_the_noise_is_dropped() -> None:
 def test_empty_cells_and_negative_counts_stay_nonnegative() -> None:
     ratio = shrunk_ratio(np.array([0.0, 5.0]), np.array([40.0, -90.0]), 1.0)
     assert ratio.tolist() == [1.0, 0.0]
+
+
+def test_a_table_left_without_mass_stays_so_whatever_is_measured() -> None:
+    # Measured twice: the first time all that was expected goes, as another cell cannot take it.
+    chains = [chain("a", [0, 1]), chain("b", [0, 1])]
+    expected = {(0, 1): np.array([[5.0, 0.0], [0.0, 5.0]])}
+    noisy = np.array([[-40.0, 50.0], [50.0, -40.0]])
+    measured = [PairTable(choice=(0, 1, 1, 1), noisy=noisy, sigma=1e-3)] * 2
+    (target,) = pair_targets(chains, expected, measured)
+    assert (target.table == 0.0).all()
+    (raked,) = raked_targets([target], [np.array([5.0, 5.0])] * 2)
+    assert (raked.table == 0.0).all()
 
 
 def test_coarse_measurement_moves_fine_cells_in_proportion() -> None:
