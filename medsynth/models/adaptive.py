@@ -3,7 +3,8 @@
 Steps, in the order they happen (research recipe, steps 1 to 8):
     one-ways   measured and denoised            -> mass of every cell, total
     levels     nested, from that mass and rules -> chains, zeros
-    round 1    noisy scores, chosen pairs that fit a tree, measured, fitted
+    round 1    noisy scores; chosen pairs that fit a tree, measured, fitted; or, where pairs promise
+               less than better one-ways, these again, and the rounds end
     round 2    scores against the tree, every pair still worth measuring, whether or not the tree
                can hold it
     refit      the tree takes what it can of round 2
@@ -14,7 +15,7 @@ values and public facts.
 """
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from math import ceil, sqrt
 from typing import TYPE_CHECKING
 
@@ -33,6 +34,7 @@ from medsynth.models.rounds import (
     fit_tree,
     independent_tree,
     nodes_of,
+    one_way_gain,
     score_pairs,
     within_tree,
     zeros_within_tree,
@@ -76,6 +78,9 @@ class Adaptive:
       noise_most: Largest share of a table's noise that survives estimation [4].
       noise_signal: That share times the signal, where below `noise_most` [4; recipe 4.5, which errs
         3 % more on adult_discrete and 10 % more on nist_acs at epsilon 1].
+      least_gain: Pairs are measured if they promise this much of what the one-ways would gain from the
+        same budget (not in the recipe: at epsilon 0.02 to 0.1 on the tables that settings were tuned
+        on, pairs paid from 0.3 to 0.7 of it).
       tree_pairs: Pairs of round 1 per column [5].
       first_round: Part of the pair budget for round 1 [5].
       tree_cells: Most cells of the junction tree [5, 7].
@@ -103,6 +108,7 @@ class Adaptive:
     score_readable: float = 0.35
     noise_most: float = 0.7
     noise_signal: float = 2.0
+    least_gain: float = 0.6
     tree_pairs: float = 1.2
     first_round: float = 0.4
     tree_cells: int = 200_000
@@ -132,20 +138,21 @@ class Adaptive:
         forbidden = impossible_pairs(impossible, domain)
         survey = self._survey(records, ledger, one_ways, forbidden)
         rounds = _Rounds(self, survey, phases, signal=self.signal(domain, persons, mu))
+        pairs = True
         if phases.tables[0]:
             progress.start("Pairs, round 1")
-            rounds.first()
-        if phases.tables[1]:
+            pairs = rounds.first()
+        if phases.tables[1] and pairs:
             progress.start("Pairs, round 2")
             rounds.second()
         progress.finish()
         return GraphicalModel(
             domain=domain,
             chains=survey.chains,
-            one_ways=survey.one_ways.shares,
+            one_ways=rounds.one_ways.shares,
             calibrated=rounds.fitted,
-            total=one_ways.total,
-            measurements=(*one_ways.published, *rounds.measurements),
+            total=rounds.one_ways.total,
+            measurements=(*rounds.one_ways.published, *rounds.measurements),
             scores=tuple(rounds.scores),
             targets=rounds.targets(forbidden),
             sweeps=self.sweeps,
@@ -243,20 +250,29 @@ class _Rounds:
         if survey.zeros:
             self._refit()
 
-    def first(self) -> None:
-        """Measures the pairs that gain most and fit a tree."""
+    def first(self) -> bool:
+        """Measures the pairs that gain most and fits a tree, or the one-ways again if that gains more.
+
+        Returns:
+          Whether pairs were worth measuring.
+        """
         settings, survey = self._settings, self._survey
-        plan = self._plan(0, most=ceil(settings.tree_pairs * len(survey.chains)))
+        dependence = self._score(0)
+        if self._better_on_one_ways(dependence):
+            self._measure_one_ways_again()
+            return False
+        plan = self._plan(dependence, self._phases.tables[0], most=ceil(settings.tree_pairs * len(survey.chains)))
         cap = settings.tree_cells
         self._held = within_tree(survey, plan.choices, [], cap=cap, coarsen=True)
         self._measure(0, self._held, plan.sigma)
         self._refit()
+        return True
 
     def second(self) -> None:
         """Measures every pair still worth it; the tree takes those it can hold."""
         settings, survey = self._settings, self._survey
         if self._phases.scores[1]:
-            plan = self._plan(1, most=len(survey.pairs))
+            plan = self._plan(self._score(1), self._phases.tables[1], most=len(survey.pairs))
             choices, sigma = plan.choices, plan.sigma
         else:
             choices = tuple(self._readable(tables=len(survey.pairs)))
@@ -266,6 +282,11 @@ class _Rounds:
         cap = settings.tree_cells
         self._held += within_tree(survey, choices, held, cap=cap, coarsen=False)
         self._refit()
+
+    @property
+    def one_ways(self) -> OneWays:
+        """One-way tables as far as they are known by now."""
+        return self._survey.one_ways
 
     def targets(self, impossible: Sequence[ImpossiblePair]) -> tuple[PairTarget, ...]:
         """What every pair table of drawn rows should be."""
@@ -284,25 +305,43 @@ class _Rounds:
             share=self._settings.score_readable,
         )
 
-    def _plan(self, turn: int, *, most: int) -> Plan:
-        """Scores every pair against the tree and chooses by predicted gain."""
-        survey = self._survey
+    def _score(self, turn: int) -> FloatArray:
+        """Dependence of every pair that the tree does not explain."""
         scores = score_pairs(
-            survey,
+            self._survey,
             self._readable(self._settings.score_tables),
             self._expected(),
             self._phases.scores[turn],
             label=f"Pair scores, round {turn + 1}",
         )
         self.scores.append(scores.entry)
+        return scores.dependence
+
+    def _plan(self, dependence: FloatArray, mu2: float, *, most: int) -> Plan:
+        """Chooses by predicted gain."""
         return plan_pairs(
-            survey.resolutions,
-            survey.pairs,
-            scores.dependence,
-            sigma_of_one=survey.unit / sqrt(self._phases.tables[turn]),
+            self._survey.resolutions,
+            self._survey.pairs,
+            dependence,
+            sigma_of_one=self._survey.unit / sqrt(mu2),
             noise_weight=self._noise_weight,
             most=most,
         )
+
+    def _better_on_one_ways(self, dependence: FloatArray) -> bool:
+        """Whether all that is left would gain more on the one-ways; from noisy values alone."""
+        phases = self._phases
+        plan = self._plan(dependence, sum(phases.tables), most=len(self._survey.pairs))
+        factor = sqrt(phases.one_ways / (phases.one_ways + phases.unscored))
+        return float(plan.gains.sum()) < self._settings.least_gain * one_way_gain(self._survey, factor)
+
+    def _measure_one_ways_again(self) -> None:
+        survey = self._survey
+        again = measure_one_ways(survey.records, survey.ledger, mu2=self._phases.unscored, earlier=survey.one_ways)
+        self._survey = replace(survey, one_ways=again)
+        self.fitted = independent_tree(survey.chains, again)
+        if survey.zeros:
+            self._refit()
 
     def _measure(self, turn: int, choices: Sequence[Choice], sigma: float) -> None:
         """Measures pairs; `sigma` is the common noise at which their costs are compared."""

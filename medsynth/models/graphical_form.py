@@ -59,8 +59,8 @@ class GraphicalForm:
 
     def _arrays(self, fitted: GraphicalModel, levels: "_Levels") -> dict[str, Part]:
         paid = {measurement.entry for measurement in fitted.measurements}
-        # The one-ways are measured first, and levels follow from them alone.
-        first = (min(paid),) if paid else ()
+        # Levels and one-ways follow from one-way tables alone.
+        first = tuple(sorted({measured.entry for measured in fitted.measurements if len(measured.clique) == 1}))
         every = tuple(sorted({*paid, *fitted.scores}))
         parts: dict[str, Part] = {}
         for position, attribute in enumerate(fitted.domain.attributes):

@@ -5,8 +5,8 @@ of its finest public level: the blocks carry what other columns depend on, at a 
 noise that their cells would add up to.
 """
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -38,8 +38,9 @@ class OneWays:
     """One-way tables of every attribute.
 
     Attributes:
-      measurements: As published: the table of finest cells of every attribute, in order.
-      blocks: As published: the table of public blocks, for attributes (by position) that have one.
+      measurements: The table of finest cells of every attribute, in order; one measured twice, as one.
+      blocks: The table of public blocks, for attributes (by position) that have one.
+      published: Every one-way table as it was measured.
       masses: Denoised persons per finest cell, per attribute; each sums to total.
       deviations: Noise of the cells that `masses` were made of, per attribute.
       total: Noisy number of persons, at least 1.
@@ -47,14 +48,10 @@ class OneWays:
 
     measurements: "tuple[Measurement, ...]"
     blocks: "Mapping[int, Measurement]" = field(default_factory=dict)
+    published: "tuple[Measurement, ...]" = ()
     masses: tuple[FloatArray, ...]
     deviations: tuple[FloatArray, ...]
     total: float
-
-    @property
-    def published(self) -> "tuple[Measurement, ...]":
-        """Every one-way table that was measured."""
-        return (*self.measurements, *self.blocks.values())
 
     @property
     def shares(self) -> tuple[FloatArray, ...]:
@@ -73,13 +70,14 @@ class OneWays:
         )
 
 
-def measure_one_ways(records: Records, ledger: "Ledger", *, mu2: float) -> OneWays:
+def measure_one_ways(records: Records, ledger: "Ledger", *, mu2: float, earlier: OneWays | None = None) -> OneWays:
     """Spends mu2 on the one-way tables, more on those with more cells.
 
     Args:
       records: The private rows, for the ledger.
       ledger: Measures.
       mu2: Budget, the sum of (sensitivity / sigma)^2 over the tables.
+      earlier: What was measured before, to be pooled with it.
 
     Source: recipe, step 1.
     """
@@ -87,33 +85,31 @@ def measure_one_ways(records: Records, ledger: "Ledger", *, mu2: float) -> OneWa
     persons = records.l2 / UNITS_PER_PERSON
     blocks, cliques, costs = _design(records.domain)
     sigmas = persons * split_noise(costs, mu2)
-    measured = ledger.measure(records, cliques, sigmas.tolist(), label="One-way tables")
-    return _denoised(
-        attributes,
-        measurements=tuple(measured[: len(attributes)]),
-        blocks=dict(zip(blocks, measured[len(attributes) :], strict=True)),
-        total=weighted_total([m.noisy for m in measured], [m.sigma for m in measured]),
-    )
-
-
-def _denoised(
-    attributes: Sequence[Attribute],
-    measurements: "tuple[Measurement, ...]",
-    blocks: "Mapping[int, Measurement]",
-    total: float,
-) -> OneWays:
-    """All tables of an attribute pooled, and their noise taken out as far as public facts allow."""
-    estimates = [
-        _estimate(attribute, measurements[position], blocks.get(position))
-        for position, attribute in enumerate(attributes)
-    ]
+    label = "One-way tables, again" if earlier else "One-way tables"
+    measured = ledger.measure(records, cliques, sigmas.tolist(), label=label)
+    tables = measured
+    if earlier:
+        known = (*earlier.measurements, *earlier.blocks.values())
+        tables = [_pooled(*both) for both in zip(known, measured, strict=True)]
+    own = tables[: len(attributes)]
+    by_block = dict(zip(blocks, tables[len(attributes) :], strict=True))
+    estimates = [_estimate(*each, by_block.get(k)) for k, each in enumerate(zip(attributes, own, strict=True))]
+    total = weighted_total([m.noisy for m in tables], [m.sigma for m in tables])
     return OneWays(
-        measurements=measurements,
-        blocks=blocks,
+        measurements=tuple(own),
+        blocks=by_block,
+        published=(*(earlier.published if earlier else ()), *measured),
         masses=denoise_one_ways(attributes, estimates, total=total),
         deviations=tuple(estimate.deviations for estimate in estimates),
         total=total,
     )
+
+
+def _pooled(one: "Measurement", other: "Measurement") -> "Measurement":
+    """Two measurements of a table as one, weighted by precision."""
+    weight, rest = one.sigma**-2, other.sigma**-2
+    noisy = (weight * one.noisy + rest * other.noisy) / (weight + rest)
+    return replace(other, noisy=noisy, sigma=(weight + rest) ** -0.5)
 
 
 def _estimate(attribute: Attribute, measured: "Measurement", block: "Measurement | None") -> CellCounts:

@@ -30,6 +30,11 @@ class Phases:
         """All of it."""
         return self.one_ways + sum(self.scores) + sum(self.tables)
 
+    @property
+    def unscored(self) -> float:
+        """What is left after the first scores."""
+        return self.scores[1] + sum(self.tables)
+
     def spending(self, domain: Domain, *, persons: int, tree_pairs: float, readable: float) -> tuple[Spending, ...]:
         """Forecasts every phase; the number of pair tables is an upper limit, with equal noise.
 

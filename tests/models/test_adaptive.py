@@ -5,7 +5,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import replace
 from itertools import combinations
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -16,6 +16,9 @@ from medsynth.encoding.domain import Attribute, Domain, IntArray, Level
 from medsynth.models.adaptive import Adaptive
 from medsynth.models.graphical import GraphicalModel
 from medsynth.models.independent import Independent
+from medsynth.models.levels import nested_chain
+from medsynth.models.one_ways import OneWays, measure_one_ways
+from medsynth.models.rounds import Survey, one_way_gain
 from medsynth.privacy import Ledger
 from medsynth.privacy.interactions import interaction_sensitivity
 from medsynth.privacy.measurement import Measurement
@@ -257,3 +260,70 @@ def test_an_interval_around_a_share_covers_the_true_share(model: Independent | A
     # An interval that covers in 95 of 100 repeats fails here with probability 2.7e-5; these are
     # wider than that, as more than one table speaks of the share.
     assert covered >= 0.88 * repeats
+
+
+def test_where_pairs_promise_nothing_the_one_ways_are_measured_again_with_all_that_is_left() -> None:
+    codes = np.random.default_rng(1).integers(0, 6, (2000, 8))
+    book = ledger(0.1)
+    fitted = Adaptive().fit(Rows(codes, [6] * 8), book, persons=2000, mu=book.guarantee.mu)
+    assert [entry.label for entry in book.entries] == [
+        "One-way tables",
+        "Pair scores, round 1",
+        "One-way tables, again",
+    ]
+    assert book.spent_mu2 == pytest.approx(book.guarantee.mu**2, rel=1e-6)
+    assert {len(measured.clique) for measured in fitted.measurements} == {1}
+    assert len(fitted.measurements) == 16
+
+
+def test_where_pairs_promise_much_no_budget_goes_back_to_the_one_ways() -> None:
+    book = ledger(1.0)
+    sizes = (6, 6, 6, 6, 6, 6)
+    Adaptive().fit(Rows(related(20_000, sizes=sizes), sizes), book, persons=20_000, mu=book.guarantee.mu)
+    labels = [entry.label for entry in book.entries]
+    assert "Pair tables, round 2" in labels
+    assert "One-way tables, again" not in labels
+
+
+def test_one_ways_measured_twice_have_the_noise_of_both_budgets_together() -> None:
+    rows = Rows(np.zeros((500, 2)), [40, 3])
+    book = ledger(8.0)
+    first = measure_one_ways(rows, book, mu2=0.3)
+    both = measure_one_ways(rows, book, mu2=1.2, earlier=first)
+    once = measure_one_ways(rows, ledger(8.0), mu2=1.5)
+    assert [m.sigma for m in both.measurements] == pytest.approx([m.sigma for m in once.measurements])
+    assert [m.entry for m in both.published] == [1, 1, 2, 2]
+    weights = np.array([m.sigma**-2 for m in (both.published[0], both.published[2])])
+    by_hand = weights @ np.array([both.published[0].noisy, both.published[2].noisy]) / weights.sum()
+    assert np.allclose(both.measurements[0].noisy, by_hand)
+
+
+def test_one_way_gain_by_hand() -> None:
+    # Cells of 100 persons with noise of 10: 0.8 * 10 a cell, half of it gone; two columns of 2 and 4 cells, one pair.
+    chains = tuple(nested_chain(attribute, np.ones(attribute.size)) for attribute in Rows([], [2, 4]).domain.attributes)
+    known = OneWays(
+        measurements=(),
+        masses=(np.full(2, 100.0), np.full(4, 100.0)),
+        deviations=(np.full(2, 10.0), np.full(4, 10.0)),
+        total=200.0,
+    )
+    survey = Survey(records=cast(Any, None), ledger=cast(Any, None), one_ways=known, chains=chains)
+    assert one_way_gain(survey, 0.5) == pytest.approx(6 * 4.0)
+
+
+def test_measurements_that_contradict_each_other_leave_a_model_with_mass() -> None:
+    # Interactions of hundreds of noise deviations against margins that cannot hold them, and a rule besides.
+    class Absurd(Constant):
+        def measure(self, records: Any, cliques: Any, sigmas: Any, **named: Any) -> list[Measurement]:
+            found = super().measure(records, cliques, sigmas, **named)
+            signs = np.random.default_rng(0)
+            return [
+                replace(each, noisy=1e5 * signs.choice([-1.0, 1.0], each.noisy.shape)) if each.interactions else each
+                for each in found
+            ]
+
+    sizes = (3, 3, 4, 2, 5, 3)
+    rule = Condition(boxes=({0: np.array([True, False, False]), 1: np.array([False, True, False])},))
+    fitted = Adaptive().fit(Rows([], sizes), cast(Any, Absurd(1e4)), persons=1000, mu=5.0, impossible=[rule])
+    assert np.isfinite(fitted.calibrated.log_partition)
+    assert fitted.sample(50, np.random.default_rng(0)).shape == (50, 6)
