@@ -1,8 +1,8 @@
 """Seconds of a fit on a table of three columns and 200 rows: what a fit costs before there is anything to compute.
 
-Median of 40 fits per model with a ledger in memory, in one warm process: from data frame to model file (`seconds`), and
-the model's own part (`model_seconds`: measured and fitted, rows encoded before). The rows are drawn; the two fits before
-the first that counts pay for imports.
+Median of 40 fits per model with a ledger in memory, in one warm process: from data frame to model file (`seconds`),
+and the model's own part (`model_seconds`: measured and fitted, rows encoded before). The rows are drawn; the two fits
+before the first that counts pay for imports.
 
 Command: python benchmarks/small_fits.py
 """
