@@ -19,7 +19,7 @@ FACTS = {"persons": 10_000, "columns": 20, "tables": 100, "cells": 5_000}
 
 def test_a_forecast_is_the_line_worked_by_hand() -> None:
     forecast = Forecast.of(**FACTS)
-    assert forecast.seconds == pytest.approx(200_000 * 2e-7 + 100 * 1e-3 + 5_000 * 65e-6)
+    assert forecast.seconds == pytest.approx(200_000 * 2e-7 + 100 * 1e-3 + 5_000 * 48e-6)
     assert forecast.bytes == (210 << 20) + 200_000 * 38 + 200_000 * 2 + 10_000 * 40
 
 
