@@ -1,12 +1,15 @@
 """What a budget buys and what a fit costs, said before any row is read."""
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from medsynth.encoding.codec import Codec
+from medsynth.encoding.domain import Domain
 from medsynth.fitting import FitRequest
 from medsynth.models import MODELS
+from medsynth.models.levels import LARGE
 from medsynth.privacy.guarantee import Guarantee
 
 if TYPE_CHECKING:
@@ -14,12 +17,13 @@ if TYPE_CHECKING:
 
 SECONDS_PER_DRAW = 17e-6
 """Time of one exact discrete Gaussian draw, measured; whatever the noise."""
-SECONDS_PER_VALUE = 2e-7
-SECONDS_PER_TABLE = 1e-3
-SECONDS_PER_NOISY_CELL = 48e-6
+SECONDS_PER_VALUE = 3.7e-7
+SECONDS_PER_TABLE = 6e-4
+SECONDS_PER_NOISY_CELL = 32e-6
 BASE_BYTES = 210 << 20
 BYTES_PER_VALUE_READ = 38
 BYTES_PER_VALUE_KEPT = 2
+BYTES_PER_PAIR_CELL = 130
 BYTES_PER_PERSON = 40
 ROWS_READ_AT_ONCE = 1 << 18
 WITHIN = 4.0
@@ -47,7 +51,7 @@ class Forecast:
     bytes: int
 
     @classmethod
-    def of(cls, *, persons: int, columns: int, tables: int, cells: int) -> "Forecast":
+    def of(cls, *, persons: int, columns: int, tables: int, cells: int, pair_cells: int = 0) -> "Forecast":
         """Forecasts a fit.
 
         Args:
@@ -55,15 +59,17 @@ class Forecast:
           columns: Modelled columns.
           tables: Planned noisy tables and scores.
           cells: Planned noisy numbers.
+          pair_cells: Cells of the tables of all pairs that the model keeps.
 
         >>> Forecast.of(persons=50_000, columns=14, tables=304, cells=40_000).seconds
-        2.364
+        1.7214
         """
         values = persons * columns
         seconds = SECONDS_PER_VALUE * values + SECONDS_PER_TABLE * tables + SECONDS_PER_NOISY_CELL * cells
         read = BYTES_PER_VALUE_READ * min(persons, ROWS_READ_AT_ONCE) * columns
         kept = BYTES_PER_VALUE_KEPT * values + BYTES_PER_PERSON * persons
-        return cls(seconds=round(seconds, 6), bytes=BASE_BYTES + read + kept)
+        # Batches are gone by the time the pairs are held.
+        return cls(seconds=round(seconds, 6), bytes=BASE_BYTES + kept + max(read, BYTES_PER_PAIR_CELL * pair_cells))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -114,5 +120,14 @@ def make_plan(request: FitRequest) -> Plan:
             columns=len(domain),
             tables=sum(phase.tables for phase in spending),
             cells=sum(phase.cells for phase in spending),
+            pair_cells=_pair_cells(domain, spending),
         ),
     )
+
+
+def _pair_cells(domain: Domain, spending: Sequence["Spending"]) -> int:
+    """Cells of the pairs that the last phase may measure, at the finest levels that pairs enter."""
+    if len(spending) < 2:
+        return 0
+    groups = sum(min(size, LARGE) for size in domain.sizes)
+    return groups**2 * spending[-1].tables // max(1, len(domain) * (len(domain) - 1))

@@ -10,6 +10,7 @@ import pytest
 
 from medsynth import describe
 from medsynth.fitting import FitRequest
+from medsynth.models import MODELS
 from medsynth.planning import WITHIN, Forecast, make_plan
 from medsynth.schema import load_schema
 
@@ -19,8 +20,21 @@ FACTS = {"persons": 10_000, "columns": 20, "tables": 100, "cells": 5_000}
 
 def test_a_forecast_is_the_line_worked_by_hand() -> None:
     forecast = Forecast.of(**FACTS)
-    assert forecast.seconds == pytest.approx(200_000 * 2e-7 + 100 * 1e-3 + 5_000 * 48e-6)
+    assert forecast.seconds == pytest.approx(200_000 * 3.7e-7 + 100 * 6e-4 + 5_000 * 32e-6)
     assert forecast.bytes == (210 << 20) + 200_000 * 38 + 200_000 * 2 + 10_000 * 40
+
+
+def test_the_pairs_that_a_model_keeps_take_memory_once_the_rows_are_read() -> None:
+    rows = 200_000 * 38
+    few, many = (Forecast.of(**FACTS, pair_cells=cells).bytes for cells in (rows // 130, 2 * rows // 130 + 1))
+    assert few == Forecast.of(**FACTS).bytes
+    assert rows < many - few < rows + 2 * 130
+
+
+def test_only_a_model_that_measures_pairs_is_foretold_to_keep_them() -> None:
+    schema = load_schema("credit_default")
+    forecasts = {model: make_plan(FitRequest(schema=schema, model=model)).forecast for model in MODELS}
+    assert forecasts["independent"].bytes < forecasts["adaptive"].bytes
 
 
 @pytest.mark.parametrize("fact", FACTS)
