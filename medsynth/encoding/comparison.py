@@ -55,7 +55,7 @@ class Claim:
     @property
     def estimated_persons(self) -> float:
         """Number of persons from the noisy tables, each weighted by its noise; at least 1."""
-        tables = [table for table in self.measurements if not table.interactions]
+        tables = [table for table in self.measurements if not (table.interactions and table.attributes)]
         precision = np.array([1 / max(table.noisy.size * table.sigma**2, 1e-12) for table in tables])
         totals = np.array([table.noisy.sum() for table in tables])
         return max(1.0, float((precision * totals).sum() / precision.sum())) if tables else float(self.persons)

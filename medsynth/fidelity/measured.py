@@ -3,6 +3,7 @@
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import combinations
 from typing import ClassVar
 
 import numpy as np
@@ -81,8 +82,9 @@ def _tie(correlation: float) -> float:
 
 def _ties(shape: tuple[int, ...]) -> float:
     """Sum of `_tie` over the other cells of a centred table: of the same row, column, and neither."""
-    g, h = (size - 1 for size in shape)
-    return h * _tie(1 / h) + g * _tie(1 / g) + g * h * _tie(1 / (g * h))
+    others = [size - 1 for size in shape]
+    groups = [math.prod(chosen) for order in range(1, len(others) + 1) for chosen in combinations(others, order)]
+    return sum(many * _tie(1 / many) for many in groups)
 
 
 def _distances(comparison: Comparison, table: MeasuredTable, persons: float) -> tuple[float, float]:
@@ -101,7 +103,7 @@ def _score(ways: int, tables: Sequence[MeasuredTable], rows: FloatArray, persons
     half = 1.96 * float(np.sqrt((noise[:, 1] ** 2).sum()) / len(tables))
     baseline = float(rows[:, 1].mean()) if ways == 2 else None
     against = f" The product of its single columns would score {baseline:.2%}." if baseline is not None else ""
-    beyond = " beyond their margins" if all(table.interactions for table in tables) else ""
+    beyond = " beyond their margins" if ways > 1 and all(table.interactions for table in tables) else ""
     return Score(
         name=f"fidelity.tv{ways}.measured",
         value=value,

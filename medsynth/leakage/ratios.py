@@ -75,7 +75,7 @@ def published_table_ratio(comparison: Comparison, rows: IntArray, reference: Row
     population = comparison.codes("holdout")[reference]
     mass = np.ones(len(reference))  # one row per person already weighs persons equally
     estimated = claim.estimated_persons
-    for measured in claim.measurements:
+    for measured in (each for each in claim.measurements if each.attributes):
         table = _as_table(comparison, measured)
         known = _smoothed(table.counts(population, mass))
         persons = estimated if measured.interactions else max(1.0, float(measured.noisy.sum()))
@@ -89,7 +89,8 @@ def published_table_ratio(comparison: Comparison, rows: IntArray, reference: Row
 
 
 def _attacked_tables(comparison: Comparison, rng: np.random.Generator) -> Iterator[Table]:
-    measured: Sequence[MeasuredTable] = comparison.claim.measurements if comparison.claim else ()
+    claimed: Sequence[MeasuredTable] = comparison.claim.measurements if comparison.claim else ()
+    measured = [table for table in claimed if table.attributes]
     joint = [table for table in measured if len(table.attributes) > 1]
     if measured:
         yield from (_as_table(comparison, table) for table in joint or measured)

@@ -20,15 +20,16 @@ BoolArray = npt.NDArray[np.bool_]
 
 
 def standard_error(
-    condition: "Condition", measurements: "Sequence[Measurement]", tree: JunctionTree, domain: Domain
+    condition: "Condition", share: float, measurements: "Sequence[Measurement]", tree: JunctionTree, domain: Domain
 ) -> float | None:
-    """Noise of a condition's count in persons, or None if no table's cells make it up.
+    """Noise of a condition's share, times the number of persons; None if no table's cells make it up.
 
     A condition on one attribute is counted by that attribute's tables. One on more is counted by a
-    table that the tree holds: if its interactions were measured, together with both one-way tables.
+    table that the tree holds. Interactions count together with the tables of fewer columns.
 
     Args:
       condition: The condition.
+      share: Its share, as far as it is known.
       measurements: Published tables.
       tree: Fitted to those of them that it holds.
       domain: Of the condition.
@@ -36,34 +37,39 @@ def standard_error(
     names = {domain.names[attribute] for attribute in condition.attributes}
     errors = []
     for measured in measurements:
-        if {level.attribute for level in measured.clique} != names:
+        if not names or {level.attribute for level in measured.clique} != names:
             continue
         cells = _cells(condition, measured.clique, domain)
         # Every table speaks for an attribute alone; of several together only the tree's do.
         if cells is None or (len(names) > 1 and not _holds(tree, measured.clique, domain)):
             continue
         if measured.interactions:
-            errors.append(math.sqrt(_pair_variance(cells, measured, measurements)))
+            errors.append(math.sqrt(_variance(cells, share, measured, measurements)))
         else:
             errors.append(measured.sigma * math.sqrt(cells.sum()))
     return min(filter(math.isfinite, errors), default=None)
 
 
-def _pair_variance(cells: BoolArray, measured: "Measurement", measurements: "Sequence[Measurement]") -> float:
-    """Variance of a sum of cells that interactions and margins were added up to."""
+def _variance(cells: BoolArray, share: float, measured: "Measurement", measurements: "Sequence[Measurement]") -> float:
+    """Variance of a sum of cells that interactions of one or two columns and what lies below them were added up to."""
     inside = cells.astype(np.float64)
     variance = measured.sigma**2 * float((centred(inside) ** 2).sum())
-    for axis, level in enumerate(measured.clique):
-        slope = inside.mean(axis=1 - axis) - inside.mean()
-        alone = (each.sigma**2 for each in measurements if _is_one_way(each, level.attribute))
-        groups = np.bincount(level.groups, minlength=level.size)
-        variance += float(slope**2 @ groups) * min(alone, default=math.inf)
-    return variance
+    of_total = float(inside.mean()) - share
+    if len(measured.clique) == 2:
+        for axis, level in enumerate(measured.clique):
+            slope = (inside.mean(axis=1 - axis) - inside.mean())[level.groups]
+            variance += _least_variance(measurements, level.attribute) * float((centred(slope) ** 2).sum())
+            of_total += float(slope.mean())
+    return variance + of_total**2 * _least_variance(measurements)
 
 
-def _is_one_way(measured: "Measurement", attribute: str) -> bool:
-    """True for a table of an attribute's finest cells."""
-    return [(level.attribute, level.is_finest) for level in measured.clique] == [(attribute, True)]
+def _least_variance(measurements: "Sequence[Measurement]", *attributes: str) -> float:
+    """Noise of the table of an attribute's finest cells, or, without one, of the number of persons."""
+    wanted = [(attribute, True) for attribute in attributes]
+    return min(
+        (m.sigma**2 for m in measurements if [(each.attribute, each.is_finest) for each in m.clique] == wanted),
+        default=math.inf,
+    )
 
 
 def _holds(tree: JunctionTree, clique: Clique, domain: Domain) -> bool:

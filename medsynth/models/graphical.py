@@ -85,8 +85,9 @@ class GraphicalModel:
         fitted to, one whose cells make up the condition exactly; None if there is none. What
         smoothing adds is not part of it.
         """
-        error = standard_error(condition, self.measurements, self.tree, self.domain)
-        return float(self.box_shares(condition).sum()), None if error is None else error / self.total
+        share = float(self.box_shares(condition).sum())
+        error = standard_error(condition, share, self.measurements, self.tree, self.domain)
+        return share, None if error is None else error / self.total
 
     def sample(
         self, n: int, rng: np.random.Generator, given: "Condition | None" = None, *, edited: bool = True

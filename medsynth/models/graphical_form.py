@@ -60,7 +60,7 @@ class GraphicalForm:
     def _arrays(self, fitted: GraphicalModel, levels: "_Levels") -> dict[str, Part]:
         paid = {measurement.entry for measurement in fitted.measurements}
         # Levels and one-ways follow from one-way tables alone.
-        first = tuple(sorted({measured.entry for measured in fitted.measurements if len(measured.clique) == 1}))
+        first = tuple(sorted({measured.entry for measured in fitted.measurements if len(measured.clique) < 2}))
         every = tuple(sorted({*paid, *fitted.scores}))
         parts: dict[str, Part] = {}
         for position, attribute in enumerate(fitted.domain.attributes):
@@ -227,7 +227,7 @@ def _natural(value: Any) -> int:
 
 def _flag(value: Any, clique: Clique) -> bool:
     _require(isinstance(value, bool))
-    _require(not value or (len(clique) == 2 and min(level.size for level in clique) > 1))
+    _require(not value or min((level.size for level in clique), default=2) > 1)
     return bool(value)
 
 

@@ -1,7 +1,5 @@
 """Small arithmetic on noisy tables."""
 
-from collections.abc import Sequence
-
 import numpy as np
 import numpy.typing as npt
 
@@ -22,14 +20,3 @@ def project_to_simplex(noisy: npt.ArrayLike, total: float) -> FloatArray:
     excess = (np.cumsum(falling) - total) / np.arange(1, falling.size + 1)
     last = int(np.flatnonzero(falling > excess)[-1])
     return np.asarray(np.maximum(values - excess[last], 0.0))
-
-
-def weighted_total(tables: Sequence[FloatArray], sigmas: Sequence[float]) -> float:
-    """Number of persons from the sums of noisy tables, each weighed by its precision; at least 1.
-
-    >>> weighted_total([np.array([6.0, 4.0]), np.array([20.0])], [1.0, 2.0])
-    13.333333333333334
-    """
-    precisions = [1.0 / (table.size * sigma**2) for table, sigma in zip(tables, sigmas, strict=True)]
-    weighed = [weight * float(table.sum()) for table, weight in zip(tables, precisions, strict=True)]
-    return max(1.0, sum(weighed) / sum(precisions))

@@ -99,7 +99,7 @@ def model_bytes(model: ModelFile) -> bytes:
     from safetensors.numpy import save
 
     values, parts = FORMS[model.kind].pack(model.fitted)
-    tensors = save({name: np.ascontiguousarray(part.array) for name, part in sorted(parts.items())})
+    tensors = save({name: np.asarray(part.array, order="C") for name, part in sorted(parts.items())})
     manifest = {
         "format": "medsynth model",
         "version": VERSION,

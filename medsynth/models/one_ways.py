@@ -1,12 +1,13 @@
-"""The first step of every marginal model: all one-way tables, denoised to one common total.
+"""The first step of every marginal model: the number of persons and what every column holds beyond it, denoised.
 
-An unordered attribute of many cells with a public hierarchy is counted twice, by cell and by block
-of its finest public level: the blocks carry what other columns depend on, at a fraction of the
+A table of one column is measured as interactions, because it need not tell the number of persons again: two cells
+are known with 0.7 of the noise. An unordered attribute of many cells with a public hierarchy is counted twice, by
+cell and by block of its finest public level: the blocks carry what other columns depend on, at a fraction of the
 noise that their cells would add up to.
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -17,9 +18,9 @@ from medsynth.encoding.records import Records
 from medsynth.models.base import Spending
 from medsynth.models.denoising import denoise_one_ways
 from medsynth.models.levels import public_blocks
-from medsynth.models.marginals import weighted_total
 from medsynth.models.pooling import CellCounts, GroupCounts, pool
 from medsynth.models.selection import split_noise
+from medsynth.privacy.interactions import centred, interaction_sensitivity, shrinkage
 from medsynth.privacy.mechanisms import UNITS_PER_PERSON
 
 if TYPE_CHECKING:
@@ -32,23 +33,26 @@ FINE_COST = 0.4
 epsilon 1: 0.2 errs as much, 0.8 errs 2 % more).
 """
 
+TOTAL_COST = 0.3
+"""Cost of the number of persons beside that of a cell, per column (0.1 and 1 err as much on
+adult_discrete and nist_acs at epsilon 0.1).
+"""
+
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class OneWays:
     """One-way tables of every attribute.
 
     Attributes:
-      measurements: The table of finest cells of every attribute, in order; one measured twice, as one.
-      blocks: The table of public blocks, for attributes (by position) that have one.
-      published: Every one-way table as it was measured.
+      known: The number of persons and the interactions of every table, one measured twice as one.
+      published: Each of them as it was measured.
       masses: Denoised persons per finest cell, per attribute; each sums to total.
       deviations: Noise of the cells that `masses` were made of, per attribute.
       total: Noisy number of persons, at least 1.
     """
 
-    measurements: "tuple[Measurement, ...]"
-    blocks: "Mapping[int, Measurement]" = field(default_factory=dict)
-    published: "tuple[Measurement, ...]" = ()
+    known: "tuple[Measurement, ...]"
+    published: "tuple[Measurement, ...]"
     masses: tuple[FloatArray, ...]
     deviations: tuple[FloatArray, ...]
     total: float
@@ -71,7 +75,7 @@ class OneWays:
 
 
 def measure_one_ways(records: Records, ledger: "Ledger", *, mu2: float, earlier: OneWays | None = None) -> OneWays:
-    """Spends mu2 on the one-way tables, more on those with more cells.
+    """Spends mu2 on the number of persons and the one-way tables, more on those with more cells.
 
     Args:
       records: The private rows, for the ledger.
@@ -79,25 +83,20 @@ def measure_one_ways(records: Records, ledger: "Ledger", *, mu2: float, earlier:
       mu2: Budget, the sum of (sensitivity / sigma)^2 over the tables.
       earlier: What was measured before, to be pooled with it.
 
-    Source: recipe, step 1.
+    Source: recipe, step 1; residual basis, `docs/mathematics.md`, section 8.
     """
-    attributes = records.domain.attributes
-    persons = records.l2 / UNITS_PER_PERSON
-    blocks, cliques, costs = _design(records.domain)
-    sigmas = persons * split_noise(costs, mu2)
+    design = _design(records.domain)
     label = "One-way tables, again" if earlier else "One-way tables"
-    measured = ledger.measure(records, cliques, sigmas.tolist(), label=label)
-    tables = measured
-    if earlier:
-        known = (*earlier.measurements, *earlier.blocks.values())
-        tables = [_pooled(*both) for both in zip(known, measured, strict=True)]
-    own = tables[: len(attributes)]
-    by_block = dict(zip(blocks, tables[len(attributes) :], strict=True))
-    estimates = [_estimate(*each, by_block.get(k)) for k, each in enumerate(zip(attributes, own, strict=True))]
-    total = weighted_total([m.noisy for m in tables], [m.sigma for m in tables])
+    sigmas = _sigmas(design, records.l2, mu2)
+    measured = ledger.measure(
+        records, [clique for clique, _ in design], sigmas.tolist(), label=label, interactions=True
+    )
+    known = [_pooled(*both) for both in zip(earlier.known, measured, strict=True)] if earlier else measured
+    attributes = records.domain.attributes
+    estimates = [_estimate(attribute, known) for attribute in attributes]
+    total = max(1.0, float(known[0].noisy))
     return OneWays(
-        measurements=tuple(own),
-        blocks=by_block,
+        known=tuple(known),
         published=(*(earlier.published if earlier else ()), *measured),
         masses=denoise_one_ways(attributes, estimates, total=total),
         deviations=tuple(estimate.deviations for estimate in estimates),
@@ -112,36 +111,54 @@ def _pooled(one: "Measurement", other: "Measurement") -> "Measurement":
     return replace(other, noisy=noisy, sigma=(weight + rest) ** -0.5)
 
 
-def _estimate(attribute: Attribute, measured: "Measurement", block: "Measurement | None") -> CellCounts:
-    """Counts of an attribute's cells from its tables."""
-    sums = []
-    if block is not None:
-        (level,) = block.clique
-        sums.append(GroupCounts(level=level, noisy=block.noisy, variance=block.sigma**2))
-    return pool(measured.noisy, measured.sigma, sums, public_blocks(attribute))
+def _estimate(attribute: Attribute, known: "Sequence[Measurement]") -> CellCounts:
+    """Counts of an attribute's cells from its tables; from the number of persons, if it has one cell."""
+    whole, *tables = known
+    own = [table for table in tables if table.clique[0].attribute == attribute.name]
+    if not own:
+        return CellCounts(counts=whole.noisy.reshape(1), deviations=np.full(1, whole.sigma))
+    cells, *blocks = (_completed(table, whole) for table in own)
+    return pool(cells.noisy, cells.variance**0.5, blocks, public_blocks(attribute))
 
 
-def _design(domain: Domain) -> tuple[list[int], list[Clique], list[float]]:
-    """(attributes with a block table, cliques: cells of all, then those blocks; their costs)."""
-    found = {k: public_blocks(attribute) for k, attribute in enumerate(domain.attributes)}
-    blocks = {k: level for k, level in found.items() if level is not None}
-    cliques = [(Level.finest(attribute),) for attribute in domain.attributes]
-    costs = [
-        FINE_COST * blocks[k].size if k in blocks else float(attribute.size)
-        for k, attribute in enumerate(domain.attributes)
-    ]
-    cliques += [(level,) for level in blocks.values()]
-    costs += [float(level.size) for level in blocks.values()]
-    return list(blocks), list(cliques), costs
+def _completed(table: "Measurement", whole: "Measurement") -> GroupCounts:
+    """Counts from interactions and the number of persons; the noise of the latter moves all cells alike and is left
+    aside.
+    """
+    (level,) = table.clique
+    noisy = centred(table.noisy) + float(whole.noisy) / level.size
+    return GroupCounts(level=level, noisy=noisy, variance=(table.sigma * shrinkage((level.size,))) ** 2)
+
+
+def _design(domain: Domain) -> list[tuple[Clique, float]]:
+    """(table, what its noise costs): of no column, of the cells of all that vary, of the blocks of some."""
+    varied = [attribute for attribute in domain.attributes if attribute.size > 1]
+    cells: list[tuple[Clique, float]] = []
+    blocks: list[tuple[Clique, float]] = []
+    for attribute in varied:
+        block = public_blocks(attribute)
+        cells.append(((Level.finest(attribute),), FINE_COST * block.size if block else attribute.size))
+        if block:
+            blocks.append(((block,), block.size))
+    return [((), TOTAL_COST * max(1, len(varied))), *cells, *blocks]
+
+
+def _sigmas(design: Sequence[tuple[Clique, float]], l2: int, mu2: float) -> FloatArray:
+    """Noise of each table for the budget, in persons."""
+    shapes = [[level.size for level in clique] for clique, _ in design]
+    costs = [cost * shrinkage(shape) for (_, cost), shape in zip(design, shapes, strict=True)]
+    moved = np.array([interaction_sensitivity(l2, shape) for shape in shapes]) / UNITS_PER_PERSON
+    return np.asarray(moved * split_noise(costs, mu2))
 
 
 def one_way_spending(domain: Domain, *, share: float, mu: float) -> Spending:
-    """Forecasts the one-way tables for a share of mu^2."""
-    _, cliques, costs = _design(domain)
+    """Forecasts the one-way tables for a share of mu^2; sigma is that of the noisiest cells."""
+    design = _design(domain)
+    sigmas = _sigmas(design, UNITS_PER_PERSON, share * mu**2)
     return Spending(
         label="One-way tables",
         share=share,
-        tables=len(cliques),
-        cells=sum(level.size for clique in cliques for level in clique),
-        sigma=float(split_noise(costs, share * mu**2).max()),
+        tables=len(design),
+        cells=sum(level.size for clique, _ in design for level in clique) + 1,
+        sigma=float(max(sigmas[1:], default=sigmas[0])),
     )

@@ -1,16 +1,17 @@
-"""What a two-way table holds beyond its margins, in whole units.
+"""What a table holds beyond the tables of fewer of its columns, in whole units.
 
-A table of pairs tells its row sums and column sums over and over, and a fit has measured those before. Its
-interactions are what is left: the table projected on what sums to zero over rows and over columns. One person moves
-them less than the table, by the factor `shrinkage`: by half for two groups against two, so that the same budget buys
-half the noise.
+A table of pairs tells its row sums and column sums over and over, and a fit has measured those before; a table of one
+column tells the number of persons. The interactions are what is left: the table projected on what sums to zero along
+every axis. One person moves them less than the table, by the factor `shrinkage`: by half for two groups against two,
+so that the same budget buys half the noise. Without an axis they are the number of persons itself.
 
 Source: Xiao, He, Zhang and Kifer (2023), arXiv:2305.08175 (residual bases of marginals); `docs/mathematics.md`,
 section 8.
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from itertools import combinations
 
 import numpy as np
 import numpy.typing as npt
@@ -21,40 +22,41 @@ from medsynth.errors import UsageError
 def shrinkage(shape: Sequence[int]) -> float:
     """How far one person moves the interactions, if they move the table by 1.
 
-    >>> shrinkage((2, 2)), round(shrinkage((8, 8)), 3)
-    (0.5, 0.875)
+    >>> shrinkage((2, 2)), round(shrinkage((8, 8)), 3), shrinkage((4,)) ** 2, shrinkage(())
+    (0.5, 0.875, 0.75, 1.0)
     """
     return math.sqrt(math.prod(1 - 1 / size for size in shape))
 
 
-def check_two_way(shape: Sequence[int]) -> None:
-    """Refuses a table that has no interactions: of other than two axes, or with an axis of one group.
+def check_interactions(shape: Sequence[int]) -> None:
+    """Refuses a table that has no interactions: with an axis of one group.
 
-    >>> check_two_way((3,))
+    >>> check_interactions((3, 1))
     Traceback (most recent call last):
         ...
-    medsynth.errors.UsageError: Shape (3,) has no interactions, (g, h) from (2, 2) has. Measure the table itself.
+    medsynth.errors.UsageError: Shape (3, 1) has no interactions: an axis has less than two groups. Leave it out.
     """
-    if len(shape) != 2 or min(shape) < 2:
-        raise UsageError(f"Shape {tuple(shape)} has no interactions, (g, h) from (2, 2) has. Measure the table itself.")
+    if min(shape, default=2) < 2:
+        raise UsageError(f"Shape {tuple(shape)} has no interactions: an axis has less than two groups. Leave it out.")
 
 
 def interactions(table: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
-    """The table minus its row means and column means, plus its mean, each rounded down to whole units.
+    """The table minus its means along every axis, plus those along every two of them, each mean rounded down.
 
     Args:
-      table: Exact counts in units, shape (g, h), their sum below 2^63. Private.
+      table: Exact counts in units, any shape of two groups or more an axis, their sum below 2^63. Private.
 
     >>> interactions(np.array([[8, 0], [0, 0]]))
     array([[ 2, -2],
            [-2,  2]])
+    >>> interactions(np.array([8, 0, 0, 0]))
+    array([ 6, -2, -2, -2])
     """
-    check_two_way(table.shape)
-    rows, columns = table.shape
-    by_row = table.sum(axis=1, keepdims=True) // columns
-    by_column = table.sum(axis=0, keepdims=True) // rows
-    centred: npt.NDArray[np.int64] = table - by_row - by_column + table.sum() // table.size
-    return centred
+    check_interactions(table.shape)
+    found = table.copy()
+    for axes, sign in _means(table.ndim):
+        found += sign * (table.sum(axis=axes, keepdims=True) // math.prod(table.shape[axis] for axis in axes))
+    return found
 
 
 def interaction_sensitivity(l2: int, shape: Sequence[int]) -> float:
@@ -65,9 +67,10 @@ def interaction_sensitivity(l2: int, shape: Sequence[int]) -> float:
       shape: Of the table.
 
     Formal guarantee:
-      Three values rounded down move a cell by less than 3 units beyond l2 * shrinkage.
+      Rounding one mean moves a cell by less than 1 unit; q axes have 2^q - 1 means.
     """
-    return l2 * shrinkage(shape) + 3 * math.sqrt(math.prod(shape))
+    means = 1 << len(shape)
+    return l2 * shrinkage(shape) + (means - 1) * math.sqrt(math.prod(shape))
 
 
 def centred(table: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
@@ -77,5 +80,14 @@ def centred(table: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
     array([[ 2., -2.],
            [-2.,  2.]])
     """
-    rows, columns = table.mean(axis=1, keepdims=True), table.mean(axis=0, keepdims=True)
-    return np.asarray(table - rows - columns + table.mean())
+    found = np.array(table, dtype=np.float64)
+    for axes, sign in _means(table.ndim):
+        found += sign * table.mean(axis=axes, keepdims=True)
+    return found
+
+
+def _means(axes: int) -> Iterator[tuple[tuple[int, ...], int]]:
+    """(axes of a mean, its sign in the interactions)."""
+    for order in range(1, axes + 1):
+        for chosen in combinations(range(axes), order):
+            yield chosen, (-1) ** order

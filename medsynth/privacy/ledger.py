@@ -205,7 +205,7 @@ class Ledger:
           cliques: The tables.
           sigmas: Standard deviation of the noise on a cell of each table, in persons.
           label: What is released, in words.
-          interactions: Publish only what each table holds beyond its margins, (2, 2) or larger each.
+          interactions: Publish only what each table holds beyond its margins; two groups or more an axis.
 
         Returns:
           One measurement per clique, in order; without a clique nothing is booked.

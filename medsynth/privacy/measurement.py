@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from medsynth.errors import MedsynthError, UsageError
 from medsynth.privacy import mechanisms
-from medsynth.privacy.interactions import check_two_way, interaction_sensitivity
+from medsynth.privacy.interactions import check_interactions, interaction_sensitivity
 from medsynth.privacy.interactions import interactions as exact_interactions
 
 # The noise is drawn wider than asked for by this share beyond the lattice factor: a plan whose mu^2
@@ -68,7 +68,7 @@ def sensitivities(records: Countable, cliques: Sequence[Clique], *, interactions
         return [whole] * len(cliques)
     shapes = [shape_of(clique) for clique in cliques]
     for shape in shapes:
-        check_two_way(shape)
+        check_interactions(shape)
     return [interaction_sensitivity(int(records.l2), shape) / mechanisms.UNITS_PER_PERSON for shape in shapes]
 
 

@@ -40,7 +40,7 @@ def gaussian(values: npt.NDArray[np.int64], *, sigma: float) -> npt.NDArray[np.f
     """
     check_sigma(sigma)
     units = sampler.discrete_gaussian(values, scale=sigma * UNITS_PER_PERSON)
-    return units / UNITS_PER_PERSON
+    return np.asarray(units / UNITS_PER_PERSON)  # NumPy makes a number of an array without axes
 
 
 def lattice_factor(sigma: float) -> float:

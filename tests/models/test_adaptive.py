@@ -42,7 +42,7 @@ class Rows:
         for clique in cliques:
             shape = tuple(level.size for level in clique)
             groups = [level.groups[self.codes[:, int(level.attribute[1:])]] for level in clique]
-            flat = np.ravel_multi_index(tuple(groups), shape)
+            flat = np.ravel_multi_index(tuple(groups), shape) if clique else np.zeros(len(self.codes), dtype=np.int64)
             tables.append(np.bincount(flat, minlength=math.prod(shape)).reshape(shape) * UNIT)
         return tables
 
@@ -272,8 +272,8 @@ def test_where_pairs_promise_nothing_the_one_ways_are_measured_again_with_all_th
         "One-way tables, again",
     ]
     assert book.spent_mu2 == pytest.approx(book.guarantee.mu**2, rel=1e-6)
-    assert {len(measured.clique) for measured in fitted.measurements} == {1}
-    assert len(fitted.measurements) == 16
+    assert {len(measured.clique) for measured in fitted.measurements} == {0, 1}
+    assert len(fitted.measurements) == 2 * (1 + 8)
 
 
 def test_where_pairs_promise_much_no_budget_goes_back_to_the_one_ways() -> None:
@@ -291,18 +291,20 @@ def test_one_ways_measured_twice_have_the_noise_of_both_budgets_together() -> No
     first = measure_one_ways(rows, book, mu2=0.3)
     both = measure_one_ways(rows, book, mu2=1.2, earlier=first)
     once = measure_one_ways(rows, ledger(8.0), mu2=1.5)
-    assert [m.sigma for m in both.measurements] == pytest.approx([m.sigma for m in once.measurements])
-    assert [m.entry for m in both.published] == [1, 1, 2, 2]
-    weights = np.array([m.sigma**-2 for m in (both.published[0], both.published[2])])
-    by_hand = weights @ np.array([both.published[0].noisy, both.published[2].noisy]) / weights.sum()
-    assert np.allclose(both.measurements[0].noisy, by_hand)
+    assert [m.sigma for m in both.known] == pytest.approx([m.sigma for m in once.known])
+    assert [m.entry for m in both.published] == [1, 1, 1, 2, 2, 2]
+    weights = np.array([m.sigma**-2 for m in (both.published[1], both.published[4])])
+    by_hand = weights @ np.array([both.published[1].noisy, both.published[4].noisy]) / weights.sum()
+    assert np.allclose(both.known[1].noisy, by_hand)
+    assert both.total == pytest.approx(float(both.known[0].noisy))
 
 
 def test_one_way_gain_by_hand() -> None:
     # Cells of 100 persons with noise of 10: 0.8 * 10 a cell, half of it gone; two columns of 2 and 4 cells, one pair.
     chains = tuple(nested_chain(attribute, np.ones(attribute.size)) for attribute in Rows([], [2, 4]).domain.attributes)
     known = OneWays(
-        measurements=(),
+        known=(),
+        published=(),
         masses=(np.full(2, 100.0), np.full(4, 100.0)),
         deviations=(np.full(2, 10.0), np.full(4, 10.0)),
         total=200.0,

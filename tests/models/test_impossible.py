@@ -56,7 +56,7 @@ class Rows:
         for clique in cliques:
             shape = tuple(level.size for level in clique)
             groups = [level.groups[self.codes[:, int(level.attribute[1:])]] for level in clique]
-            flat = np.ravel_multi_index(tuple(groups), shape)
+            flat = np.ravel_multi_index(tuple(groups), shape) if clique else np.zeros(len(self.codes), dtype=np.int64)
             tables.append(np.bincount(flat, minlength=int(np.prod(shape))).reshape(shape) << 20)
         return tables
 

@@ -74,9 +74,12 @@ def test_a_loaded_model_says_the_same(stored, path):
         np.testing.assert_array_equal(one.noisy, other.noisy)
 
 
-def test_pairs_of_a_loaded_model_are_interactions_and_its_columns_are_not(path):
-    for measurement in load_model(path).fitted.measurements:
-        assert measurement.interactions == (len(measurement.clique) == 2)
+def test_a_loaded_model_has_the_number_of_persons_first_and_knows_interactions(path):
+    whole, *tables = load_model(path).fitted.measurements
+    assert whole.clique == ()
+    assert whole.noisy.shape == ()
+    assert {len(table.clique) for table in tables} >= {1}
+    assert all(table.interactions for table in tables)
 
 
 def test_one_ways_trace_to_the_first_entry_alone(path):
@@ -149,7 +152,8 @@ def test_an_unsealed_change_is_found(path):
         lambda m: m["fitted"]["attributes"][0].update(size=5),
         lambda m: m["fitted"]["chain_lengths"].__setitem__(0, 99),
         lambda m: m["fitted"]["measurements"][0].update(sigma="x"),
-        lambda m: m["fitted"]["measurements"][0].update(interactions=True),
+        lambda m: m["fitted"]["measurements"][0].update(interactions=0),
+        lambda m: m["fitted"]["measurements"][0].update(levels=m["fitted"]["measurements"][1]["levels"]),
         lambda m: m["fitted"]["measurements"][-1].update(interactions=1),
         lambda m: m["fitted"]["measurements"][-1].pop("interactions"),
         lambda m: m["fitted"].pop("settings"),

@@ -6,7 +6,7 @@ import pytest
 
 from medsynth.encoding.domain import Attribute, Clique, Domain
 from medsynth.models.levels import public_blocks
-from medsynth.models.one_ways import FINE_COST, measure_one_ways, one_way_spending
+from medsynth.models.one_ways import FINE_COST, TOTAL_COST, measure_one_ways, one_way_spending
 from medsynth.privacy import Ledger
 from medsynth.privacy.measurement import Measurement
 
@@ -24,8 +24,10 @@ class Table:
 
     def marginals(self, cliques: list[Clique]) -> list[npt.NDArray[np.int64]]:
         return [
-            np.bincount(level.groups[self._columns[level.attribute]], minlength=level.size) << 20
-            for (level,) in cliques
+            np.bincount(level[0].groups[self._columns[level[0].attribute]], minlength=level[0].size) << 20
+            if level
+            else np.array(len(self._columns["sex"])) << 20
+            for level in cliques
         ]
 
 
@@ -58,18 +60,20 @@ def test_only_unordered_code_systems_have_public_blocks(attribute: Attribute, bl
 
 def test_codes_are_published_by_cell_and_by_block_and_the_budget_is_spent() -> None:
     _, tables = measured(mu2=0.25)
-    assert [[level.size for level in table.clique] for table in tables] == [[600], [2], [30]]
-    assert np.isclose(sum(1 / table.sigma**2 for table in tables), 0.25)
-    precisions = np.array([1 / table.sigma**2 for table in tables])
-    wanted = np.array([FINE_COST * 30, 2, 30]) ** (2 / 3)
-    assert np.allclose(precisions / precisions.sum(), wanted / wanted.sum())
+    assert [[level.size for level in table.clique] for table in tables] == [[], [600], [2], [30]]
+    shares = np.array([(table.sensitivity / table.sigma) ** 2 for table in tables])
+    assert np.isclose(shares.sum(), 0.25)
+    free = np.sqrt([1, 599 / 600, 1 / 2, 29 / 30])
+    wanted = (np.array([TOTAL_COST * 2, FINE_COST * 30, 2, 30]) * free) ** (2 / 3)
+    assert np.allclose(shares / shares.sum(), wanted / wanted.sum())
+    assert [table.sensitivity for table in tables] == pytest.approx(free, rel=1e-4)
 
 
 def test_spending_foretells_what_is_measured() -> None:
     _, tables = measured(mu2=0.25)
     forecast = one_way_spending(Domain(attributes=(CODES, SEX)), share=0.25, mu=1.0)
-    assert (forecast.tables, forecast.cells) == (3, 632)
-    assert np.isclose(forecast.sigma, max(table.sigma for table in tables))
+    assert (forecast.tables, forecast.cells) == (4, 633)
+    assert np.isclose(forecast.sigma, max(table.sigma for table in tables if table.clique))
 
 
 def test_blocks_are_better_known_than_from_their_cells_alone() -> None:
@@ -81,7 +85,7 @@ def test_blocks_are_better_known_than_from_their_cells_alone() -> None:
     for _ in range(5):
         ledger = Ledger(8.0, 1e-6, population="t")
         found = measure_one_ways(Table(skewed()), ledger, mu2=0.01)
-        alone = np.bincount(level.groups, found.measurements[0].noisy, 30)
+        alone = np.bincount(level.groups, found.known[1].noisy + found.total / 600, 30)
         ratios.append(np.abs(found.sums(0, level) - truth).sum() / np.abs(alone - truth).sum())
     assert np.mean(ratios) < 0.8
 

@@ -26,9 +26,8 @@ def chain(name: str, size: int, groups: list[int] | None = None) -> Chain:
 
 def known(*masses: FloatArray) -> OneWays:
     """One-ways without noise."""
-    return OneWays(
-        measurements=(), masses=masses, deviations=tuple(map(np.zeros_like, masses)), total=float(masses[0].sum())
-    )
+    deviations, total = tuple(map(np.zeros_like, masses)), float(masses[0].sum())
+    return OneWays(known=(), published=(), masses=masses, deviations=deviations, total=total)
 
 
 def of_interactions(chains: list[Chain], noisy: FloatArray, sigma: float, level: int = -1) -> Measurement:
