@@ -92,9 +92,7 @@ def fit_model(source: Source, request: FitRequest, ledger: Ledger, progress: Pro
         privacy_unit=privacy_unit(schema),
     )
     progress.start("Reading and encoding the table")
-    records = encode_batches(
-        source.batches(schema.inputs), Codec(schema=schema), bounding_key(ledger), rows=source.rows
-    )
+    records = encode_batches(source.batches(schema.inputs), codec, bounding_key(ledger), rows=source.rows)
     fitted = model.fit(
         records,
         allowance,

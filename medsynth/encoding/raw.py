@@ -79,6 +79,10 @@ def factorized(values: "pd.Series[Any]") -> tuple[npt.NDArray[np.intp], list[Any
 
 def numbers(values: "pd.Series[Any]") -> FloatArray:
     """Each cell as a number, NaN where it cannot be read as one."""
+    if isinstance(values.dtype, pd.CategoricalDtype):
+        positions, labels = uniques(values)
+        texts = (_text(label, ("0", "1")) for label in labels)
+        return np.array([*(np.nan if text is None else _number(text) for text in texts), np.nan])[positions]
     cells = plain(values, truth=("0", "1"))
     if cells.dtype.kind == "M":
         return np.full(len(cells), np.nan)

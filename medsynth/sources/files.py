@@ -2,10 +2,14 @@
 
 import csv
 import gzip
+import re
+import tempfile
 import zlib
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -14,15 +18,17 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from medsynth.errors import DataError
+from medsynth.errors import DataError, OutputError
 from medsynth.sources.frame import require_distinct
-from medsynth.sources.well_formed import blocks_of, is_well_formed
+from medsynth.sources.well_formed import Cut, blocks_of, cut_of, without_bare_returns
 
 SUFFIXES = (".csv", ".csv.gz", ".parquet")
 ROWS_PER_BATCH = 1 << 18
 DELIMITERS = ",;\t|"
 LONGEST_LINE = 1 << 24
 """Bytes of a CSV line; a longer one cannot be read."""
+MOST_HEADER_LINES = 1000
+_IN_QUOTES = re.compile('"[^"]*("|$)')
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -85,10 +91,14 @@ class FileSource:
 
     def _csv_columns(self) -> tuple[str, ...]:
         names = tuple(self._header)
-        with self._opened("rb") as file:
-            if not is_well_formed(blocks_of(file), self._delimiter):
-                raise self._ambiguous()
+        if not self._cut.well_formed:
+            raise self._ambiguous()
         return names
+
+    @cached_property
+    def _cut(self) -> Cut:
+        with self._opened("rb") as file:
+            return cut_of(blocks_of(file), self._delimiter)
 
     @property
     def _on_bad_text(self) -> str:
@@ -102,9 +112,13 @@ class FileSource:
 
     @cached_property
     def _delimiter(self) -> str:
+        header = ""
         with self._opened("rt", encoding="utf-8-sig", errors=self._on_bad_text, newline="") as file:
-            first = file.readline()
-        return max(DELIMITERS, key=first.count)
+            for line in islice(file, MOST_HEADER_LINES):
+                header += line
+                if header.count('"') % 2 == 0:
+                    break
+        return max(DELIMITERS, key=_IN_QUOTES.sub("", header).count)
 
     def _opened(self, mode: str, **options: Any) -> Any:
         """The bytes or the text of a CSV, unpacked."""
@@ -118,24 +132,50 @@ class FileSource:
             return int(pq.read_metadata(self.path).num_rows)
         return self.path.stat().st_size // max(8, 2 * len(self.columns))
 
-    def batches(self, columns: tuple[str, ...]) -> Iterator[pd.DataFrame]:
+    def batches(self, columns: tuple[str, ...], *, categorical: bool = True) -> Iterator[pd.DataFrame]:
         """The named columns, some rows at a time, in file order.
+
+        Args:
+          columns: Names.
+          categorical: Text as one code a cell and its distinct values: a batch is encoded by these, four times sooner.
 
         Raises:
           DataError: If the file is damaged. The reader's own message is not passed on: it may quote a row.
+          OutputError: If a copy is needed (see `_readable`) and there is no room for it.
         """
         chosen = ", ".join(_quoted(name) for name in columns)
         try:
-            with duckdb.connect(config=_OFFLINE) as connection:
-                relation = connection.sql(
-                    f"SELECT {chosen} FROM {self._scan}", params={"path": _literal(str(self.path))}
-                )
+            with self._readable() as path, duckdb.connect(config=_OFFLINE) as connection:
+                relation = connection.sql(f"SELECT {chosen} FROM {self._scan}", params={"path": _literal(str(path))})
                 for batch in relation.to_arrow_reader(ROWS_PER_BATCH):
                     # As floats, long identifiers beside an empty cell would run into each other.
                     # As date objects, a day outside the years 1 to 9999 would stop the reading.
-                    yield batch.to_pandas(integer_object_nulls=True, date_as_object=False)
+                    yield batch.to_pandas(
+                        integer_object_nulls=True, date_as_object=False, strings_to_categorical=categorical
+                    )
         except (duckdb.Error, pa.ArrowException, OSError, EOFError):
             raise self._unreadable() from None
+
+    @contextmanager
+    def _readable(self) -> Iterator[Path]:
+        """What DuckDB reads: the file, or a copy without bare carriage returns, at which it would cut records in two.
+
+        The reader is the same for both: another one for such a file would read other persons' records otherwise.
+        """
+        if self.is_parquet or not self._cut.bare_returns:
+            yield self.path
+            return
+        with tempfile.TemporaryDirectory(prefix="medsynth-") as folder:  # only its owner may enter
+            copy = Path(folder) / "table.csv"
+            try:
+                with self._opened("rb") as file, copy.open("wb") as changed:
+                    changed.writelines(without_bare_returns(blocks_of(file)))
+            except OSError as error:
+                raise OutputError(
+                    f"{folder}: a copy of {self.path.name} cannot be written ({error.strerror}). "
+                    "Set TMPDIR to a private folder with room for the unpacked table."
+                ) from error
+            yield copy
 
     @property
     def _scan(self) -> str:
@@ -158,9 +198,10 @@ class FileSource:
 
     def _ambiguous(self) -> DataError:
         return DataError(
-            f"{self.path.name}: the file is cut short or not well-formed CSV: a quote is left open or stands inside a "
-            "field, or line breaks are of two kinds, so that one record may swallow or split others. Export it again "
-            "as Parquet, or with quotes around such cells and doubled within them."
+            f"{self.path.name}: the file is cut short or not well-formed CSV: a quote is left open, stands inside a "
+            "field or is escaped by a backslash, or line breaks are of two kinds (such as a bare carriage return or "
+            "line feed inside a cell), so that one record may swallow or split others. Export it again as Parquet, "
+            "or with quotes around such cells and doubled within them."
         )
 
 
@@ -194,5 +235,5 @@ def read_frame(path: Path) -> pd.DataFrame:
       DataError: If the file is missing, damaged or of another kind.
     """
     source = FileSource(path=path, strict=True)
-    parts = list(source.batches(source.columns))
+    parts = list(source.batches(source.columns, categorical=False))
     return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=list(source.columns))

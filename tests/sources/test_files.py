@@ -1,6 +1,7 @@
 """Files as sources: the same counts as a frame, and clear words for a broken file."""
 
 import gzip
+import json
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from medsynth.encoding.bounding import order_values, person_digests
 from medsynth.encoding.codec import Codec
 from medsynth.encoding.domain import Level
 from medsynth.errors import DataError
@@ -89,6 +91,22 @@ def test_a_semicolon_file_is_read(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
+    ("header", "columns"),
+    [
+        (b'"a,b,c,d";e', ("a,b,c,d", "e")),
+        (b'"a\n,,";b', ("a\n,,", "b")),
+        (b'"say ""a,b,c""";b', ('say "a,b,c"', "b")),
+        (b'"a,b"', ("a,b",)),
+    ],
+)
+def test_delimiters_inside_a_quoted_column_name_do_not_count(
+    tmp_path: Path, header: bytes, columns: tuple[str, ...]
+) -> None:
+    (tmp_path / "t.csv").write_bytes(header + b"\n" + b";".join([b"1"] * len(columns)) + b"\n")
+    assert tuple(read_frame(tmp_path / "t.csv").columns) == columns
+
+
+@pytest.mark.parametrize(
     ("name", "content"),
     [
         ("t.parquet", b""),
@@ -145,7 +163,7 @@ def test_nested_parquet_columns_are_refused(tmp_path: Path) -> None:
 def lenient(path: Path, content: bytes) -> dict[str, list[object]]:
     path.write_bytes(content)
     source = FileSource(path=path)
-    return pd.concat(list(source.batches(source.columns))).to_dict("list")
+    return pd.concat(list(source.batches(source.columns, categorical=False))).to_dict("list")
 
 
 def test_a_line_that_cannot_be_read_stops_no_fit(tmp_path: Path) -> None:
@@ -194,3 +212,59 @@ def test_a_gzip_cut_short_is_known_before_a_row_is_read(tmp_path: Path) -> None:
     (tmp_path / "t.csv.gz").write_bytes(packed[:-12])
     with pytest.raises(DataError, match="cut short"):
         _ = FileSource(path=tmp_path / "t.csv.gz").columns
+
+
+STRANGE = [
+    "1",
+    "1.0",
+    "01",
+    " 1 ",
+    "1e0",
+    "inf",
+    "nan",
+    "true",
+    "True",
+    "F",
+    "f",
+    "a\x00",
+    "a",
+    "A",
+    "é",
+    "e\u0301",
+    "1999-01",
+    "-",
+    "",
+]
+
+
+def test_text_read_as_categories_is_encoded_as_cell_by_cell(tmp_path: Path) -> None:
+    columns = {
+        "n": {"kind": "decimal", "min": 0, "max": 2, "places": 2, "bins": 4},
+        "i": {"kind": "integer", "min": 0, "max": 9},
+        "c": {"kind": "category", "values": ["1", "a", "F"], "other": True, "missing": True},
+        "b": {"kind": "boolean"},
+        "d": {"kind": "date", "min": "1998-01-01", "max": "2001-01-01"},
+    }
+    names = list(columns)
+    schema = parse_schema(
+        json.dumps(
+            {
+                "medsynth": 1,
+                "dataset": {"name": "odd"},
+                "privacy": {"rows_are_persons": True, "persons": 100},
+                "columns": columns,
+            }
+        )
+    )
+    rng = np.random.default_rng(0)
+    frame = pd.DataFrame({name: rng.choice(np.array([*STRANGE, None], dtype=object), 500) for name in names})
+    frame.to_parquet(tmp_path / "odd.parquet", index=False)
+    source, codec = FileSource(path=tmp_path / "odd.parquet"), Codec(schema=schema)
+    (sorted_out,), (cells,) = (list(source.batches(tuple(names), categorical=yes)) for yes in (True, False))
+    assert all(isinstance(dtype, pd.CategoricalDtype) for dtype in sorted_out.dtypes)
+    assert not any(isinstance(dtype, pd.CategoricalDtype) for dtype in cells.dtypes)
+    np.testing.assert_array_equal(codec.encode(sorted_out), codec.encode(cells))
+    assert (person_digests(sorted_out["c"], KEY) == person_digests(cells["c"], KEY)).all()
+    for kind in ("number", "date"):
+        one, other = order_values(sorted_out["d"], kind), order_values(cells["d"], kind)
+        np.testing.assert_array_equal(one, other)
