@@ -53,7 +53,7 @@ def test_plan_states_time_memory_and_how_far_they_may_be_off(clinic: Path, comma
     (clinic / "visits.csv").unlink()  # no row is read
     ran = command("plan", "-s", "clinic.yaml")
     assert ran.code == 0
-    assert "The fit takes about 1 s (1 s to" in ran.out
+    assert "The fit takes a few seconds at most" in ran.out
     assert "MB of memory" in ran.out
     values = json.loads(command("plan", "-s", "clinic.yaml", "--json").out)
     assert values["fit_seconds"] > 0

@@ -78,9 +78,6 @@ class Adaptive:
       noise_most: Largest share of a table's noise that survives estimation [4].
       noise_signal: That share times the signal, where below `noise_most` [4; recipe 4.5, which errs
         3 % more on adult_discrete and 10 % more on nist_acs at epsilon 1].
-      least_gain: Pairs are measured if they promise this much of what the one-ways would gain from the
-        same budget (not in the recipe: at epsilon 0.02 to 0.1 on the tables that settings were tuned
-        on, pairs paid from 0.3 to 0.7 of it).
       tree_pairs: Pairs of round 1 per column [5].
       first_round: Part of the pair budget for round 1 [5].
       tree_cells: Most cells of the junction tree [5, 7].
@@ -108,7 +105,6 @@ class Adaptive:
     score_readable: float = 0.35
     noise_most: float = 0.7
     noise_signal: float = 2.0
-    least_gain: float = 0.6
     tree_pairs: float = 1.2
     first_round: float = 0.4
     tree_cells: int = 200_000
@@ -333,7 +329,7 @@ class _Rounds:
         phases = self._phases
         plan = self._plan(dependence, sum(phases.tables), most=len(self._survey.pairs))
         factor = sqrt(phases.one_ways / (phases.one_ways + phases.unscored))
-        return float(plan.gains.sum()) < self._settings.least_gain * one_way_gain(self._survey, factor)
+        return float(plan.gains.sum()) < one_way_gain(self._survey, factor)
 
     def _measure_one_ways_again(self) -> None:
         survey = self._survey

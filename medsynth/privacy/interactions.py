@@ -22,8 +22,8 @@ from medsynth.errors import UsageError
 def shrinkage(shape: Sequence[int]) -> float:
     """How far one person moves the interactions, if they move the table by 1.
 
-    >>> shrinkage((2, 2)), round(shrinkage((8, 8)), 3), shrinkage((4,)) ** 2, shrinkage(())
-    (0.5, 0.875, 0.75, 1.0)
+    >>> shrinkage((2, 2)), round(shrinkage((8, 8)), 3), round(shrinkage((4,)), 3), shrinkage(())
+    (0.5, 0.875, 0.866, 1.0)
     """
     return math.sqrt(math.prod(1 - 1 / size for size in shape))
 
