@@ -33,6 +33,7 @@ from medsynth.options import (
     Upsample,
     Where,
 )
+from medsynth.writing import exiting_on_signals
 
 if TYPE_CHECKING:
     from medsynth.progress import Progress
@@ -52,7 +53,7 @@ app.add_typer(schema_app, name="schema", rich_help_panel="TOOLS")
 ledger_app = typer.Typer(help="Show, verify or raise the budget of a population.", no_args_is_help=True)
 app.add_typer(ledger_app, name="ledger", rich_help_panel="TOOLS")
 
-INTERRUPTED = 130
+TOLD_TO_END = (129, 130, 143)  # by SIGHUP, SIGINT or SIGTERM
 
 
 @app.command(rich_help_panel="START")
@@ -157,9 +158,7 @@ def fit(
     delta: Delta = None,
     model: ModelName = "adaptive",
     ledger: LedgerFile = None,
-    allow_synthetic: Annotated[
-        bool, typer.Option("--allow-synthetic", help="Fit on a table marked synthetic.")
-    ] = False,
+    allow_synthetic: Annotated[bool, typer.Option("--allow-synthetic", help="Fit on a table marked so.")] = False,
     overwrite: Overwrite = False,
     as_json: AsJson = False,
 ) -> None:
@@ -208,7 +207,7 @@ def sample(
             upsample=_shares(upsample),
             kind=draw,
             overwrite=overwrite,
-            progress=_progress("SAMPLE_LARGE" if (rows or 0) > 10 << 18 else "SAMPLE"),
+            progress=_progress,
         ),
         as_json,
     )
@@ -366,6 +365,7 @@ def _emit(result: Any, as_json: bool) -> None:
     typer.echo(json.dumps(result.as_dict(), indent=2) if as_json else result.text())
 
 
+@exiting_on_signals()
 def main() -> None:
     """Runs the command line and exits with the code of what happened."""
     arguments = [argument for argument in sys.argv[1:] if argument != "--debug"]
@@ -375,7 +375,7 @@ def main() -> None:
     try:
         app(arguments)
     except (Exception, KeyboardInterrupt, SystemExit) as error:
-        if isinstance(error, SystemExit) and error.code != INTERRUPTED:
+        if isinstance(error, SystemExit) and error.code not in TOLD_TO_END:
             raise
         if len(arguments) < len(sys.argv) - 1 and isinstance(error, Exception):
             raise
@@ -388,9 +388,9 @@ def _ending(error: BaseException) -> tuple[int, str]:
     """Exit code and message of what ended a command; messages from elsewhere may quote private values."""
     match error:
         case MedsynthError():
-            return error.exit_code, str(error)
+            return error.exit_code, " ".join((str(error), *getattr(error, "__notes__", ())))
         case KeyboardInterrupt() | SystemExit():
-            return INTERRUPTED, "interrupted; nothing half-written was left, and what was booked stays booked."
+            return getattr(error, "code", 130), "interrupted; nothing half-written was left, and what was booked stays."
         case MemoryError():
             return 6, "not enough memory on this machine. Draw fewer rows with -n, or use a larger machine."
         case OSError():

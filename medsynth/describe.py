@@ -14,7 +14,7 @@ from medsynth.models.model_file import ModelFile
 from medsynth.outputs import Result, RunFolder
 from medsynth.planning import WITHIN, Forecast, Plan
 from medsynth.publishing import Clock
-from medsynth.sampling.draw import Drawn
+from medsynth.sampling.draw import KINDS, Drawn
 from medsynth.schema import dump_schema
 from medsynth.score import Evaluation, Score
 from medsynth.version import __version__
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from medsynth.schema import Schema
 
 EXTRAS = ("torch", "opacus", "sdv", "sdmetrics", "lifelines")
+FEW_SECONDS = 5.0
 ENGINES = (
     "numpy",
     "scipy",
@@ -104,9 +105,12 @@ def planned(plan: Plan) -> Result:
 
 def _cost(forecast: Forecast) -> str:
     fastest, slowest = forecast.seconds / WITHIN, forecast.seconds * WITHIN
+    time = f"about {_duration(forecast.seconds)} ({_duration(fastest)} to {_duration(slowest)}, nine in ten)"
+    if slowest <= FEW_SECONDS:
+        time = "a few seconds at most"
     return (
-        f"The fit takes about {_duration(forecast.seconds)} ({_duration(fastest)} to {_duration(slowest)}, nine in "
-        f"ten) on two processors and about {forecast.bytes / 1e6:,.0f} MB of memory, if persons have few rows."
+        f"The fit takes {time} on two processors and about {forecast.bytes / 1e6:,.0f} MB of memory, if persons have "
+        "few rows."
     )
 
 
@@ -164,6 +168,8 @@ def run_record(tables: Any, drawn: Drawn, *, seed: int | None, problems: Sequenc
             "n": drawn.rows,
             "seed": seed,
             "where": drawn.where,
+            "draw": drawn.kind,
+            "draw_note": KINDS[drawn.kind],
             "repaired_share": drawn.repaired,
             "upsampling": [
                 {"name": u.name, "before": u.natural, "target": u.target, "after": u.drawn} for u in drawn.upsampled

@@ -3,13 +3,26 @@
 import json
 import shutil
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from medsynth.errors import InputError, OutputError
-from medsynth.writing import OWNER_ONLY, replace_file
+from medsynth.errors import InputError, OutputError, UsageError
+from medsynth.writing import OWNER_ONLY, make_folder, replace_file, require_plain
+
+_WRITTEN = (
+    "model.medsynth",
+    "synthetic.parquet",
+    "internal/scores.json",
+    "internal/report.json",
+    "internal/report.html",
+    "shareable/report.json",
+    "shareable/report.html",
+    "internal/run.json",
+)
+"""The files of a run. The record comes last and goes first: without it a folder is no run."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,14 +74,37 @@ class RunFolder:
         """The report's shareable edition."""
         return self.path / "shareable"
 
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """What a run writes, and all that the next one replaces."""
+        return tuple(self.path / name for name in _WRITTEN)
+
+    @property
+    def unfinished(self) -> Path:
+        """The model, paid for, of a run that failed while an earlier run stood here."""
+        return self.path / "unfinished.medsynth"
+
+    @property
+    def next(self) -> "RunFolder":
+        """Where a run writes while an earlier one stands here."""
+        return RunFolder(path=self.path / ".medsynth-next.part")
+
+    @property
+    def places(self) -> tuple[Path, ...]:
+        """Where nothing may lie that a command reads: it could be replaced, or be shared by mistake."""
+        return (*self.files, self.shareable, self.unfinished, self.next.path)
+
     def require_free(self, *, overwrite: bool) -> None:
         """Refuses a folder that holds something, unless it is to be replaced; leaves no trace.
 
         Raises:
-          OutputError: If it is not empty, or cannot be made.
+          OutputError: If it is not empty, or cannot be made, or its files cannot be replaced.
         """
-        if self.path.exists() and not self.path.is_dir():
-            raise OutputError(f"{self.path}: is a file. Choose another folder.")
+        for folder in (self.path, self.internal, self.shareable):
+            if folder.exists() and not folder.is_dir():
+                raise OutputError(f"{folder}: is a file. Choose another folder.")
+        for file in self.files:
+            require_plain(file)
         require_writable(self.path)
         if self.path.exists() and any(self.path.iterdir()) and not overwrite:
             raise OutputError(f"{self.path}: already exists. Choose another folder, or add --overwrite.")
@@ -88,14 +124,65 @@ class RunFolder:
                 f"{self.path}: cannot be made ({error.strerror}). Choose a folder you may write to."
             ) from None
 
-    def renew(self) -> None:
-        """Makes the folder, without what an earlier run left, once the new run can no longer fail on its input."""
+    @contextmanager
+    def renewed(self) -> Iterator["RunFolder"]:
+        """Gives the folder that a new run writes into; an earlier run stays whole until the new one is.
+
+        Where no run stands, that is this folder: a model, once paid for, outlives what fails after it. Where one
+        stands, it is a folder inside, whose files take the place of the earlier ones when the block ends; if it
+        fails, only the model is kept, as `unfinished`.
+
+        Raises:
+          OutputError: If a folder cannot be made, or a file not be replaced; the earlier run stands then.
+        """
         self.make()
-        for name in ("model.medsynth", "synthetic.parquet"):
-            (self.path / name).unlink(missing_ok=True)
-        shutil.rmtree(self.shareable, ignore_errors=True)
-        for file in (*self.internal.glob("*.json"), *self.internal.glob("report.html")):
-            file.unlink()
+        if not any(file.exists() for file in self.files):
+            yield self
+            return
+        new = self.next
+        shutil.rmtree(new.path, ignore_errors=True)
+        try:
+            new.make()
+            yield new
+            self._take(new)
+        except BaseException as error:
+            self._keep_paid(new.model, error)
+            raise
+        finally:
+            shutil.rmtree(new.path, ignore_errors=True)
+
+    def _take(self, new: "RunFolder") -> None:
+        """Puts the files of a new run in place of the earlier ones: all of them, or none."""
+        old = RunFolder(path=new.path / "earlier")
+        for folder in (self, old):
+            folder.make()
+            make_folder(folder.shareable)
+        aside = zip((self.unfinished, *self.files), (old.unfinished, *old.files), strict=True)
+        moves = [(file, place) for file, place in aside if file.exists()][::-1]
+        moves += zip(new.files, self.files, strict=True)
+        begun = []
+        try:
+            for move in moves:
+                begun.append(move)
+                move[0].replace(move[1])
+        except BaseException as error:
+            for source, target in begun[::-1]:
+                if not source.exists():
+                    target.replace(source)
+            if isinstance(error, OSError):
+                reason = error.strerror or type(error).__name__
+                raise OutputError(
+                    f"{self.path}: what stands there cannot be replaced ({reason}). "
+                    "Close the programs that hold its files, or choose another folder."
+                ) from error
+            raise
+
+    def _keep_paid(self, model: Path, error: BaseException) -> None:
+        """Keeps the model of a run that failed, and says so where the error is read."""
+        if model.is_file():
+            with suppress(OSError):
+                model.replace(self.unfinished)
+                error.add_note(f"The model just fitted is paid for and kept: {self.unfinished}.")
 
     def write_internal(self, name: str, values: Mapping[str, Any]) -> None:
         """Writes a JSON file only its owner may read."""
@@ -120,14 +207,55 @@ class RunFolder:
         return values
 
 
+def require_apart(
+    inputs: Mapping[str, str | Path | None], outputs: Iterable[Path], *, ledger: Path | None = None
+) -> None:
+    """Refuses to read from where a command writes, before anything is opened; leaves no trace.
+
+    Args:
+      inputs: Files that are read, by the option that names them.
+      outputs: Files and folders that are written, replaced or deleted.
+      ledger: Budget file, which is both.
+
+    Raises:
+      UsageError: Naming the input and the place.
+    """
+    outputs = tuple(outputs)
+    pairs = [(option, path, place) for option, path in inputs.items() for place in (*outputs, ledger)]
+    pairs += [("--ledger", ledger, place) for place in outputs]
+    for option, path, place in pairs:
+        if path is not None and place is not None and _lies_in(Path(path), place):
+            raise UsageError(
+                f"{option} {path}: is or lies in {place}, which this command writes. "
+                "Name another path for one of the two."
+            )
+
+
+def _lies_in(path: Path, place: Path) -> bool:
+    """Whether a path is a place or below it, under whatever names."""
+    found, where = path.resolve(), place.resolve()
+    if found == where or where in found.parents:
+        return True
+    return path.exists() and place.exists() and path.samefile(place)
+
+
+def require_model_name(path: Path) -> None:
+    """Refuses a file name that does not say that it is a model.
+
+    Raises:
+      UsageError: Saying what is allowed.
+    """
+    if not path.name.endswith(".medsynth"):
+        raise UsageError(f"{path.name}: models are written as .medsynth. Change the ending.")
+
+
 def require_free_file(path: Path, *, overwrite: bool) -> None:
     """Refuses to replace a file unless told to, and a place where none can be written; leaves no trace.
 
     Raises:
       OutputError: If it stands there, or its folder cannot be written to.
     """
-    if path.is_dir():
-        raise OutputError(f"{path}: is a folder. Name a file.")
+    require_plain(path)
     if path.exists() and not overwrite:
         raise OutputError(f"{path}: already exists. Choose another name, or add --overwrite.")
     require_writable(path.parent)

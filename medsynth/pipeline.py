@@ -5,7 +5,7 @@ private table + schema ──check──▶ fit (ledger) ──▶ model file �
 train and held-out persons ───────────────────────────▶ evaluate, audit ──▶ report, two editions
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,14 +20,14 @@ from medsynth.fitting import FitRequest, bounding_key, claim_of, fit_model, open
 from medsynth.holdout import Tables, compare
 from medsynth.judging import attack, from_plain, measure, to_plain
 from medsynth.models.model_file import ModelFile, load_model, save_model
-from medsynth.outputs import Result, RunFolder, require_free_file
+from medsynth.outputs import Result, RunFolder, require_apart, require_free_file, require_model_name
 from medsynth.planning import make_plan
 from medsynth.privacy.budget_file import budget_path
 from medsynth.privacy.ledger import Ledger
 from medsynth.progress import Progress, Silent
 from medsynth.publishing import provenance_of, write_report
 from medsynth.sampling.draw import KINDS, Draw, Drawing, draw, generator, require_drawable
-from medsynth.sampling.provenance import read_provenance, require_table_name, write_table
+from medsynth.sampling.provenance import read_provenance, require_table_name, table_files, write_table
 from medsynth.schema import load_schema, parse_schema
 from medsynth.sources.files import FileSource, read_frame
 from medsynth.sources.frame import FrameSource
@@ -39,12 +39,14 @@ if TYPE_CHECKING:
 
 DEMO_DATA = Path(__file__).parent / "data" / "diabetes130"
 DEMO_UPSAMPLE = {"died": 0.05}
+TENTHS = 10
 
 
 def init(data: Path, out: Path, *, person: str | None, rows_are_persons: bool, overwrite: bool) -> Result:
     """Drafts a schema from a table; the draft is owner-only, and what was read from data is marked."""
     from medsynth.schema.draft import draft_schema
 
+    require_apart({"DATA": data}, [out])
     require_free_file(out, overwrite=overwrite)
     drafted = draft_schema(read_frame(data), name=out.stem, person=person, rows_are_persons=rows_are_persons)
     drafted.write(out)
@@ -88,6 +90,8 @@ def fit(
     progress: Progress | None = None,
 ) -> Result:
     """Fits a model and writes it as one file that can be shared."""
+    require_model_name(out)
+    require_apart({"DATA": data, "-s": schema_name}, [out], ledger=ledger)
     require_free_file(out, overwrite=overwrite)
     schema = load_schema(schema_name)
     source = FileSource(path=data)
@@ -109,22 +113,28 @@ def sample(
     upsample: Mapping[str, float] | None = None,
     kind: str = "edited",
     overwrite: bool = False,
-    progress: Progress | None = None,
+    progress: Callable[[str], Progress] = lambda _: Silent(),
 ) -> Result:
-    """Draws synthetic records, chunk by chunk into the file; opens no private data, costs no privacy."""
+    """Draws synthetic records, chunk by chunk into the file; opens no private data, costs no privacy.
+
+    `progress` is asked for the steps by name once it is known how many rows there will be.
+    """
     require_table_name(out)
-    require_free_file(out, overwrite=overwrite)
+    require_apart({"MODEL": model}, table_files(out))
+    for written in table_files(out):
+        require_free_file(written, overwrite=overwrite)
     file = load_model(model)
     codec = codec_of(file)
     rows = codec.schema.privacy.persons if n is None else n
     drawing = Drawing(file.fitted, codec, rows, generator(seed), where=where, upsample=upsample, kind=kind)
-    write_table(_reported(drawing, progress or Silent()), out, _said_of(file, drawing.kind))
+    steps = progress("SAMPLE_LARGE" if drawing.chunks > TENTHS else "SAMPLE")
+    write_table(_reported(drawing, steps), out, _said_of(file, drawing.kind))
     return describe.sampled(out, drawing.summary)
 
 
 def _reported(drawing: Drawing, progress: Progress) -> Iterator[pd.DataFrame]:
     """The chunks, with a word before each tenth of a large table."""
-    tenths = [k * drawing.chunks // 10 for k in range(10)] if drawing.chunks > 10 else [0]
+    tenths = [k * drawing.chunks // TENTHS for k in range(TENTHS)] if drawing.chunks > TENTHS else [0]
     frames = iter(drawing)
     for number in range(drawing.chunks):
         if number in tenths:
@@ -191,26 +201,25 @@ def run(
     """Check, fit, sample, evaluate, audit, report."""
     progress = progress or Silent()
     folder = RunFolder(path=out)
+    require_apart({"DATA": data, "--holdout": holdout, "-s": schema_name}, folder.places, ledger=ledger)
     folder.require_free(overwrite=overwrite)
     schema = load_schema(schema_name)
     request = _sound_request(schema, model=model, epsilon=epsilon, delta=delta)
     drawing: Any = {"seed": seed, "where": where, "upsample": upsample, "kind": kind}
     require_drawable(Codec(schema=schema), n or 0, **drawing)
     tables = Tables(train=data, holdout=holdout, holdout_share=None if holdout else holdout_share, ledger=ledger)
-    _require_columns_and_origin(data, FileSource(path=data), schema, allow_synthetic=False)
 
     frame, problems = _checked(tables, schema, progress)
     budget = _ledger_for(data, schema, ledger)
     train, held = tables.split(frame, schema, budget)
     file = fit_model(FrameSource(frame=train), request, budget, progress)
-    folder.renew()
-    save_model(folder.model, file)
-    drawn = _release(file, folder.synthetic, n=n, progress=progress, **drawing)
-    folder.write_internal("run.json", describe.run_record(tables, drawn, seed=seed, problems=problems))
-
-    comparison = compare(train, held, drawn.frame, codec=codec_of(file), key=bounding_key(budget), claim=claim_of(file))
-    evaluations = measure(comparison, progress) | attack(comparison, progress)
-    _keep(folder, evaluations, progress)
+    with folder.renewed() as new:
+        save_model(new.model, file)
+        drawn = _release(file, new.synthetic, n=n, progress=progress, **drawing)
+        new.write_internal("run.json", describe.run_record(tables, drawn, seed=seed, problems=problems))
+        comparison = _compared(train, held, drawn.frame, file, budget)
+        evaluations = measure(comparison, progress) | attack(comparison, progress)
+        _keep(new, evaluations, progress)
     return describe.finished(folder, file, drawn, evaluations, problems)
 
 
@@ -244,8 +253,10 @@ def _judge(
         if synthetic is None or train is None or holdout is None or schema is None or out is None:
             raise UsageError("Give the OUT folder of a run, or all of --synthetic, --train, --holdout, -s and -o.")
         target = RunFolder(path=out)
-        comparison = _comparison_of_files(synthetic, Tables(train=train, holdout=holdout), schema)
+        read = {"--synthetic": synthetic, "--train": train, "--holdout": holdout, "-s": Path(schema)}
+        require_apart(read, target.places)
         target.require_free(overwrite=overwrite)
+        comparison = _comparison_of_files(synthetic, Tables(train=train, holdout=holdout), schema)
         target.make()
         earlier = {}
         target.write_internal("run.json", describe.foreign_record(synthetic, comparison.schema))
@@ -262,14 +273,25 @@ def _comparison_of_run(folder: RunFolder) -> Comparison:
             "Give --synthetic, --train, --holdout, -s and -o again."
         )
     tables = Tables.of(record["tables"])
+    _require_apart_from_tables(folder, record)
     file = load_model(folder.model)
     codec = codec_of(file)
     # Opened, never made: a new budget file has other keys, so other persons would be held out.
     ledger = Ledger.open(_ledger_path(tables.train, codec.schema, tables.ledger))
     train, holdout = tables.split(tables.read(codec.schema), codec.schema, ledger)
-    return compare(
-        train, holdout, read_frame(folder.synthetic), codec=codec, key=bounding_key(ledger), claim=claim_of(file)
-    )
+    return _compared(train, holdout, read_frame(folder.synthetic), file, ledger)
+
+
+def _compared(
+    train: pd.DataFrame, holdout: pd.DataFrame, synthetic: pd.DataFrame, file: ModelFile, ledger: Ledger
+) -> Comparison:
+    return compare(train, holdout, synthetic, codec=codec_of(file), key=bounding_key(ledger), claim=claim_of(file))
+
+
+def _require_apart_from_tables(folder: RunFolder, record: Mapping[str, Any]) -> None:
+    """Refuses to write a report where a table or the budget of its run lies."""
+    tables = record.get("tables") or {}
+    require_apart({f"{part} of the run:": tables.get(part) for part in ("train", "holdout", "ledger")}, folder.places)
 
 
 def _comparison_of_files(synthetic: Path, tables: Tables, schema_name: str) -> Comparison:
@@ -284,6 +306,7 @@ def _comparison_of_files(synthetic: Path, tables: Tables, schema_name: str) -> C
 def report(folder: Path, *, edition: str = "both") -> Result:
     """Writes the report of a run again, from its scores."""
     target = RunFolder(path=folder)
+    _require_apart_from_tables(target, target.read_internal("run.json"))
     written = write_report(target, from_plain(target.read_internal("scores.json")), edition=edition)
     return describe.reported(written)
 
@@ -340,6 +363,7 @@ def _sound_request(schema: "Schema", *, model: str, epsilon: float | None, delta
 
 def _checked(tables: Tables, schema: "Schema", progress: Progress) -> "tuple[pd.DataFrame, tuple[Finding, ...]]":
     """All rows and what in them breaks the schema, before a budget is opened."""
+    _require_columns_and_origin(tables.train, FileSource(path=tables.train), schema, allow_synthetic=False)
     progress.start("Checking the table")
     frame = tables.read(schema)
     problems = check_table(frame, schema)

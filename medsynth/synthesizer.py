@@ -9,7 +9,7 @@ from sklearn.base import BaseEstimator
 from sklearn.exceptions import NotFittedError
 
 from medsynth.encoding.codec import Codec
-from medsynth.fitting import FitRequest, fit_model, open_ledger
+from medsynth.fitting import FitRequest, fit_model, open_ledger, require_sound
 from medsynth.models.model_file import ModelFile, load_model, save_model
 from medsynth.privacy.guarantee import Guarantee
 from medsynth.privacy.ledger import Ledger
@@ -72,6 +72,7 @@ class Synthesizer(BaseEstimator):  # type: ignore[misc]
         """
         schema = self.schema if isinstance(self.schema, Schema) else load_schema(str(self.schema))
         request = FitRequest(schema=schema, model=self.model, epsilon=self.epsilon, delta=self.delta)
+        require_sound(request)
         self.model_ = fit_model(FrameSource(frame=X), request, self._ledger(request), Silent())
         return self
 

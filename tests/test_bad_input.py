@@ -427,6 +427,17 @@ def test_a_file_in_place_of_a_folder_is_refused_before_anything_is_spent(
     refused(6, "init", "visits.csv", "-s", "visits.csv/new.yaml", "--person", "person")
 
 
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no such device files")
+@pytest.mark.usefixtures("model")
+def test_what_is_no_plain_file_is_not_replaced_and_nothing_is_spent(clinic: Path, refused: Callable[..., str]) -> None:
+    for name in ("pipe.medsynth", "pipe.csv", "pipe.yaml"):
+        os.mkfifo(clinic / name)
+    fifo = "is not a plain file. Name another."
+    assert fifo in refused(6, *FIT[:5], "pipe.medsynth", *FIT[6:], "--overwrite")
+    assert fifo in refused(6, "sample", "model.medsynth", "-o", "pipe.csv", "--overwrite")
+    assert fifo in refused(6, "init", "visits.csv", "-s", "pipe.yaml", "--person", "person", "--overwrite")
+
+
 @pytest.mark.skipif(
     os.name == "nt" or getattr(os, "geteuid", lambda: 0)() == 0,
     reason="this user ignores permissions",
@@ -580,10 +591,11 @@ def in_a_process(folder: Path, *arguments: str) -> "subprocess.CompletedProcess[
     [
         (2, ("fit", "visits.csv", "-s", "clinic.yaml", "-o", "m.medsynth", "--epsilon", "nan")),
         (3, ("fit", "none.csv", "-s", "clinic.yaml", "-o", "m.medsynth")),
-        (6, ("fit", "visits.csv", "-s", "clinic.yaml", "-o", "clinic.yaml")),
+        (6, ("fit", "visits.csv", "-s", "clinic.yaml", "-o", "taken.medsynth")),
     ],
 )
 def test_a_process_ends_with_the_same_code(code: int, arguments: tuple[str, ...], clinic: Path) -> None:
+    (clinic / "taken.medsynth").touch()
     before = listing(clinic)
     ran = in_a_process(clinic, *arguments)
     assert ran.returncode == code

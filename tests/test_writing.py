@@ -1,11 +1,11 @@
 """Files appear whole, under one name, with their final permissions, or not at all."""
 
 import errno
+import os
 import stat
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import BinaryIO
 
 import pandas as pd
 import pytest
@@ -45,16 +45,17 @@ def test_a_full_disk_leaves_the_old_file_and_nothing_beside_it(
 
 
 @pytest.mark.parametrize(
-    ("error", "seen"), [(OSError(28, "full"), OutputError), (KeyboardInterrupt(), KeyboardInterrupt)]
+    "error", [FileNotFoundError(2, "No such file", "elsewhere"), OutputError("other"), KeyboardInterrupt()]
 )
-def test_a_block_that_fails_leaves_nothing(tmp_path: Path, error: BaseException, seen: type[BaseException]) -> None:
+def test_a_block_that_fails_leaves_nothing_and_its_error_stays_its_own(tmp_path: Path, error: BaseException) -> None:
     def fail() -> None:
         with replacing(tmp_path / "f") as file:
             file.write(b"half")
             raise error
 
-    with pytest.raises(seen):
+    with pytest.raises(type(error)) as seen:
         fail()
+    assert seen.value is error
     assert names(tmp_path) == []
 
 
@@ -88,25 +89,26 @@ def test_a_file_in_place_of_a_folder_is_an_output_error(tmp_path: Path, write: C
         write(tmp_path / "file" / "inside")
 
 
-def test_a_disk_that_fills_while_parquet_is_written_is_an_output_error(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system has no device that is full")
+@pytest.mark.parametrize("name", ["t.parquet", "t.csv", "t.csv.gz"])
+def test_a_disk_that_fills_while_a_table_is_written_is_an_output_error(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    class Full:
-        """Passes on all but `write`."""
-
-        def __init__(self, file: BinaryIO) -> None:
-            self.file = file
-
-        def __getattr__(self, name: str) -> object:
-            return getattr(self.file, name)
-
-        def write(self, _: bytes) -> int:
-            raise OSError(errno.ENOSPC, "No space left on device")
-
-    import pyarrow.parquet as pq
-
-    whole = pq.ParquetWriter
-    monkeypatch.setattr(pq, "ParquetWriter", lambda file, schema, **options: whole(Full(file), schema, **options))
-    with pytest.raises(OutputError, match="No space left on device"):
-        write_table(pd.DataFrame({"a": range(10)}), tmp_path / "t.parquet", {})
+    whole = os.open
+    monkeypatch.setattr(
+        "medsynth.writing.os.open",
+        lambda path, *more: whole("/dev/full", os.O_WRONLY) if str(path).endswith(".part") else whole(path, *more),
+    )
+    with pytest.raises(OutputError, match=f"{name}: cannot be written .No space left on device"):
+        write_table(pd.DataFrame({"a": range(100_000)}), tmp_path / name, {})
     assert names(tmp_path) == []
+
+
+@POSIX
+def test_what_is_no_plain_file_is_not_replaced(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(OutputError, match=r"pipe: is not a plain file\. Name another\."):
+        replace_file(tmp_path / "pipe", b"new")
+    assert (names(tmp_path), (tmp_path / "pipe").is_fifo()) == (["pipe"], True)
+    with pytest.raises(OutputError, match=r"is a folder\. Name a file\."):
+        replace_file(tmp_path, b"new")

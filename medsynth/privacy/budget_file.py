@@ -198,23 +198,32 @@ class FileBook(MemoryBook):
     def _mend(self, torn: bytes) -> None:
         """Handles a last line without its end: its writer died before any noise was drawn.
 
-        A whole line stays, so that spend is never lowered; a part of one is cut off.
+        A whole line stays, so that spend is never lowered; a part of one is cut off. The first line is never a part,
+        for `_create` writes it whole: a file without one is somebody else's and is left as it is.
         """
         try:
             self._accept(torn)
         except InputError:
+            if not self._lines:
+                raise
             os.truncate(self.path, self._offset)
             return
         self._offset += len(torn)
         self._store(b"\n")
 
     def _accept(self, line: bytes) -> None:
+        chain: Any = None
         try:
             body = json.loads(line)
             chain = body.pop("chain")
             whole = chain == _chain(self._head, body)
-        except (ValueError, KeyError, TypeError, AttributeError):
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
             whole = False
+        if not whole and not self._lines and chain is None:
+            raise InputError(
+                f"{self.path}: is no budget file: its first line is not one that medsynth writes. "
+                "Give --ledger another path; if it was a budget file, restore it as it was written."
+            )
         if not whole:
             raise self._broken(f"was changed at line {len(self._lines) + 1}")
         self._lines.append(body)

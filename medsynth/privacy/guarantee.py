@@ -2,12 +2,17 @@
 
 import math
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Literal
 
 from scipy.special import ndtr, ndtri
 
 from medsynth.errors import UsageError
 from medsynth.privacy.accountant import delta_default, delta_from, epsilon_from, mu_from
+from medsynth.schema.sections import epsilon_problem
+
+MOST_FAILURE = 0.5
+"""Where the odds may move further with a greater chance than this, the guarantee does not speak of odds."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,7 +53,7 @@ class Guarantee:
         """The guarantee of an (epsilon, delta) budget spent on mu-GDP releases.
 
         Args:
-          epsilon: Above 0.
+          epsilon: From `SMALLEST_EPSILON` to `LARGEST_EPSILON`, as in a schema.
           delta: In (0, 1); None takes `delta_default(persons)`.
           unit: Who is protected.
           persons: Stated, public number of persons.
@@ -56,6 +61,9 @@ class Guarantee:
         Raises:
           UsageError: If a number is outside its range, or neither delta nor persons is given.
         """
+        wrong = epsilon_problem(epsilon)
+        if wrong is not None:
+            raise UsageError(f"Epsilon {wrong}")
         if delta is None:
             if persons is None:
                 raise UsageError("A guarantee needs a delta or the stated number of persons. Give one of them.")
@@ -97,7 +105,7 @@ class Guarantee:
         """How far the odds of membership can move, except with probability `odds_failure`."""
         return math.exp(self.epsilon)
 
-    @property
+    @cached_property
     def odds_failure(self) -> float:
         """Bounds the chance that the odds of membership move by more than `odds_factor`.
 
@@ -113,18 +121,28 @@ class Guarantee:
         tail = min(self.delta_at(e) / -math.expm1(e - self.epsilon) for e in grid)
         return min(1.0, (1 + math.exp(-self.epsilon)) * tail)
 
+    @property
+    def bounds_odds(self) -> bool:
+        """False where delta is so large that the bound on the odds holds with no useful probability."""
+        return self.odds_failure <= MOST_FAILURE
+
     def sentence(self) -> str:
-        """The guarantee as a statement about an attacker's odds.
+        """The guarantee as a statement about an attacker's odds, or, where they are not bounded, about any test.
 
         >>> sentence = Guarantee.of(1.0, 1e-6, unit="patient").sentence()
         >>> "the odds that any one patient is in the data by at most x2.7" in sentence
         True
         """
+        stated = f"(epsilon {self.epsilon:.6g}, delta {self.delta:.3g} per {self.unit})"
+        if not self.bounds_odds:
+            return (
+                f"Whatever else an attacker knows, no test of whether any one {self.unit} is in the data has an AUC "
+                f"above {math.ceil(self.membership_auc_cap * 1000) / 1000:.3f}, where guessing has 0.5 {stated}."
+            )
         return (
             "Whatever else an attacker knows, the release shifts the odds that any one "
             f"{self.unit} is in the data by at most x{_factor(self.odds_factor)}, "
-            f"except with probability {self.odds_failure:.2g} "
-            f"(epsilon {self.epsilon:.6g}, delta {self.delta:.3g} per {self.unit})."
+            f"except with probability {self.odds_failure:.2g} {stated}."
         )
 
     def as_dict(self) -> dict[str, float | int | str | None]:
@@ -139,12 +157,16 @@ class Guarantee:
             "persons": self.persons,
             "membership_auc_cap": self.membership_auc_cap,
             "membership_tpr_cap_at_1pct_fpr": self.membership_tpr_cap(0.01),
-            "odds_factor": self.odds_factor,
-            "odds_failure": self.odds_failure,
+            "odds_factor": self.odds_factor if self.bounds_odds else None,
+            "odds_failure": self.odds_failure if self.bounds_odds else None,
             "sentence": self.sentence(),
         }
 
 
 def _factor(value: float) -> str:
-    """A factor with two digits, as a reader says it: 1.1, 2.7, 22,026."""
-    return f"{value:.1f}" if value < 100 else f"{value:,.0f}"
+    """A factor as a reader says it: 1.011, 2.7, 22,026, 2.7e+43; never that it is 1."""
+    if value < 1.1:
+        return f"{value:.3f}"
+    if value < 100:
+        return f"{value:.1f}"
+    return f"{value:,.0f}" if value < 1e9 else f"{value:.1e}"

@@ -125,6 +125,10 @@ class Sampling(Block):
     n: int
     seed: int | None = None
     where: Text | None = None
+    draw: Text = ""
+    """`edited` or `random`."""
+    draw_note: Text = ""
+    """What that means to those who use the rows."""
     upsampling: tuple[Upsampling, ...] = ()
     weights_note: Text = ""
     repaired_share: Number = None

@@ -6,7 +6,7 @@ from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING
 
 from medsynth.report import wording
-from medsynth.report.blocks import Drawing, Figure, Guarantee, RareCondition
+from medsynth.report.blocks import Drawing, Figure, Guarantee, RareCondition, Sampling
 from medsynth.report.content import ReportContent
 from medsynth.report.numbers import figure, interval, number, percent, setting
 from medsynth.score import Edition
@@ -101,7 +101,7 @@ def render(content: ReportContent, *, sha256: str, draw: Draw | None = None) -> 
         internal=content.edition is Edition.INTERNAL,
         sha256=sha256,
         sections={section.topic.key: section for section in sections},
-        promise=_guarantee_rows(content.guarantee),
+        promise=_guarantee_rows(content.guarantee, content.sampling),
         upsampled={row.name: row for row in content.sampling.upsampling} if content.sampling else {},
         wording=wording,
     )
@@ -266,15 +266,14 @@ def _matrix_table(
     return ("Pair of columns", *(_ARRAY_NAMES.get(name, name) for name in arrays)), rows
 
 
-def _guarantee_rows(promise: Guarantee | None) -> tuple[tuple[str, str], ...]:
-    """The card: parameters, then what they cap; what is not stated is left out."""
+def _guarantee_rows(promise: Guarantee | None, sampling: Sampling | None) -> tuple[tuple[str, str], ...]:
+    """The card: parameters, what they cap, how rows were drawn; what is not stated is left out."""
     if promise is None:
         return ()
     factor, failure = promise.odds_factor, promise.odds_failure
     odds = f"{number(factor)} times, except with probability {number(failure)}" if factor and failure else ""
     stated = (
-        ("Epsilon", _stated(promise.epsilon)),
-        ("Delta", _stated(promise.delta)),
+        ("Epsilon and delta", f"{_stated(promise.epsilon)} and {_stated(promise.delta)}"),
         ("Mu, the native unit", _stated(promise.mu)),
         ("Protected unit", promise.unit),
         ("Neighbouring tables", promise.neighbours),
@@ -285,6 +284,7 @@ def _guarantee_rows(promise: Guarantee | None) -> tuple[tuple[str, str], ...]:
             _stated(promise.membership_tpr_cap_at_1pct_fpr),
         ),
         *((key.replace("_", " ").capitalize(), setting(value)) for key, value in promise.details.items()),
+        ("How the rows were drawn", f"{sampling.draw}; see Provenance" if sampling and sampling.draw else ""),
     )
     return tuple((label, text) for label, text in stated if text)
 

@@ -13,8 +13,9 @@ from medsynth.errors import UsageError
 from medsynth.models.base import Fitted, Part
 from medsynth.sampling.repair import draw_lawful, kept_conditions, ruled_out
 from medsynth.sampling.strata import Stratum, allocate, natural_shares, row_weights, upsampling_strata
+from medsynth.schema.table import WEIGHT_COLUMN
 
-WEIGHT = "_weight"
+WEIGHT = WEIGHT_COLUMN
 CHUNK = 1 << 18
 """Rows drawn at a time, public and the same everywhere: how many rows a machine holds changes no byte."""
 
@@ -230,7 +231,9 @@ def require_rows(n: int, *, most: int = MOST_ROWS) -> None:
     Raises:
       UsageError: Saying what is allowed.
     """
-    if not 0 <= n <= most:
+    if n < 0:
+        raise UsageError(f"-n {n}: the number of rows to draw must not be negative. Take a whole number such as 1000.")
+    if n > most:
         raise UsageError(
             f"-n {n}: rows to draw must lie between 0 and {most:,}. "
             + ("`medsynth sample` writes more." if most == MOST_ROWS else "Draw several tables with different seeds.")

@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from medsynth.errors import UsageError
-from medsynth.writing import make_folder, replace_file, replacing
+from medsynth.writing import make_folder, replacing
 
 MARK = b"medsynth"
 """Parquet metadata key under which a synthetic table says so."""
@@ -23,7 +23,7 @@ def write_table(frames: pd.DataFrame | Iterable[pd.DataFrame], path: Path, prove
     """Writes synthetic rows as Parquet or CSV, whole or not at all; no more than one frame is held.
 
     Parquet columns get a fresh schema: no pandas metadata, no dictionary with levels that no row has. Its metadata
-    holds `provenance`; a CSV gets it as a side-car `<name>.provenance.json`.
+    holds `provenance`; a CSV gets it as a side-car `<name>.provenance.json`, in place before the CSV.
 
     Args:
       frames: Synthetic rows, in one frame or in several with the same columns.
@@ -40,7 +40,8 @@ def write_table(frames: pd.DataFrame | Iterable[pd.DataFrame], path: Path, prove
     # The first rows come before the file: what cannot be drawn leaves no trace.
     first = next(several)
     make_folder(path.parent)
-    with replacing(path) as file:
+    *before, _ = table_files(path)
+    with replacing(path, side_car=(before[0], text + b"\n") if before else None) as file:
         if path.name.endswith(".parquet"):
             _write_parquet(first, several, file, text)
         elif path.name.endswith(".gz"):
@@ -48,8 +49,6 @@ def write_table(frames: pd.DataFrame | Iterable[pd.DataFrame], path: Path, prove
                 _write_csv(first, several, packed)
         else:
             _write_csv(first, several, file)
-    if not path.name.endswith(".parquet"):
-        replace_file(path.with_name(path.name + ".provenance.json"), text + b"\n")
 
 
 def _write_parquet(first: pd.DataFrame, others: Iterable[pd.DataFrame], file: IO[bytes], said: bytes) -> None:
@@ -79,6 +78,11 @@ def require_table_name(path: Path) -> None:
         raise UsageError(f"{path.name}: tables are written as .parquet, .csv or .csv.gz. Change the ending.")
 
 
+def table_files(path: Path) -> tuple[Path, ...]:
+    """What `write_table` writes, in the order it takes its place: before a CSV, the side-car that says what it is."""
+    return (path,) if path.name.endswith(".parquet") else (path.with_name(path.name + ".provenance.json"), path)
+
+
 def arrow_table(frame: pd.DataFrame) -> pa.Table:
     """A frame as Arrow columns of plain types: dates as days, categories as texts stored once each."""
     columns = {}
@@ -95,10 +99,11 @@ def arrow_table(frame: pd.DataFrame) -> pa.Table:
 
 
 def _dictionary(values: "pd.Series[Any]") -> pa.Array:
-    """Categories with positions in a list of those that occur, no others."""
+    """Categories with positions in a list of those that occur, no others; all that are declared set their type."""
+    declared = pa.array(list(values.cat.categories)).type
     values = values.cat.remove_unused_categories()
     codes = values.cat.codes.to_numpy().astype(np.int32)
-    labels = pa.array(list(values.cat.categories), type=None if len(values.cat.categories) else pa.string())
+    labels = pa.array(list(values.cat.categories), type=pa.string() if pa.types.is_null(declared) else declared)
     return pa.DictionaryArray.from_arrays(pa.array(codes, mask=codes < 0), labels)
 
 
@@ -107,7 +112,7 @@ def read_provenance(path: Path) -> Mapping[str, Any] | None:
     if path.name.endswith(".parquet"):
         metadata = pq.read_schema(path).metadata or {}
         return _said(metadata[MARK]) if MARK in metadata else None
-    side_car = path.with_name(path.name + ".provenance.json")
+    side_car = table_files(path)[0]
     return _said(side_car.read_bytes()) if side_car.is_file() else None
 
 

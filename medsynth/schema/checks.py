@@ -150,6 +150,14 @@ def _first_bad_expression(schema: "Schema", problem: UsageError) -> Iterator[str
 
 
 def _name_problems(schema: "Schema") -> Iterator[str]:
+    from medsynth.schema.table import WEIGHT_COLUMN
+
+    if WEIGHT_COLUMN in schema.outputs:
+        where = "derived" if WEIGHT_COLUMN in schema.derived else "column"
+        yield (
+            f"{where} {shown(WEIGHT_COLUMN)}: has the name of the column of weights that upsampling adds. "
+            "Rename it, in the table too."
+        )
     if not schema.modelled:
         yield ("columns: none is modelled. Describe at least one column that is not an id, dropped or derived.")
     for key in ("rare", "subgroups", "studies"):

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from medsynth.errors import DataError, UsageError
 from medsynth.schema.bounds import round_persons
 from medsynth.schema.guesses import Guess, guess_column
+from medsynth.schema.table import WEIGHT_COLUMN
 from medsynth.schema.texts import shown, suggestion
 from medsynth.schema.yaml_text import quoted
 from medsynth.writing import OWNER_ONLY, replace_file
@@ -74,7 +75,11 @@ def draft_schema(
     columns = _column_names(frame)
     _check_person(person, rows_are_persons, columns)
     guesses = tuple(
-        _person_guess(column) if column == person else guess_column(column, frame.iloc[:, position])
+        _person_guess(column)
+        if column == person
+        else _reserved_guess()
+        if column == WEIGHT_COLUMN
+        else guess_column(column, frame.iloc[:, position])
         for position, column in enumerate(columns)
     )
     persons = len(frame)
@@ -120,6 +125,14 @@ def _person_guess(column: str) -> Guess:
         column=column,
         keys={"kind": "id", "format": "P-########"},
         why="Tells persons apart: the unit of privacy, invented afresh, never learned.",
+    )
+
+
+def _reserved_guess() -> Guess:
+    return Guess(
+        column=WEIGHT_COLUMN,
+        keys={"kind": "drop", "reason": "the name of the weights that upsampling adds"},
+        why="Has the name of a column that medsynth adds. To model it, rename it in the table.",
     )
 
 

@@ -10,7 +10,10 @@ from medsynth.schema.predicate import Predicate, parse_predicate
 from medsynth.schema.texts import shown
 from medsynth.schema.values import Entry, Filled, Flag, Label, Number, Text, Whole
 
+SMALLEST_EPSILON = 0.001
+"""Below it a release shows nothing of a table, and delta is the larger part of the promise."""
 LARGEST_EPSILON = 100.0
+"""Above it nothing is protected."""
 LARGEST_DELTA = 1e-6
 _NAME = re.compile(r"\w[\w .,+()<>=-]*")
 
@@ -30,6 +33,18 @@ def _delta(value: Any) -> Any:
     if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < 1:
         raise ValueError(f"must be auto or a number between 0 and 1, got {shown(value)}. Write auto.")
     return float(value)
+
+
+def epsilon_problem(epsilon: float) -> str | None:
+    """What is wrong with an epsilon and the fix, or None; the same for a schema, a fit and a budget."""
+    if SMALLEST_EPSILON <= epsilon <= LARGEST_EPSILON:
+        return None
+    why = "; above it nothing is protected" if epsilon > LARGEST_EPSILON else ""
+    why = "; below it nothing is learned" if 0 < epsilon < SMALLEST_EPSILON else why
+    return (
+        f"must be a number from {SMALLEST_EPSILON:g} to {LARGEST_EPSILON:g}, got {epsilon:g}{why}. "
+        "Choose one from 0.1 to 10."
+    )
 
 
 def _name(value: Any) -> str:
@@ -94,11 +109,9 @@ class Privacy(Entry):
             )
         if self.rows_are_persons and self.bounding.max != 1 and "bounding" in self.model_fields_set:
             raise ValueError("where rows are persons there is one row each. Remove bounding, or write max: 1.")
-        if not 0 < self.epsilon <= LARGEST_EPSILON:
-            raise ValueError(
-                f"epsilon must be above 0 and at most {LARGEST_EPSILON:g}, got {self.epsilon:g}; beyond it nothing "
-                "is protected. Choose between 0.1 and 10."
-            )
+        wrong = epsilon_problem(self.epsilon)
+        if wrong is not None:
+            raise ValueError(f"epsilon {wrong}")
         return self
 
     @property

@@ -16,6 +16,8 @@ from medsynth.schema.texts import shown
 from medsynth.schema.values import Entry, Filled
 
 UNMODELLED = frozenset({"id", "drop"})
+WEIGHT_COLUMN = "_weight"
+"""The one column that medsynth itself adds to a table; none of the schema's may have its name."""
 
 
 def _version(value: Any) -> Any:

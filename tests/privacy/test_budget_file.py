@@ -146,6 +146,39 @@ def test_edited_file_is_refused(path: Path, how: str) -> None:
         ledger.verify()
 
 
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"person,age\nQuixote,44\n",
+        b"person,age\r\nQuixote,44\r\n",
+        b"person;age",
+        b"PAR1\x15\x04\xffQuixotePAR1",
+        b"PAR1\n\xff\nPAR1",
+        b'{"medsynth": 1}\n',
+        b"[" * 100_000,
+        b"1\n2\n",
+    ],
+)
+def test_another_file_is_called_no_budget_file_and_left_as_it_is(path: Path, content: bytes) -> None:
+    path.write_bytes(content)
+    for use in (Ledger.open, opened):
+        with pytest.raises(InputError, match="is no budget file: its first line is not") as caught:
+            use(path)
+        assert path.read_bytes() == content
+        assert "Quixote" not in str(caught.value)
+        assert "trusted" not in str(caught.value)
+
+
+@pytest.mark.parametrize("how", ["raised limit", "removed line"])
+def test_a_budget_file_with_another_first_line_was_changed(path: Path, how: str) -> None:
+    booked(path)
+    lines = path.read_text(encoding="utf-8").splitlines()
+    lines = _edit(lines, how) if how == "raised limit" else lines[1:]
+    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    with pytest.raises(InputError, match="the budget file was changed at line 1; what was spent"):
+        Ledger.open(path)
+
+
 def test_file_emptied_or_cut_while_open_is_refused(path: Path) -> None:
     ledger = booked(path)
     path.write_text("", encoding="utf-8")

@@ -1,10 +1,12 @@
 import math
+import re
 
 import pytest
 from scipy.special import ndtr, ndtri
 
 from medsynth.errors import UsageError
 from medsynth.privacy.guarantee import Guarantee
+from medsynth.schema.sections import LARGEST_EPSILON, SMALLEST_EPSILON
 
 
 @pytest.mark.parametrize(
@@ -58,3 +60,35 @@ def test_as_dict_holds_plain_values_only() -> None:
     assert all(isinstance(value, (float, int, str)) for value in values.values())
     assert values["persons"] == 71_518
     assert values["neighbours"] == "add-remove"
+
+
+@pytest.mark.parametrize("epsilon", [0, -1, math.nan, math.inf, 1e-300, 1e-9, 9.9e-4, 100.1, 1000, 1e9])
+def test_an_epsilon_outside_the_public_bounds_is_refused(epsilon: float) -> None:
+    with pytest.raises(UsageError, match=r"Epsilon must be a number from 0\.001 to 100, got .* Choose one from 0.1"):
+        Guarantee.of(epsilon, 1e-6)
+
+
+@pytest.mark.parametrize("delta", [1e-300, 1e-12, 1e-6, 1e-3, 0.5, 0.999999])
+@pytest.mark.parametrize("epsilon", [SMALLEST_EPSILON, 0.01, 0.1, 1.0, 10.0, LARGEST_EPSILON])
+def test_no_guarantee_speaks_of_a_factor_of_one_or_of_a_probability_of_one(epsilon: float, delta: float) -> None:
+    guarantee = Guarantee.of(epsilon, delta)
+    sentence = guarantee.sentence()
+    assert re.search(r"x1(\.0*)?,|probability (0\.99|1(\.0*)?) ", sentence) is None
+    assert re.search(
+        r"by at most x[1-9][\d,.e+]*, except with probability \S+ \(|has an AUC above [01]\.\d{3},", sentence
+    )
+    assert guarantee.bounds_odds == ("odds" in sentence) == (guarantee.as_dict()["odds_failure"] is not None)
+
+
+def test_where_delta_lets_the_odds_go_the_sentence_names_the_best_test() -> None:
+    guarantee = Guarantee.of(0.1, 0.5, unit="patient")
+    assert guarantee.sentence() == (
+        "Whatever else an attacker knows, no test of whether any one patient is in the data has an AUC above 0.844, "
+        "where guessing has 0.5 (epsilon 0.1, delta 0.5 per patient)."
+    )
+    assert guarantee.membership_auc_cap == pytest.approx(0.8432, abs=1e-4)
+
+
+@pytest.mark.parametrize(("epsilon", "factor"), [(0.001, "1.001"), (0.05, "1.051"), (0.1, "1.1"), (10, "22,026")])
+def test_a_factor_near_one_keeps_its_digits(epsilon: float, factor: str) -> None:
+    assert f"at most x{factor}, except" in Guarantee.of(epsilon, 1e-9).sentence()

@@ -123,6 +123,8 @@ def _sampling() -> dict[str, object]:
     return {
         "n": 81_413,
         "seed": 20260331,
+        "draw": "edited",
+        "draw_note": "Rows lie closer to the model than independent draws of it would.",
         "upsampling": [{"name": "died", "before": 0.0251, "target": 0.3, "after": 0.3}],
         "weights_note": "The column _weight brings the shares back to the population; use it for every estimate.",
         "repaired_share": 0.0042,

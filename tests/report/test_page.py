@@ -133,6 +133,14 @@ def test_no_policy_shows_no_verdict_and_no_table(made: ModuleType) -> None:
     assert 'class="outcome met"' not in text
 
 
+def test_the_guarantee_card_says_how_rows_were_drawn_and_provenance_what_that_means(made: ModuleType) -> None:
+    words = " ".join("".join(Page(render(made.example(), sha256="0" * 64, draw=blank)).words).split())
+    card, rest = words[: words.index("Contents")], words[words.index("Contents") :]
+    assert "How the rows were drawn" in card
+    assert "edited; see Provenance" in card
+    assert "edited. Rows lie closer to the model than independent draws" in rest
+
+
 def test_a_table_without_guarantee_says_so(made: ModuleType) -> None:
     content = made.example().model_copy(update={"guarantee": None, "ledger": (), "rare": ()})
     text = render(content, sha256="0" * 64, draw=blank)

@@ -3,7 +3,16 @@ import pandas as pd
 import pytest
 
 from medsynth.errors import UsageError
-from medsynth.sampling.draw import MOST_ROWS, WEIGHT, Drawing, draw, generator, require_drawable
+from medsynth.sampling.draw import (
+    MOST_ROWS,
+    MOST_WRITTEN,
+    WEIGHT,
+    Drawing,
+    draw,
+    generator,
+    require_drawable,
+    require_rows,
+)
 from medsynth.sampling.repair import lawful, ruled_out
 
 
@@ -88,6 +97,16 @@ def test_what_cannot_be_drawn_is_refused_before_a_model_exists(wrong, codec):
     options = {"n": 10, "seed": 1, "where": None, "upsample": None} | wrong
     with pytest.raises(UsageError):
         require_drawable(codec, options.pop("n"), **options)
+
+
+@pytest.mark.parametrize("most", [MOST_ROWS, MOST_WRITTEN])
+def test_too_few_rows_and_too_many_are_refused_with_the_fix_for_each(most):
+    with pytest.raises(UsageError, match=r"-n -5: the number of rows to draw must not be negative\. Take") as few:
+        require_rows(-5, most=most)
+    assert "seeds" not in str(few.value)
+    assert "medsynth sample" not in str(few.value)
+    with pytest.raises(UsageError, match="`medsynth sample` writes more" if most == MOST_ROWS else "several tables"):
+        require_rows(most + 1, most=most)
 
 
 def test_no_seed_gives_other_rows_each_time(table, codec):

@@ -219,6 +219,13 @@ def test_unwritable_place_is_an_error_that_leaves_nothing_behind(tmp_path: Path)
     with pytest.raises(OutputError, match=r"cannot be written"):
         draft.write(tmp_path / "absent" / "schema.yaml")
     (tmp_path / "folder").mkdir()
-    with pytest.raises(OutputError, match=r"cannot be written"):
+    with pytest.raises(OutputError, match=r"is a folder"):
         draft.write(tmp_path / "folder")
     assert [entry.name for entry in tmp_path.iterdir()] == ["folder"]
+
+
+def test_a_column_with_the_name_of_the_weights_is_drafted_as_dropped() -> None:
+    frame = pd.DataFrame({"sex": ["F", "M"] * 9, "_weight": [0.5, 1.5] * 9})
+    schema = drafted(frame, rows_are_persons=True)
+    assert schema.columns["_weight"].kind == "drop"
+    assert schema.outputs == ("sex",)

@@ -24,11 +24,15 @@ BAD_KEYS: dict[str, tuple[dict[str, Any], str]] = {
     "two units": ({"privacy__rows_are_persons": True}, "privacy: needs exactly one of unit and rows_are_persons, found both."),
     "persons zero": ({"privacy__persons": 0}, "privacy: persons: must be at least 1, got 0."),
     "persons text": ({"privacy__persons": "many"}, "privacy: persons: must be a whole number, got 'many'."),
-    "epsilon zero": ({"privacy__epsilon": 0}, "privacy: epsilon must be above 0 and at most 100, got 0;"),
-    "epsilon negative": ({"privacy__epsilon": -1}, "privacy: epsilon must be above 0 and at most 100, got -1;"),
+    "epsilon zero": ({"privacy__epsilon": 0}, "privacy: epsilon must be a number from 0.001 to 100, got 0."),
+    "epsilon negative": ({"privacy__epsilon": -1}, "privacy: epsilon must be a number from 0.001 to 100, got -1."),
     "epsilon nan": ({"privacy__epsilon": float("nan")}, "privacy: epsilon: must be finite and within 2^53 of zero, got nan."),
     "epsilon inf": ({"privacy__epsilon": float("inf")}, "privacy: epsilon: must be finite and within 2^53 of zero, got inf."),
-    "epsilon huge": ({"privacy__epsilon": 1000}, "privacy: epsilon must be above 0 and at most 100, got 1000;"),
+    "epsilon tiny": ({"privacy__epsilon": 1e-9}, "privacy: epsilon must be a number from 0.001 to 100, got 1e-09; below it nothing is learned."),
+    "epsilon huge": ({"privacy__epsilon": 1000}, "privacy: epsilon must be a number from 0.001 to 100, got 1000; above it nothing is protected."),
+    "column of weights": ({"columns___weight": {"kind": "boolean"}}, "column '_weight': has the name of the column of weights that upsampling adds. Rename it, in the table too."),
+    "identifier of weights": ({"columns___weight": {"kind": "id"}}, "column '_weight': has the name of the column of weights"),
+    "derived weights": ({"derived": {"_weight": "age + 1"}}, "derived '_weight': has the name of the column of weights"),
     "delta zero": ({"privacy__delta": 0}, "privacy: delta: must be auto or a number between 0 and 1, got 0."),
     "delta one": ({"privacy__delta": 1}, "privacy: delta: must be auto or a number between 0 and 1, got 1."),
     "delta text": ({"privacy__delta": "small"}, "privacy: delta: must be auto or a number between 0 and 1, got 'small'."),
@@ -78,6 +82,12 @@ BAD_KEYS: dict[str, tuple[dict[str, Any], str]] = {
     "policy key": ({"policy": {"epsilon": 3}}, "policy: key 'epsilon' is not known. Did you mean 'epsilon_max'?"),
     "policy limit": ({"policy": {"tv_2way_max": 2}}, "policy: tv_2way_max: must be at most 1, got 2."),
 }  # fmt: skip
+
+
+def test_a_dropped_column_may_have_the_name_of_the_weights(changed: Changed) -> None:
+    content = changed()
+    content["columns"]["_weight"] = {"kind": "drop", "reason": "drawn with weights"}
+    assert "_weight" not in build_schema(content).outputs
 
 
 @pytest.mark.parametrize("case", BAD_KEYS)
