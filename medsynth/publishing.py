@@ -156,19 +156,19 @@ def rare_rows(
     INTERNAL.
     """
     codec = Codec(schema=schema)
-    total = float(getattr(file.fitted, "total", schema.privacy.persons))
     rows = []
     for rare in schema.rare:
-        share, error = file.fitted.share(compile_condition(schema.rare_predicates[rare.name], codec))
-        half = None if error is None else STANDARD_ERRORS * error * total
+        condition = compile_condition(schema.rare_predicates[rare.name], codec)
+        count, error = file.fitted.count(condition)
+        half = None if error is None else STANDARD_ERRORS * error
         rows.append(
             {
                 "name": rare.name,
                 "where": rare.where,
-                "count": share * total,
-                "low": None if half is None else max(0.0, share * total - half),
-                "high": None if half is None else share * total + half,
-                "model_share": share,
+                "count": count,
+                "low": None if half is None else max(0.0, count - half),
+                "high": None if half is None else count + half,
+                "model_share": file.fitted.share(condition),
                 "file_share": file_shares.get(rare.name),
                 "real_share": _real_share(evaluations, rare.name),
             }

@@ -6,7 +6,7 @@ Steps, in the order they happen (research recipe, steps 1 to 8):
     round 1    noisy scores; chosen pairs that fit a tree, measured, fitted; or, where pairs promise
                less than better one-ways, these again, and the rounds end
     round 2    scores against the tree, every pair still worth measuring, whether or not the tree
-               can hold it
+               can hold it; without one, the one-ways again
     refit      the tree takes what it can of round 2
     targets    all pair tables: the tree's, corrected by every measured pair
 
@@ -27,7 +27,7 @@ from medsynth.models.graphical import GraphicalModel
 from medsynth.models.impossible import ImpossiblePair, impossible_pairs, separated
 from medsynth.models.levels import nested_chain, public_blocks
 from medsynth.models.one_ways import OneWays, measure_one_ways
-from medsynth.models.pair_tables import PairTable
+from medsynth.models.pair_tables import PairTable, completed
 from medsynth.models.phases import Phases
 from medsynth.models.rounds import (
     Survey,
@@ -255,17 +255,20 @@ class _Rounds:
         settings, survey = self._settings, self._survey
         dependence = self._score(0)
         if self._better_on_one_ways(dependence):
-            self._measure_one_ways_again()
+            self._measure_one_ways_again(self._phases.unscored)
             return False
         plan = self._plan(dependence, self._phases.tables[0], most=ceil(settings.tree_pairs * len(survey.chains)))
         cap = settings.tree_cells
         self._held = within_tree(survey, plan.choices, [], cap=cap, coarsen=True)
+        if not self._held:
+            self._phases = replace(self._phases, tables=(0.0, sum(self._phases.tables)))
+            return True
         self._measure(0, self._held, plan.sigma)
         self._refit()
         return True
 
     def second(self) -> None:
-        """Measures every pair still worth it; the tree takes those it can hold."""
+        """Measures every pair still worth it, and the tree takes those it can hold; without one, the one-ways again."""
         settings, survey = self._settings, self._survey
         if self._phases.scores[1]:
             plan = self._plan(self._score(1), self._phases.tables[1], most=len(survey.pairs))
@@ -273,6 +276,9 @@ class _Rounds:
         else:
             choices = tuple(self._readable(tables=len(survey.pairs)))
             sigma = survey.unit * sqrt(len(choices) / self._phases.tables[1])
+        if not choices:
+            self._measure_one_ways_again(self._phases.tables[1])
+            return
         self._measure(1, choices, sigma)
         held = [nodes_of(choice) for choice in self._held]
         cap = settings.tree_cells
@@ -329,14 +335,19 @@ class _Rounds:
         phases = self._phases
         plan = self._plan(dependence, sum(phases.tables), most=len(self._survey.pairs))
         factor = sqrt(phases.one_ways / (phases.one_ways + phases.unscored))
-        return float(plan.gains.sum()) < one_way_gain(self._survey, factor)
+        return float(plan.gains.sum()) <= one_way_gain(self._survey, factor)
 
-    def _measure_one_ways_again(self) -> None:
+    def _measure_one_ways_again(self, mu2: float) -> None:
+        """Spends what pairs are not worth on the one-ways, and goes by these from then on."""
         survey = self._survey
-        again = measure_one_ways(survey.records, survey.ledger, mu2=self._phases.unscored, earlier=survey.one_ways)
+        again = measure_one_ways(survey.records, survey.ledger, mu2=mu2, earlier=survey.one_ways)
         self._survey = replace(survey, one_ways=again)
+        self._tables = [
+            completed(table.choice, measured, again)
+            for table, measured in zip(self._tables, self.measurements, strict=True)
+        ]
         self.fitted = independent_tree(survey.chains, again)
-        if survey.zeros:
+        if self._held or survey.zeros:
             self._refit()
 
     def _measure(self, turn: int, choices: Sequence[Choice], sigma: float) -> None:

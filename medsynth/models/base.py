@@ -58,8 +58,12 @@ class Fitted(Protocol):
         """Probabilities over a clique, shaped by its level sizes."""
         ...
 
-    def share(self, condition: "Condition") -> tuple[float, float | None]:
-        """(probability of a condition, its standard error from the noise where that is known)."""
+    def share(self, condition: "Condition") -> float:
+        """Probability of a condition."""
+        ...
+
+    def count(self, condition: "Condition") -> tuple[float, float | None]:
+        """(noised number of persons in a condition, its standard error from the noise where that is known)."""
         ...
 
     def sample(

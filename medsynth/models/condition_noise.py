@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from medsynth.encoding.domain import Clique, Domain
+from medsynth.encoding.domain import Clique, Domain, Level
 from medsynth.models.junction_tree import JunctionTree
 from medsynth.privacy.interactions import centred
 
@@ -20,22 +20,21 @@ BoolArray = npt.NDArray[np.bool_]
 
 
 def standard_error(
-    condition: "Condition", share: float, measurements: "Sequence[Measurement]", tree: JunctionTree, domain: Domain
+    condition: "Condition", measurements: "Sequence[Measurement]", tree: JunctionTree, domain: Domain
 ) -> float | None:
-    """Noise of a condition's share, times the number of persons; None if no table's cells make it up.
+    """Noise of a condition's count in persons, or None if no table's cells make it up.
 
     A condition on one attribute is counted by that attribute's tables. One on more is counted by a
     table that the tree holds. Interactions count together with the tables of fewer columns.
 
     Args:
       condition: The condition.
-      share: Its share, as far as it is known.
       measurements: Published tables.
       tree: Fitted to those of them that it holds.
       domain: Of the condition.
     """
     names = {domain.names[attribute] for attribute in condition.attributes}
-    errors = []
+    variances = []
     for measured in measurements:
         if not names or {level.attribute for level in measured.clique} != names:
             continue
@@ -43,32 +42,39 @@ def standard_error(
         # Every table speaks for an attribute alone; of several together only the tree's do.
         if cells is None or (len(names) > 1 and not _holds(tree, measured.clique, domain)):
             continue
-        if measured.interactions:
-            errors.append(math.sqrt(_variance(cells, share, measured, measurements)))
-        else:
-            errors.append(measured.sigma * math.sqrt(cells.sum()))
-    return min(filter(math.isfinite, errors), default=None)
+        of_cell = _pooled_variance(measurements, measured.clique)
+        variances.append(
+            of_cell * float(cells.sum())
+            if not measured.interactions
+            else of_cell * float((centred(cells.astype(np.float64)) ** 2).sum())
+            + _variance_below(cells, measured.clique, measurements)
+        )
+    return min((math.sqrt(variance) for variance in variances if math.isfinite(variance)), default=None)
 
 
-def _variance(cells: BoolArray, share: float, measured: "Measurement", measurements: "Sequence[Measurement]") -> float:
-    """Variance of a sum of cells that interactions of one or two columns and what lies below them were added up to."""
+def _variance_below(cells: BoolArray, clique: Clique, measurements: "Sequence[Measurement]") -> float:
+    """What the tables of fewer columns add to the variance of a sum of cells of one or two columns."""
     inside = cells.astype(np.float64)
-    variance = measured.sigma**2 * float((centred(inside) ** 2).sum())
-    of_total = float(inside.mean()) - share
-    if len(measured.clique) == 2:
-        for axis, level in enumerate(measured.clique):
+    variance, of_total = 0.0, float(inside.mean())
+    if len(clique) == 2:
+        for axis, level in enumerate(clique):
             slope = (inside.mean(axis=1 - axis) - inside.mean())[level.groups]
-            variance += _least_variance(measurements, level.attribute) * float((centred(slope) ** 2).sum())
+            finest = Level(attribute=level.attribute, groups=np.arange(len(slope), dtype=np.int32), size=len(slope))
+            variance += _pooled_variance(measurements, (finest,)) * float((centred(slope) ** 2).sum())
             of_total += float(slope.mean())
-    return variance + of_total**2 * _least_variance(measurements)
+    return variance + of_total**2 * _pooled_variance(measurements, ())
 
 
-def _least_variance(measurements: "Sequence[Measurement]", *attributes: str) -> float:
-    """Noise of the table of an attribute's finest cells, or, without one, of the number of persons."""
-    wanted = [(attribute, True) for attribute in attributes]
-    return min(
-        (m.sigma**2 for m in measurements if [(each.attribute, each.is_finest) for each in m.clique] == wanted),
-        default=math.inf,
+def _pooled_variance(measurements: "Sequence[Measurement]", clique: Clique) -> float:
+    """Noise of a cell of a table, measured once or several times; infinite if never."""
+    precision = sum(each.sigma**-2 for each in measurements if _same(each.clique, clique))
+    return 1 / precision if precision else math.inf
+
+
+def _same(one: Clique, other: Clique) -> bool:
+    return len(one) == len(other) and all(
+        mine.attribute == its.attribute and np.array_equal(mine.groups, its.groups)
+        for mine, its in zip(one, other, strict=True)
     )
 
 

@@ -77,17 +77,18 @@ class GraphicalModel:
             table = _along(table, axis, self._refinement(attribute, level))
         return table
 
-    def share(self, condition: "Condition") -> tuple[float, float | None]:
-        """(probability of a condition, standard error); see `Fitted`.
+    def share(self, condition: "Condition") -> float:
+        """Probability of a condition among rows straight from the tree, before any edit; see `Fitted`."""
+        return float(self.box_shares(condition).sum())
 
-        The probability is that of rows straight from the tree, before any edit. The error is the
-        noise of the published table that counts the condition best: of those the probability is
-        fitted to, one whose cells make up the condition exactly; None if there is none. What
-        smoothing adds is not part of it.
+    def count(self, condition: "Condition") -> tuple[float, float | None]:
+        """(persons, standard error); see `Fitted`.
+
+        The error is the noise of the published table that counts the condition best: of those the
+        share is fitted to, one whose cells make up the condition exactly; None if there is none.
+        What smoothing adds is not part of it.
         """
-        share = float(self.box_shares(condition).sum())
-        error = standard_error(condition, share, self.measurements, self.tree, self.domain)
-        return share, None if error is None else error / self.total
+        return self.share(condition) * self.total, standard_error(condition, self.measurements, self.tree, self.domain)
 
     def sample(
         self, n: int, rng: np.random.Generator, given: "Condition | None" = None, *, edited: bool = True

@@ -41,9 +41,9 @@ class Stratum:
 def natural_shares(fitted: Fitted, conditions: Mapping[str, Condition], where: Condition | None) -> dict[str, float]:
     """Each condition's share of the model's population inside `where`."""
     base = EVERYTHING if where is None else where
-    total = fitted.share(base)[0]
+    total = fitted.share(base)
     return {
-        name: fitted.share(base.intersect(condition))[0] / total if total > 0 else 0.0
+        name: fitted.share(base.intersect(condition)) / total if total > 0 else 0.0
         for name, condition in conditions.items()
     }
 
@@ -74,7 +74,7 @@ def upsampling_strata(
     base = EVERYTHING if where is None else where
     members = np.array(list(product([True, False], repeat=len(names))))
     parts = [_combination(base, [conditions[name] for name in names], row) for row in members]
-    natural = np.array([fitted.share(part)[0] if part.boxes else 0.0 for part in parts])
+    natural = np.array([fitted.share(part) if part.boxes else 0.0 for part in parts])
     natural = np.clip(natural, 0.0, None)
     if natural.sum() <= 0:
         raise UsageError("--where: the model's population holds no such record. Use a wider condition.")

@@ -13,12 +13,14 @@ import pytest
 
 from medsynth.encoding.condition import Condition
 from medsynth.encoding.domain import Attribute, Domain, IntArray, Level
+from medsynth.models import adaptive
 from medsynth.models.adaptive import Adaptive
 from medsynth.models.graphical import GraphicalModel
 from medsynth.models.independent import Independent
 from medsynth.models.levels import nested_chain
 from medsynth.models.one_ways import OneWays, measure_one_ways
 from medsynth.models.rounds import Survey, one_way_gain
+from medsynth.models.selection import Plan, plan_pairs
 from medsynth.privacy import Ledger
 from medsynth.privacy.interactions import interaction_sensitivity
 from medsynth.privacy.measurement import Measurement
@@ -245,18 +247,20 @@ def test_settings_are_public_and_saved_with_the_model() -> None:
 
 
 @pytest.mark.parametrize("model", [Independent(), Adaptive()], ids=["independent", "adaptive"])
-def test_an_interval_around_a_share_covers_the_true_share(model: Independent | Adaptive) -> None:
+@pytest.mark.parametrize("cells", [[1, 4, 7], range(0, 24, 2)], ids=["few", "half"])
+def test_an_interval_around_a_count_covers_the_true_count(model: Independent | Adaptive, cells: Sequence[int]) -> None:
     sizes, repeats = (24, 3), 200
     rows = Rows(related(1000, sizes=sizes), sizes)
-    # Scattered cells: `adaptive` also measures them in groups that hold much else.
-    wanted = Condition(boxes=({0: np.isin(np.arange(24), [1, 4, 7])},))
-    true, covered = wanted.mask(rows.codes).mean(), 0
+    # Scattered cells: `adaptive` also measures them in groups that hold much else. Of half of all persons most of the
+    # noise is that of their number.
+    wanted = Condition(boxes=({0: np.isin(np.arange(24), cells)},))
+    true, covered = wanted.mask(rows.codes).sum(), 0
     for _ in range(repeats):
         book = ledger()
         fitted = model.fit(rows, book, persons=1000, mu=book.guarantee.mu)
-        share, error = fitted.share(wanted)
+        count, error = fitted.count(wanted)
         assert error is not None
-        covered += abs(share - true) <= 1.96 * error
+        covered += abs(count - true) <= 1.96 * error
     # An interval that covers in 95 of 100 repeats fails here with probability 2.7e-5; these are
     # wider than that, as more than one table speaks of the share.
     assert covered >= 0.88 * repeats
@@ -274,6 +278,35 @@ def test_where_pairs_promise_nothing_the_one_ways_are_measured_again_with_all_th
     assert book.spent_mu2 == pytest.approx(book.guarantee.mu**2, rel=1e-6)
     assert {len(measured.clique) for measured in fitted.measurements} == {0, 1}
     assert len(fitted.measurements) == 2 * (1 + 8)
+
+
+@pytest.mark.parametrize(("rows", "epsilon"), [(50, 0.1), (200, 0.1), (300, 0.3)])
+def test_without_a_pair_worth_it_nothing_is_left_unspent(rows: int, epsilon: float) -> None:
+    for seed in range(4):
+        codes = np.random.default_rng(seed).integers(0, 12, (rows, 8))
+        book = ledger(epsilon)
+        Adaptive().fit(Rows(codes, [12] * 8), book, persons=rows, mu=book.guarantee.mu)
+        assert book.spent_mu2 == pytest.approx(book.guarantee.mu**2, rel=1e-6)
+
+
+def test_one_ways_measured_after_pairs_are_the_margins_of_these(monkeypatch: pytest.MonkeyPatch) -> None:
+    plans = iter(range(9))
+
+    def nothing_left(*arguments: Any, **named: Any) -> Plan:
+        plan = plan_pairs(*arguments, **named)
+        return replace(plan, choices=()) if next(plans) == 2 else plan  # the guard's, round 1, round 2
+
+    monkeypatch.setattr(adaptive, "plan_pairs", nothing_left)
+    codes = np.random.default_rng(2).integers(0, 6, (3000, 8))
+    codes[:, 1] = codes[:, 0]
+    book, rows = ledger(3.0), Rows(codes, [6] * 8)
+    model = Adaptive().fit(rows, book, persons=3000, mu=book.guarantee.mu)
+    assert [entry.label for entry in book.entries][-2:] == ["Pair scores, round 2", "One-way tables, again"]
+    assert book.spent_mu2 == pytest.approx(book.guarantee.mu**2, rel=1e-6)
+    first, second = (Level.finest(attribute) for attribute in rows.domain.attributes[:2])
+    pair = model.marginal((first, second))
+    assert np.trace(pair) > 0.8
+    assert np.abs(pair.sum(axis=1) - model.one_ways[0]).sum() < 0.02
 
 
 def test_where_pairs_promise_much_no_budget_goes_back_to_the_one_ways() -> None:

@@ -43,12 +43,12 @@ ONE_WAYS = (measured(sigma=11.0), measured(FINEST[0], sigma=3.0), measured(FINES
 
 def test_standard_error_of_a_pairs_cell_by_hand() -> None:
     # Interactions: 2^2 (3/4)(5/6). Rows: 1/6 in one of 4, less 1/24 in all; columns: 1/4 in one of 6, less 1/24. One
-    # person more adds 1/24 to the count, and the share 0.3 of one was there before.
+    # person more adds 1/24 to the count.
     pair = measured(*FINEST, sigma=2.0)
     rows = 9.0 * ((1 / 6) ** 2 - 4 / 24**2)
     columns = 25.0 * ((1 / 4) ** 2 - 6 / 24**2)
-    total = 121.0 * (1 / 24 - 0.3) ** 2
-    found = standard_error(both((2,), (0,)), 0.3, (*ONE_WAYS, pair), HELD, DOMAIN)
+    total = 121.0 / 24**2
+    found = standard_error(both((2,), (0,)), (*ONE_WAYS, pair), HELD, DOMAIN)
     assert found == pytest.approx(np.sqrt(4 * 3 / 4 * 5 / 6 + rows + columns + total))
 
 
@@ -56,8 +56,8 @@ def test_a_group_adds_the_noise_of_all_its_cells() -> None:
     # Of 2 x 2 groups one: 2^2 / 4 of interactions; slopes of +-1/4 on groups of 2 and of 3 cells.
     tree = JunctionTree.build(CHAINS, [((0, 0), (1, 0))])
     pair = measured(*HALVES, sigma=2.0)
-    found = standard_error(both((0, 2), (1, 3, 5)), 0.25, (*ONE_WAYS, pair), tree, DOMAIN)
-    assert found == pytest.approx(np.sqrt(4 / 4 + 2 / 16 * 2 * 9 + 2 / 16 * 3 * 25))
+    found = standard_error(both((0, 2), (1, 3, 5)), (*ONE_WAYS, pair), tree, DOMAIN)
+    assert found == pytest.approx(np.sqrt(4 / 4 + 2 / 16 * 2 * 9 + 2 / 16 * 3 * 25 + 121 / 16))
 
 
 def test_groups_of_unequal_size_bear_on_the_number_of_persons() -> None:
@@ -67,26 +67,34 @@ def test_groups_of_unequal_size_bear_on_the_number_of_persons() -> None:
     chains = [Chain(attribute="c0", levels=(uneven, FINEST[0])), CHAINS[1]]
     tree = JunctionTree.build(chains, [((0, 0), (1, 0))])
     pair = measured(uneven, HALVES[1], sigma=2.0)
-    found = standard_error(both((1, 2, 3), (1, 3, 5)), 0.35, (*ONE_WAYS, pair), tree, DOMAIN)
-    rows, total = 9.0 * (4 / 16 - 4 / 64), 121.0 * (1 / 4 + 1 / 8 - 0.35) ** 2
+    found = standard_error(both((1, 2, 3), (1, 3, 5)), (*ONE_WAYS, pair), tree, DOMAIN)
+    rows, total = 9.0 * (4 / 16 - 4 / 64), 121.0 * (1 / 4 + 1 / 8) ** 2
     assert found == pytest.approx(np.sqrt(4 / 4 + rows + 6 / 16 * 25 + total))
 
 
 def test_a_condition_on_one_column_is_counted_by_its_own_table_alone() -> None:
     pair = measured(*FINEST, sigma=0.01)
     condition = Condition(boxes=({1: mask(1, 0, 4)},))
-    variance = 25 * (2 - 4 / 6) + 121 * (2 / 6 - 0.4) ** 2
-    assert standard_error(condition, 0.4, (*ONE_WAYS, pair), HELD, DOMAIN) == pytest.approx(np.sqrt(variance))
+    variance = 25 * (2 - 4 / 6) + 121 * (2 / 6) ** 2
+    assert standard_error(condition, (*ONE_WAYS, pair), HELD, DOMAIN) == pytest.approx(np.sqrt(variance))
 
 
 def test_interactions_say_nothing_where_the_tree_or_a_one_way_table_is_missing() -> None:
     pair, apart = measured(*FINEST, sigma=2.0), JunctionTree.build(CHAINS, [])
-    assert standard_error(both((2,), (0,)), 0.3, (*ONE_WAYS, pair), apart, DOMAIN) is None
-    assert standard_error(both((2,), (0,)), 0.3, (*ONE_WAYS[:2], pair), HELD, DOMAIN) is None
-    assert standard_error(both((2,), (0,)), 0.3, (*ONE_WAYS[1:], pair), HELD, DOMAIN) is None
+    assert standard_error(both((2,), (0,)), (*ONE_WAYS, pair), apart, DOMAIN) is None
+    assert standard_error(both((2,), (0,)), (*ONE_WAYS[:2], pair), HELD, DOMAIN) is None
+    assert standard_error(both((2,), (0,)), (*ONE_WAYS[1:], pair), HELD, DOMAIN) is None
     coarse = measured(*HALVES, sigma=2.0)
-    assert standard_error(both((2,), (0,)), 0.3, (*ONE_WAYS, coarse), HELD, DOMAIN) is None
-    assert standard_error(Condition(boxes=({},)), 1.0, (*ONE_WAYS, pair), HELD, DOMAIN) is None
+    assert standard_error(both((2,), (0,)), (*ONE_WAYS, coarse), HELD, DOMAIN) is None
+    assert standard_error(Condition(boxes=({},)), (*ONE_WAYS, pair), HELD, DOMAIN) is None
+
+
+def test_a_table_measured_twice_is_known_better() -> None:
+    again = tuple(measured(*each.clique, sigma=4.0) for each in ONE_WAYS)
+    condition = Condition(boxes=({1: mask(1, 0, 4)},))
+    column, total = 1 / (1 / 25 + 1 / 16), 1 / (1 / 121 + 1 / 16)
+    found = standard_error(condition, (*ONE_WAYS, *again), HELD, DOMAIN)
+    assert found == pytest.approx(np.sqrt(column * (2 - 4 / 6) + total * (2 / 6) ** 2))
 
 
 class Rows:
@@ -132,10 +140,9 @@ def test_standard_error_is_the_spread_of_repeated_fits(level: int, condition: Co
             label="Pair",
         )
         cells = inside[np.ix_(*(np.unique(c.levels[level].groups, return_index=True)[1] for c in CHAINS))]
-        found.append(table.noisy[cells].sum() / one_ways.total)
-        share = rows.table[inside].sum() / rows.table.sum()
-        error = standard_error(condition, share, (*one_ways.published, *pairs), tree, DOMAIN) or 0.0
-        stated = error / one_ways.total
+        found.append(table.noisy[cells].sum())
+        error = standard_error(condition, (*one_ways.published, *pairs), tree, DOMAIN) or 0.0
+        stated = error
     # Chi-squared on 499 degrees of freedom, failure probability 1e-6.
     statistic = np.var(found, ddof=1) / stated**2 * (repeats - 1)
     low, high = stats.chi2.ppf([5e-7, 1 - 5e-7], repeats - 1)

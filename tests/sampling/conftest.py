@@ -44,8 +44,8 @@ class Table:
     def codes(self) -> npt.NDArray[np.int32]:
         return np.array(list(np.ndindex(*self.joint.shape)), dtype=np.int32)
 
-    def share(self, condition: Condition) -> tuple[float, float | None]:
-        return float(self.joint.ravel()[condition.mask(self.codes)].sum()), None
+    def share(self, condition: Condition) -> float:
+        return float(self.joint.ravel()[condition.mask(self.codes)].sum())
 
     def sample(
         self,
