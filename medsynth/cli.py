@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from medsynth.errors import MedsynthError, OutputError, UsageError
+from medsynth.ending import ending
+from medsynth.errors import UsageError
 from medsynth.options import (
     AsJson,
     Budget,
@@ -67,7 +68,7 @@ def demo(out: Out = Path("medsynth-demo"), overwrite: Overwrite = False, as_json
 @app.command(rich_help_panel="START")
 def init(
     data: Data,
-    schema: Annotated[Path, typer.Option("-s", "--schema", metavar="SCHEMA", help="File to write.")],
+    schema: Annotated[Path, typer.Option("-s", "--schema", metavar="FILE.yaml", help="Schema file to write.")],
     person: Annotated[str | None, typer.Option(metavar="COL", help="Column that identifies a person.")] = None,
     rows_are_persons: Annotated[bool, typer.Option("--rows-are-persons", help="Every row is a person.")] = False,
     overwrite: Overwrite = False,
@@ -379,22 +380,6 @@ def main() -> None:
             raise
         if len(arguments) < len(sys.argv) - 1 and isinstance(error, Exception):
             raise
-        code, message = _ending(error)
+        code, message = ending(error)
         typer.echo(f"medsynth: {message}", err=True)
         sys.exit(code)
-
-
-def _ending(error: BaseException) -> tuple[int, str]:
-    """Exit code and message of what ended a command; messages from elsewhere may quote private values."""
-    match error:
-        case MedsynthError():
-            return error.exit_code, " ".join((str(error), *getattr(error, "__notes__", ())))
-        case KeyboardInterrupt() | SystemExit():
-            return getattr(error, "code", 130), "interrupted; nothing half-written was left, and what was booked stays."
-        case MemoryError():
-            return 6, "not enough memory on this machine. Draw fewer rows with -n, or use a larger machine."
-        case OSError():
-            reason = error.strerror or type(error).__name__
-            return OutputError.exit_code, f"{reason}. Check the path, its permissions and the disk."
-        case _:
-            return 1, f"internal error ({type(error).__name__}); run again with --debug on public data and report it."

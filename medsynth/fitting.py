@@ -14,6 +14,7 @@ from medsynth.privacy.guarantee import Guarantee
 from medsynth.privacy.ledger import Ledger
 from medsynth.progress import Progress
 from medsynth.schema import dump_schema
+from medsynth.schema.sections import LARGEST_DELTA
 from medsynth.sources import Source
 from medsynth.sources.encoded import encode_batches
 from medsynth.version import __version__
@@ -30,13 +31,24 @@ class FitRequest:
       schema: The table's description.
       model: A name of `medsynth.models.MODELS`.
       epsilon: Of this fit; None takes the schema's.
-      delta: Of this fit; None takes the schema's.
+      delta: Of this fit; None takes the schema's. Neither may exceed `LARGEST_DELTA`.
+
+    Raises:
+      UsageError: If one of them does.
     """
 
     schema: "Schema"
     model: str = "adaptive"
     epsilon: float | None = None
     delta: float | None = None
+
+    def __post_init__(self) -> None:
+        delta = max(self.budget[1], self.schema.delta_value)
+        if delta > LARGEST_DELTA:
+            raise UsageError(
+                f"Delta must be a number above 0 and at most {LARGEST_DELTA:g}, got {delta:g}; above it a person's row "
+                "may be published whole too often. Leave out --delta, and write delta: auto in the schema."
+            )
 
     @property
     def budget(self) -> tuple[float, float]:

@@ -6,10 +6,13 @@ import tempfile
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from itertools import chain, count
 from pathlib import Path
 from typing import Any
 
-from medsynth.errors import InputError, OutputError, UsageError
+from medsynth.ending import Note
+from medsynth.errors import InputError, MedsynthError, OutputError, UsageError
+from medsynth.privacy.budget_file import lock_path
 from medsynth.writing import OWNER_ONLY, make_folder, replace_file, require_plain
 
 _WRITTEN = (
@@ -22,7 +25,7 @@ _WRITTEN = (
     "shareable/report.html",
     "internal/run.json",
 )
-"""The files of a run. The record comes last and goes first: without it a folder is no run."""
+"""The files of a run. In an exchange the record comes last and goes first: without it a folder is no run."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -80,19 +83,19 @@ class RunFolder:
         return tuple(self.path / name for name in _WRITTEN)
 
     @property
-    def unfinished(self) -> Path:
-        """The model, paid for, of a run that failed while an earlier run stood here."""
-        return self.path / "unfinished.medsynth"
-
-    @property
     def next(self) -> "RunFolder":
         """Where a run writes while an earlier one stands here."""
         return RunFolder(path=self.path / ".medsynth-next.part")
 
     @property
+    def aside(self) -> "RunFolder":
+        """Where the files of the earlier run lie while the two are exchanged."""
+        return RunFolder(path=self.next.path / "earlier")
+
+    @property
     def places(self) -> tuple[Path, ...]:
         """Where nothing may lie that a command reads: it could be replaced, or be shared by mistake."""
-        return (*self.files, self.shareable, self.unfinished, self.next.path)
+        return (*self.files, self.shareable, self.next.path)
 
     def require_free(self, *, overwrite: bool) -> None:
         """Refuses a folder that holds something, unless it is to be replaced; leaves no trace.
@@ -108,6 +111,19 @@ class RunFolder:
         require_writable(self.path)
         if self.path.exists() and any(self.path.iterdir()) and not overwrite:
             raise OutputError(f"{self.path}: already exists. Choose another folder, or add --overwrite.")
+
+    def require_no_run(self) -> None:
+        """Refuses a folder that holds a run's model or table, for the scores of a table made elsewhere.
+
+        Raises:
+          OutputError: Naming the folder.
+        """
+        for folder in (self, self.next, self.aside):
+            if folder.model.exists() or folder.synthetic.exists():
+                raise OutputError(
+                    f"{self.path}: holds the model or table of a run, whose scores are not those of --synthetic. "
+                    "Choose another folder."
+                )
 
     def make(self) -> None:
         """Makes the folder and its internal part.
@@ -130,59 +146,91 @@ class RunFolder:
 
         Where no run stands, that is this folder: a model, once paid for, outlives what fails after it. Where one
         stands, it is a folder inside, whose files take the place of the earlier ones when the block ends; if it
-        fails, only the model is kept, as `unfinished`.
+        fails, only the model is kept, as `unfinished.medsynth`. A new run writes every file that stands here.
 
         Raises:
           OutputError: If a folder cannot be made, or a file not be replaced; the earlier run stands then.
         """
         self.make()
+        self.recover()
         if not any(file.exists() for file in self.files):
             yield self
             return
-        new = self.next
-        shutil.rmtree(new.path, ignore_errors=True)
         try:
-            new.make()
-            yield new
-            self._take(new)
+            self.next.make()
+            yield self.next
+            self._take()
         except BaseException as error:
-            self._keep_paid(new.model, error)
+            self._give_up(error)
             raise
-        finally:
-            shutil.rmtree(new.path, ignore_errors=True)
+        shutil.rmtree(self.next.path, ignore_errors=True)
 
-    def _take(self, new: "RunFolder") -> None:
-        """Puts the files of a new run in place of the earlier ones: all of them, or none."""
-        old = RunFolder(path=new.path / "earlier")
+    def recover(self) -> None:
+        """Takes up after a run that was killed: puts back what it moved, keeps the model that was paid for.
+
+        Raises:
+          OutputError: If a file cannot be put back; it stays where it is.
+        """
+        self._undo()
+        if self._cut_short():
+            raise OutputError(
+                f"{self.path}: files of the earlier run are in {self.aside.path} and cannot be put back. "
+                "Close the programs that hold the files of this folder, then repeat."
+            )
+
+    def _take(self) -> None:
+        """Puts the files of a new run in place of the earlier ones."""
+        new, old = self.next, self.aside
         for folder in (self, old):
             folder.make()
             make_folder(folder.shareable)
-        aside = zip((self.unfinished, *self.files), (old.unfinished, *old.files), strict=True)
-        moves = [(file, place) for file, place in aside if file.exists()][::-1]
-        moves += zip(new.files, self.files, strict=True)
-        begun = []
+        moves = [move for move in zip(self.files, old.files, strict=True) if move[0].exists()][::-1]
+        moves += [move for move in zip(new.files, self.files, strict=True) if move[0].exists()]
+        # From here on nothing is undone: what was moved aside has another name, under which it is deleted.
+        moves.append((old.path, new.path / "replaced"))
         try:
-            for move in moves:
-                begun.append(move)
-                move[0].replace(move[1])
-        except BaseException as error:
-            for source, target in begun[::-1]:
-                if not source.exists():
-                    target.replace(source)
-            if isinstance(error, OSError):
-                reason = error.strerror or type(error).__name__
-                raise OutputError(
-                    f"{self.path}: what stands there cannot be replaced ({reason}). "
-                    "Close the programs that hold its files, or choose another folder."
-                ) from error
-            raise
+            for source, target in moves:
+                source.replace(target)
+        except OSError as error:
+            reason = error.strerror or type(error).__name__
+            raise OutputError(
+                f"{self.path}: what stands there cannot be replaced ({reason}). "
+                "Close the programs that hold its files, or choose another folder."
+            ) from error
 
-    def _keep_paid(self, model: Path, error: BaseException) -> None:
-        """Keeps the model of a run that failed, and says so where the error is read."""
-        if model.is_file():
+    def _cut_short(self) -> bool:
+        """Whether an exchange began and was neither ended nor undone."""
+        return any(file.exists() for file in self.aside.files)
+
+    def _undo(self, error: BaseException | None = None) -> None:
+        """Undoes an exchange as far as files can be moved; then keeps the new model, says so, and deletes the rest."""
+        new = self.next
+        if self._cut_short():
+            moved = [*zip(self.files, new.files, strict=True)][::-1]
+            for source, target in (*moved, *zip(self.aside.files, self.files, strict=True)):
+                with suppress(OSError):
+                    if source.exists() and not target.exists():
+                        source.replace(target)
+        if self._cut_short():
+            return
+        if new.model.is_file():
+            names = chain(["unfinished.medsynth"], (f"unfinished-{number}.medsynth" for number in count(2)))
+            place = next(place for name in names if not (place := self.path / name).exists())
             with suppress(OSError):
-                model.replace(self.unfinished)
-                error.add_note(f"The model just fitted is paid for and kept: {self.unfinished}.")
+                new.model.replace(place)
+                if error is not None:
+                    error.add_note(Note(f"The model just fitted is paid for and kept: {place}."))
+        if not new.model.exists():
+            shutil.rmtree(new.path, ignore_errors=True)
+
+    def _give_up(self, error: BaseException) -> None:
+        """Undoes what a failed run began, and says where the error is read what is left of it."""
+        try:
+            self._undo(error)
+        except (KeyboardInterrupt, SystemExit):  # a second one must not leave half of either run
+            self._undo(error)
+        if self._cut_short():
+            error.add_note(Note(f"Files of the earlier run are in {self.aside.path}; the next run puts them back."))
 
     def write_internal(self, name: str, values: Mapping[str, Any]) -> None:
         """Writes a JSON file only its owner may read."""
@@ -221,10 +269,11 @@ def require_apart(
       UsageError: Naming the input and the place.
     """
     outputs = tuple(outputs)
-    pairs = [(option, path, place) for option, path in inputs.items() for place in (*outputs, ledger)]
-    pairs += [("--ledger", ledger, place) for place in outputs]
+    budget = () if ledger is None else (ledger, lock_path(ledger))
+    pairs = [(option, path, place) for option, path in inputs.items() for place in (*outputs, *budget)]
+    pairs += [("--ledger", path, place) for path in budget for place in outputs]
     for option, path, place in pairs:
-        if path is not None and place is not None and _lies_in(Path(path), place):
+        if path is not None and _lies_in(Path(path), place):
             raise UsageError(
                 f"{option} {path}: is or lies in {place}, which this command writes. "
                 "Name another path for one of the two."
@@ -233,10 +282,28 @@ def require_apart(
 
 def _lies_in(path: Path, place: Path) -> bool:
     """Whether a path is a place or below it, under whatever names."""
-    found, where = path.resolve(), place.resolve()
+    found, where = _resolved(path, InputError), _resolved(place, OutputError)
     if found == where or where in found.parents:
         return True
     return path.exists() and place.exists() and path.samefile(place)
+
+
+def _resolved(path: Path, error: type[MedsynthError]) -> Path:
+    with suppress(OSError, RuntimeError):  # Python 3.11 and 3.12 raise at a loop, later ones stop at it
+        found = path.resolve()
+        if not found.is_symlink():
+            return found
+    raise error(f"{path}: is a link that leads back to itself. Name another path.")
+
+
+def require_schema_name(path: Path) -> None:
+    """Refuses a file name that does not say that it is a schema, so that no other file is replaced.
+
+    Raises:
+      UsageError: Saying what is allowed.
+    """
+    if not path.name.endswith((".yaml", ".yml")):
+        raise UsageError(f"{path.name}: schemas are written as .yaml or .yml. Change the ending.")
 
 
 def require_model_name(path: Path) -> None:

@@ -5,7 +5,9 @@ private table + schema ──check──▶ fit (ledger) ──▶ model file �
 train and held-out persons ───────────────────────────▶ evaluate, audit ──▶ report, two editions
 """
 
+import secrets
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,19 +17,26 @@ from medsynth import describe
 from medsynth.checking import check_table, refuse_unreadable
 from medsynth.encoding.codec import Codec, require_columns
 from medsynth.encoding.comparison import Comparison
-from medsynth.errors import DataError, InputError, UsageError
+from medsynth.errors import InputError, UsageError
 from medsynth.fitting import FitRequest, bounding_key, claim_of, fit_model, open_ledger, require_sound
 from medsynth.holdout import Tables, compare
 from medsynth.judging import attack, from_plain, measure, to_plain
 from medsynth.models.model_file import ModelFile, load_model, save_model
-from medsynth.outputs import Result, RunFolder, require_apart, require_free_file, require_model_name
+from medsynth.outputs import (
+    Result,
+    RunFolder,
+    require_apart,
+    require_free_file,
+    require_model_name,
+    require_schema_name,
+)
 from medsynth.planning import make_plan
 from medsynth.privacy.budget_file import budget_path
 from medsynth.privacy.ledger import Ledger
 from medsynth.progress import Progress, Silent
 from medsynth.publishing import provenance_of, write_report
 from medsynth.sampling.draw import KINDS, Draw, Drawing, draw, generator, require_drawable
-from medsynth.sampling.provenance import read_provenance, require_table_name, table_files, write_table
+from medsynth.sampling.provenance import require_original, require_table_name, table_files, write_table
 from medsynth.schema import load_schema, parse_schema
 from medsynth.sources.files import FileSource, read_frame
 from medsynth.sources.frame import FrameSource
@@ -47,6 +56,7 @@ def init(data: Path, out: Path, *, person: str | None, rows_are_persons: bool, o
     from medsynth.schema.draft import draft_schema
 
     require_apart({"DATA": data}, [out])
+    require_schema_name(out)
     require_free_file(out, overwrite=overwrite)
     drafted = draft_schema(read_frame(data), name=out.stem, person=person, rows_are_persons=rows_are_persons)
     drafted.write(out)
@@ -144,8 +154,15 @@ def _reported(drawing: Drawing, progress: Progress) -> Iterator[pd.DataFrame]:
     progress.finish()
 
 
-def _release(file: ModelFile, out: Path, **options: Any) -> Draw:
-    drawn = draw_from(file, **options)
+def _release(
+    file: ModelFile, out: Path, *, n: int | None, seed: int | None, progress: Progress, **drawing: Any
+) -> Draw:
+    """Draws rows, by default as many as the stated persons, and writes them."""
+    codec = codec_of(file)
+    progress.start("Drawing records")
+    rows = codec.schema.privacy.persons if n is None else n
+    drawn = draw(file.fitted, codec, rows, generator(seed), **drawing)
+    progress.finish()
     write_table(drawn.frame, out, _said_of(file, drawn.kind))
     return drawn
 
@@ -153,25 +170,6 @@ def _release(file: ModelFile, out: Path, **options: Any) -> Draw:
 def _said_of(file: ModelFile, kind: str) -> dict[str, Any]:
     """What a table says of its origin and of how its rows were drawn."""
     return provenance_of(file) | {"draw": kind, "draw_note": KINDS[kind]}
-
-
-def draw_from(
-    file: ModelFile,
-    *,
-    n: int | None,
-    seed: int | None,
-    where: str | None,
-    upsample: Mapping[str, float] | None,
-    kind: str,
-    progress: Progress,
-) -> Draw:
-    """Draws rows from a model file; by default as many as the stated persons."""
-    codec = codec_of(file)
-    progress.start("Drawing records")
-    rows = codec.schema.privacy.persons if n is None else n
-    drawn = draw(file.fitted, codec, rows, generator(seed), where=where, upsample=upsample, kind=kind)
-    progress.finish()
-    return drawn
 
 
 def codec_of(file: ModelFile) -> Codec:
@@ -212,14 +210,14 @@ def run(
     frame, problems = _checked(tables, schema, progress)
     budget = _ledger_for(data, schema, ledger)
     train, held = tables.split(frame, schema, budget)
+    folder.recover()
     file = fit_model(FrameSource(frame=train), request, budget, progress)
     with folder.renewed() as new:
         save_model(new.model, file)
         drawn = _release(file, new.synthetic, n=n, progress=progress, **drawing)
-        new.write_internal("run.json", describe.run_record(tables, drawn, seed=seed, problems=problems))
         comparison = _compared(train, held, drawn.frame, file, budget)
         evaluations = measure(comparison, progress) | attack(comparison, progress)
-        _keep(new, evaluations, progress)
+        _keep(new, evaluations, progress, describe.run_record(tables, drawn, seed=seed, problems=problems))
     return describe.finished(folder, file, drawn, evaluations, problems)
 
 
@@ -248,7 +246,7 @@ def _judge(
     if folder is not None:
         target = RunFolder(path=folder)
         comparison = _comparison_of_run(target)
-        earlier = from_plain(target.read_internal("scores.json"))
+        earlier, record = from_plain(target.read_internal("scores.json")), None
     else:
         if synthetic is None or train is None or holdout is None or schema is None or out is None:
             raise UsageError("Give the OUT folder of a run, or all of --synthetic, --train, --holdout, -s and -o.")
@@ -256,12 +254,12 @@ def _judge(
         read = {"--synthetic": synthetic, "--train": train, "--holdout": holdout, "-s": Path(schema)}
         require_apart(read, target.places)
         target.require_free(overwrite=overwrite)
+        target.require_no_run()
         comparison = _comparison_of_files(synthetic, Tables(train=train, holdout=holdout), schema)
-        target.make()
-        earlier = {}
-        target.write_internal("run.json", describe.foreign_record(synthetic, comparison.schema))
+        earlier, record = {}, describe.foreign_record(synthetic, comparison.schema)
     found = evaluators(comparison, progress or Silent())
-    _keep(target, earlier | found, Silent())
+    with nullcontext(target) if record is None else target.renewed() as new:
+        _keep(new, earlier | found, Silent(), record)
     return describe.judged(target, found)
 
 
@@ -316,8 +314,8 @@ def demo(out: Path, *, overwrite: bool = False, progress: Progress | None = None
     folder = RunFolder(path=out)
     folder.require_free(overwrite=overwrite)
     folder.make()
-    ledger = folder.internal / "demo.ledger.jsonl"
-    ledger.unlink(missing_ok=True)
+    # A fresh one: the ledger of an earlier demo belongs to its run, which stays until this one is whole.
+    ledger = folder.internal / f"demo-{secrets.token_hex(4)}.ledger.jsonl"
     result = run(
         DEMO_DATA / "train.parquet",
         "diabetes130",
@@ -371,10 +369,14 @@ def _checked(tables: Tables, schema: "Schema", progress: Progress) -> "tuple[pd.
     return frame, problems
 
 
-def _keep(folder: RunFolder, evaluations: "Mapping[str, Evaluation]", progress: Progress) -> None:
-    """Keeps the scores and writes the report made of them."""
+def _keep(
+    folder: RunFolder, evaluations: "Mapping[str, Evaluation]", progress: Progress, record: Mapping[str, Any] | None
+) -> None:
+    """Keeps the scores, then the record of a new run, and writes the report made of them."""
     progress.start("Writing the report")
     folder.write_internal("scores.json", to_plain(evaluations))
+    if record is not None:
+        folder.write_internal("run.json", record)
     write_report(folder, evaluations)
     progress.finish()
 
@@ -390,8 +392,5 @@ def _ledger_path(data: Path, schema: "Schema", ledger: Path | None) -> Path:
 
 def _require_columns_and_origin(data: Path, source: FileSource, schema: "Schema", *, allow_synthetic: bool) -> None:
     require_columns(source.columns, schema.inputs)
-    if not allow_synthetic and read_provenance(data) is not None:
-        raise DataError(
-            f"{data.name}: says that it is synthetic. Fitting on synthetic records breeds errors: use the original, or "
-            "add --allow-synthetic."
-        )
+    if not allow_synthetic:
+        require_original(data)

@@ -147,6 +147,8 @@ def exiting_on_signals() -> Iterator[None]:
 
 
 def _exit(number: int, _: object) -> None:
-    # The second one must not cut the removal short.
-    signal.signal(number, signal.SIG_IGN)
+    # A second one, of either kind, must not cut the removal short.
+    for each in signal.valid_signals():
+        if signal.getsignal(each) is _exit:
+            signal.signal(each, signal.SIG_IGN)
     raise SystemExit(128 + number)

@@ -87,6 +87,27 @@ def test_a_draft_does_not_take_the_place_of_its_table(refused: Callable[..., str
     assert "DATA" in refused("init", "visits.csv", "-s", "visits.csv", "--person", "person", "--overwrite")
 
 
+@pytest.mark.usefixtures("clinic")
+def test_a_draft_takes_the_place_of_schemas_only(refused: Callable[..., str]) -> None:
+    put("visits.csv", "clinic.ledger.jsonl")
+    said = refused("init", "visits.csv", "-s", "clinic.ledger.jsonl", "--person", "person", "--overwrite")
+    assert "clinic.ledger.jsonl: schemas are written as .yaml or .yml. Change the ending." in said
+
+
+@pytest.mark.usefixtures("clinic")
+def test_the_lock_of_a_budget_does_not_take_the_place_of_a_schema(refused: Callable[..., str]) -> None:
+    put("clinic.yaml", "b.lock")
+    arguments = [argument if argument != "clinic.yaml" else "b.lock" for argument in FIT]
+    assert "-s b.lock" in refused(*arguments, "new.medsynth", "--ledger", "b")
+
+
+def test_a_schema_beside_a_new_budget_stays(clinic: Path, command: Callable[..., Any]) -> None:
+    put("clinic.yaml", "b.new")
+    arguments = [argument if argument != "clinic.yaml" else "b.new" for argument in FIT]
+    assert command(*arguments, "new.medsynth", "--ledger", "b").code == 0
+    assert (clinic / "b.new").read_bytes() == (clinic / "clinic.yaml").read_bytes()
+
+
 @pytest.mark.parametrize("name", ["drawn.csv", "drawn.csv.provenance.json"])
 @pytest.mark.usefixtures("clinic")
 def test_a_table_or_its_side_car_does_not_take_the_place_of_its_model(name: str, refused: Callable[..., str]) -> None:
@@ -134,6 +155,27 @@ def test_another_name_of_the_same_file_is_seen(name: str, tmp_path: Path, monkey
         require_apart({"--train": Path(name)}, [tmp_path / "t.csv"])
     with pytest.raises(UsageError, match="--train"):
         require_apart({"--train": tmp_path / "t.csv"}, [Path(name)])
+
+
+@pytest.mark.parametrize("place", ["-o", "--ledger", "DATA"])
+def test_a_link_that_leads_back_to_itself_is_no_internal_error(
+    place: str, clinic: Path, command: Callable[..., Any]
+) -> None:
+    try:
+        (clinic / "loop.csv").symlink_to("loop.csv")
+        (clinic / "loop").symlink_to("loop", target_is_directory=True)
+    except OSError:
+        pytest.skip("this system makes no links")
+    arguments = {
+        "-o": (*RUN, "loop"),
+        "--ledger": (*RUN, "out", "--ledger", "loop"),
+        "DATA": ("run", "loop.csv", *RUN[2:], "out"),
+    }[place]
+    before = sorted(clinic.iterdir())
+    ran = command(*arguments)
+    assert ran.code == (3 if place == "DATA" else 6), ran.err
+    assert "is a link that leads back to itself. Name another path." in ran.err
+    assert sorted(clinic.iterdir()) == before
 
 
 def test_what_lies_beside_is_read(tmp_path: Path) -> None:

@@ -498,7 +498,6 @@ def test_an_interrupt_leaves_whole_files_and_what_was_booked(
         "out/internal",
         "out/model.medsynth",
         "out/synthetic.parquet",
-        "out/internal/run.json",
     }
     assert left <= whole | {"clinic.ledger.jsonl"}
     lines = (clinic / "clinic.ledger.jsonl").read_text(encoding="utf-8") if spent else ""

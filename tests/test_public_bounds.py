@@ -24,6 +24,23 @@ def test_an_epsilon_outside_the_bounds_of_a_schema_makes_no_budget_file(
     assert sorted(clinic.iterdir()) == before
 
 
+@pytest.mark.parametrize("delta", ["0.9", "0.01", "1.1e-6"])
+@pytest.mark.parametrize("place", ["--delta", "schema"])
+@pytest.mark.parametrize("command_line", [FIT, PLAN, RUN], ids=["fit", "plan", "run"])
+def test_a_delta_above_the_public_bound_makes_no_budget_file(
+    command_line: tuple[str, ...], place: str, delta: str, clinic: Path, command: Callable[..., Any]
+) -> None:
+    if place == "schema":
+        schema = clinic / "clinic.yaml"
+        text = schema.read_text(encoding="utf-8")
+        schema.write_text(text.replace("epsilon: 4.0", f"epsilon: 4.0, delta: {delta}"), encoding="utf-8")
+    before = sorted(clinic.iterdir())
+    ran = command(*command_line, *(("--delta", delta) if place == "--delta" else ()))
+    assert ran.code == 2, ran.out + ran.err
+    assert "Delta must be a number above 0 and at most 1e-06, got" in ran.err
+    assert sorted(clinic.iterdir()) == before
+
+
 @pytest.mark.usefixtures("clinic")
 def test_a_negative_number_of_rows_is_told_from_a_great_one(command: Callable[..., Any]) -> None:
     ran = command(*RUN, "-n", "-5")

@@ -57,3 +57,25 @@ def test_a_signal_that_is_ignored_stays_so_and_others_are_given_back() -> None:
         assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
     finally:
         signal.signal(signal.SIGTERM, was)
+
+
+@POSIX
+def test_a_second_signal_of_the_other_kind_does_not_cut_the_removal_short() -> None:
+    was = {number: signal.signal(number, signal.SIG_DFL) for number in (signal.SIGTERM, signal.SIGHUP)}
+    removed = []
+
+    def work() -> None:
+        with exiting_on_signals():
+            try:
+                signal.raise_signal(signal.SIGTERM)
+            finally:
+                signal.raise_signal(signal.SIGHUP)
+                removed.append(True)
+
+    try:
+        with pytest.raises(SystemExit) as ended:
+            work()
+        assert (ended.value.code, removed) == (128 + signal.SIGTERM, [True])
+    finally:
+        for number, handler in was.items():
+            signal.signal(number, handler)

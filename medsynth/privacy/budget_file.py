@@ -9,6 +9,7 @@ import hashlib
 import json
 import os
 import re
+import secrets
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
@@ -36,6 +37,11 @@ def budget_path(data: str | Path, population: str) -> Path:
     if safe != population or _RESERVED.fullmatch(safe):
         safe = f"{safe}-{hashlib.sha256(population.encode()).hexdigest()[:8]}"
     return Path(data).parent / f"{safe}.ledger.jsonl"
+
+
+def lock_path(path: str | Path) -> Path:
+    """The lock file of a budget file."""
+    return Path(f"{path}.lock")
 
 
 class MemoryBook:
@@ -131,7 +137,7 @@ class FileBook(MemoryBook):
         # Imported late: filelock loads asyncio, 40 ms that an in-memory ledger need not pay.
         from filelock import FileLock, Timeout
 
-        lock = FileLock(f"{self.path}.lock", timeout=LOCK_SECONDS, mode=0o600)
+        lock = FileLock(lock_path(self.path), timeout=LOCK_SECONDS, mode=0o600)
         try:
             lock.acquire()
         except Timeout:
@@ -149,15 +155,15 @@ class FileBook(MemoryBook):
     def _create(self, header: Line) -> None:
         """Writes the first line under another name, then renames it: no half header can exist."""
         line = _canonical({**header, "chain": _chain("", header)}) + b"\n"
-        draft = self.path.with_name(f"{self.path.name}.new")
+        draft = self.path.with_name(f".medsynth-{secrets.token_hex(8)}.part")
         try:
-            draft.unlink(missing_ok=True)
             _write(draft, line, os.O_CREAT | os.O_EXCL)
             draft.replace(self.path)
         except OSError as error:
+            raise _cannot_write(self.path, error) from error
+        finally:
             with suppress(OSError):
                 draft.unlink(missing_ok=True)
-            raise _cannot_write(self.path, error) from error
         # Some systems cannot sync a folder; there the rename is as durable as it gets.
         with suppress(OSError):
             folder = os.open(self.path.parent, os.O_RDONLY)

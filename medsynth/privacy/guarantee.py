@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import dataclass
+from decimal import ROUND_CEILING, Context, Decimal
 from functools import cached_property
 from typing import Literal
 
@@ -130,7 +131,7 @@ class Guarantee:
         """The guarantee as a statement about an attacker's odds, or, where they are not bounded, about any test.
 
         >>> sentence = Guarantee.of(1.0, 1e-6, unit="patient").sentence()
-        >>> "the odds that any one patient is in the data by at most x2.7" in sentence
+        >>> "the odds that any one patient is in the data by at most x2.8" in sentence
         True
         """
         stated = f"(epsilon {self.epsilon:.6g}, delta {self.delta:.3g} per {self.unit})"
@@ -164,9 +165,8 @@ class Guarantee:
 
 
 def _factor(value: float) -> str:
-    """A factor as a reader says it: 1.011, 2.7, 22,026, 2.7e+43; never that it is 1."""
-    if value < 1.1:
-        return f"{value:.3f}"
-    if value < 100:
-        return f"{value:.1f}"
-    return f"{value:,.0f}" if value < 1e9 else f"{value:.1e}"
+    """A factor as a reader says it, rounded up: 1.011, 1.65, 2.8, 22,027, 2.7e+43; never that it is 1."""
+    if value >= 1e9:
+        return f"{Context(prec=2, rounding=ROUND_CEILING).create_decimal(value):.1e}"
+    places = 3 if value < 1.1 else 2 if value < 2 else 1 if value < 100 else 0
+    return f"{Decimal(value).quantize(Decimal(1).scaleb(-places), ROUND_CEILING):,}"

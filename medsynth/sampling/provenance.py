@@ -12,7 +12,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from medsynth.errors import UsageError
+from medsynth.errors import DataError, UsageError
 from medsynth.writing import make_folder, replacing
 
 MARK = b"medsynth"
@@ -114,6 +114,19 @@ def read_provenance(path: Path) -> Mapping[str, Any] | None:
         return _said(metadata[MARK]) if MARK in metadata else None
     side_car = table_files(path)[0]
     return _said(side_car.read_bytes()) if side_car.is_file() else None
+
+
+def require_original(path: Path) -> None:
+    """Refuses a table that says that it is synthetic.
+
+    Raises:
+      DataError: Naming it.
+    """
+    if read_provenance(path) is not None:
+        raise DataError(
+            f"{path.name}: says that it is synthetic. Fitting on synthetic records breeds errors: use the original, or "
+            "add --allow-synthetic."
+        )
 
 
 def _said(content: bytes) -> Mapping[str, Any]:

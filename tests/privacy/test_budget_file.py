@@ -320,3 +320,20 @@ def test_two_processes_cannot_overspend(path: Path) -> None:
     assert [entry.number for entry in ledger.entries] == list(range(1, 41))
     assert ledger.spent_mu2 <= ledger.guarantee.mu**2
     ledger.verify()
+
+
+def test_making_a_budget_touches_no_other_file(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    mine = path.with_name(f"{path.name}.new")
+    mine.write_bytes(b"mine")
+
+    def full(*_: Any) -> None:
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(budget_file.os, "fsync", full)
+        with pytest.raises(OutputError, match="No space left on device"):
+            opened(path)
+    assert mine.read_bytes() == b"mine"
+    assert not list(path.parent.glob("*.part"))
+    booked(path)
+    assert mine.read_bytes() == b"mine"

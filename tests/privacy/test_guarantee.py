@@ -42,7 +42,7 @@ def test_delta_defaults_to_the_stated_persons() -> None:
 
 def test_sentence_names_the_unit_the_factor_and_the_chance_of_failure() -> None:
     sentence = Guarantee.of(1.0, 1e-6, unit="patient").sentence()
-    assert "any one patient is in the data by at most x2.7" in sentence
+    assert "any one patient is in the data by at most x2.8" in sentence
     assert "except with probability 7" in sentence
     assert "epsilon 1, delta 1e-06 per patient" in sentence
 
@@ -89,6 +89,19 @@ def test_where_delta_lets_the_odds_go_the_sentence_names_the_best_test() -> None
     assert guarantee.membership_auc_cap == pytest.approx(0.8432, abs=1e-4)
 
 
-@pytest.mark.parametrize(("epsilon", "factor"), [(0.001, "1.001"), (0.05, "1.051"), (0.1, "1.1"), (10, "22,026")])
-def test_a_factor_near_one_keeps_its_digits(epsilon: float, factor: str) -> None:
+FACTORS = [(0.001, "1.002"), (0.05, "1.052"), (0.1, "1.11"), (1, "2.8"), (10, "22,027"), (100, "2.7e+43")]
+
+
+@pytest.mark.parametrize(("epsilon", "factor"), FACTORS)
+def test_a_factor_is_rounded_up_and_near_one_keeps_its_digits(epsilon: float, factor: str) -> None:
     assert f"at most x{factor}, except" in Guarantee.of(epsilon, 1e-9).sentence()
+
+
+@pytest.mark.parametrize(
+    "epsilon", [SMALLEST_EPSILON, 0.0953, 0.5, 0.693, 1, 2, 4.605, 4.606, 20.7, 20.8, LARGEST_EPSILON]
+)
+def test_no_stated_factor_is_below_the_one_that_is_guaranteed(epsilon: float) -> None:
+    guarantee = Guarantee.of(epsilon, 1e-12)
+    found = re.search(r"by at most x(\S+), except", guarantee.sentence())
+    assert found
+    assert guarantee.odds_factor <= float(found[1].replace(",", "")) <= 1.1 * guarantee.odds_factor
