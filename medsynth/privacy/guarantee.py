@@ -143,7 +143,7 @@ class Guarantee:
         return (
             "Whatever else an attacker knows, the release shifts the odds that any one "
             f"{self.unit} is in the data by at most x{_factor(self.odds_factor)}, "
-            f"except with probability {self.odds_failure:.2g} {stated}."
+            f"except with probability {_up(self.odds_failure):.2g} {stated}."
         )
 
     def as_dict(self) -> dict[str, float | int | str | None]:
@@ -167,6 +167,11 @@ class Guarantee:
 def _factor(value: float) -> str:
     """A factor as a reader says it, rounded up: 1.011, 1.65, 2.8, 22,027, 2.7e+43; never that it is 1."""
     if value >= 1e9:
-        return f"{Context(prec=2, rounding=ROUND_CEILING).create_decimal(value):.1e}"
+        return f"{_up(value):.1e}"
     places = 3 if value < 1.1 else 2 if value < 2 else 1 if value < 100 else 0
     return f"{Decimal(value).quantize(Decimal(1).scaleb(-places), ROUND_CEILING):,}"
+
+
+def _up(value: float) -> float:
+    """Two digits, not below the value: a promise is not rounded down."""
+    return float(Context(prec=2, rounding=ROUND_CEILING).create_decimal(value))

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from medsynth.report import wording
 from medsynth.report.blocks import Drawing, Figure, Guarantee, RareCondition, Sampling
 from medsynth.report.content import ReportContent
-from medsynth.report.numbers import figure, interval, number, percent, setting
+from medsynth.report.numbers import figure, interval, number, number_up, percent, setting
 from medsynth.score import Edition
 
 if TYPE_CHECKING:
@@ -271,7 +271,9 @@ def _guarantee_rows(promise: Guarantee | None, sampling: Sampling | None) -> tup
     if promise is None:
         return ()
     factor, failure = promise.odds_factor, promise.odds_failure
-    odds = f"{number(factor)} times, except with probability {number(failure)}" if factor and failure else ""
+    odds = ""
+    if factor and failure:
+        odds = f"{number_up(factor)} times, except with probability {number_up(failure)}"
     stated = (
         ("Epsilon and delta", f"{_stated(promise.epsilon)} and {_stated(promise.delta)}"),
         ("Mu, the native unit", _stated(promise.mu)),

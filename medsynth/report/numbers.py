@@ -1,6 +1,7 @@
 """How the report writes numbers: three significant digits, proper signs, never a bare NaN."""
 
 import math
+from decimal import ROUND_CEILING, Context
 
 NOT_STATED = "not stated"
 _MINUS, _TIMES = "\N{MINUS SIGN}", "\N{MULTIPLICATION SIGN}"
@@ -16,6 +17,15 @@ def number(value: float | None, digits: int = 3) -> str:
     if value is None or not math.isfinite(value):
         return NOT_STATED
     return _signed(value, _decimals(abs(value), digits), trim=True)
+
+
+def number_up(value: float) -> str:
+    """The same of a positive number, not below it: a promise is not rounded down.
+
+    >>> number_up(2.71128), number_up(0.04751), number(0.04751)
+    ('2.72', '0.0476', '0.0475')
+    """
+    return number(float(Context(prec=3, rounding=ROUND_CEILING).create_decimal(value)))
 
 
 def figure(value: float | None) -> str:
