@@ -18,7 +18,7 @@ import numpy.typing as npt
 from medsynth.models.calibration import Calibrated, calibrate, propagate
 from medsynth.models.clique_tables import CliqueTables
 from medsynth.models.junction_tree import JunctionTree, Node
-from medsynth.models.lbfgs import minimise
+from medsynth.models.lbfgs import dot, minimise
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -63,6 +63,7 @@ def fit_potentials(
     total: float,
     *,
     kappa: float = KAPPA,
+    least_ridge: float = 0.0,
     iterations: int = 200,
     warm: Calibrated | None = None,
     zeros: Sequence[StructuralZeros] = (),
@@ -74,6 +75,8 @@ def fit_potentials(
       measurements: The noisy tables.
       total: Number of persons, above 0.
       kappa: How much of a table's noise is forgiven; towards 0 consistent tables are met exactly.
+      least_ridge: Least kappa times variance of a cell, in persons. Without any, a cell of almost exact noise below
+        0 is driven to odds of e^-1000, which costs steps and says nothing.
       iterations: Limit of L-BFGS iterations.
       warm: An earlier fit, on any tree: its dual values start the tables with the same nodes.
       zeros: Cells that keep probability 0.
@@ -81,7 +84,7 @@ def fit_potentials(
     Returns:
       The calibrated distribution, with its dual values.
     """
-    dual = _Dual.of(tree, measurements, total, kappa, zeros)
+    dual = _Dual.of(tree, measurements, total, (kappa, least_ridge), zeros)
     if not measurements:
         return calibrate(tree, dual.base)
     start = np.concatenate([_start(target, warm) for target in measurements])
@@ -122,7 +125,7 @@ class _Dual:
       tree: The junction tree.
       tables: Where the targets sit in the cliques.
       noisy: All targets' cells, in a row.
-      ridge: kappa times the variance of each cell.
+      ridge: kappa times the variance of each cell, or the least.
       total: Number of persons.
       base: Log potentials before any target: 0, or -inf for a structural zero.
     """
@@ -140,16 +143,17 @@ class _Dual:
         tree: JunctionTree,
         targets: Sequence[TableTarget],
         total: float,
-        kappa: float,
+        ridge: tuple[float, float],
         zeros: Sequence[StructuralZeros],
     ) -> "_Dual":
-        """Places every target in its clique."""
+        """Places every target in its clique; `ridge` is (kappa, least_ridge)."""
+        kappa, least = ridge
         ridges = [np.broadcast_to(kappa * np.asarray(t.variance), t.noisy.shape).ravel() for t in targets]
         return cls(
             tree=tree,
             tables=CliqueTables.of(tree, [target.nodes for target in targets]),
             noisy=np.concatenate([np.zeros(0), *(target.noisy.ravel() for target in targets)]),
-            ridge=np.concatenate([np.zeros(0), *ridges]),
+            ridge=np.maximum(np.concatenate([np.zeros(0), *ridges]), least),
             total=total,
             base=_base(tree, zeros),
         )
@@ -168,8 +172,8 @@ class _Dual:
         self.tables.add(theta, work)
         log_partition = propagate(self.tree, work)
         pull = self.ridge * theta
-        value = self.total * log_partition - theta @ self.noisy + 0.5 * float(pull @ theta)
-        return float(value), self.total * self.tables.sums(work) - self.noisy + pull
+        value = self.total * log_partition - dot(theta, self.noisy) + 0.5 * dot(pull, theta)
+        return value, self.total * self.tables.sums(work) - self.noisy + pull
 
     @cached_property
     def _work(self) -> list[FloatArray]:

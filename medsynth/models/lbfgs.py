@@ -18,6 +18,9 @@ MEMORY = 40
 SUFFICIENT = 1e-4
 """A step must lower the value by this share of what its slope promises (Armijo)."""
 
+ROUNDING = 1e-12
+"""A convex function lies above its tangent, but for this share of its value."""
+
 HALVINGS = 30
 
 
@@ -61,11 +64,14 @@ def minimise(
             break
         direction = _direction(gradient, steps)
         found = _search(function, point, value, gradient, direction)
+        if found is None and steps:  # the last steps mislead: begin anew, downhill
+            steps.clear()
+            found = _search(function, point, value, gradient, -gradient)
         if found is None:
             break
         new, value, new_gradient = found
         change, move = new_gradient - gradient, new - point
-        curvature = float(move @ change)
+        curvature = dot(move, change)
         if curvature > 0:
             steps.append(Step(move=move, change=change, inverse=1.0 / curvature))
         point, gradient = new, new_gradient
@@ -82,29 +88,38 @@ def _direction(gradient: FloatArray, steps: deque[Step]) -> FloatArray:
         return direction
     shares = []
     for step in reversed(steps):
-        share = step.inverse * float(step.move @ direction)
+        share = step.inverse * dot(step.move, direction)
         direction -= share * step.change
         shares.append(share)
     last = steps[-1]
-    direction *= 1.0 / (last.inverse * float(last.change @ last.change))
+    direction *= 1.0 / (last.inverse * dot(last.change, last.change))
     for step, share in zip(steps, reversed(shares), strict=True):
-        direction += (share - step.inverse * float(step.change @ direction)) * step.move
+        direction += (share - step.inverse * dot(step.change, direction)) * step.move
     return direction
 
 
 def _search(
     function: Function, point: FloatArray, value: float, gradient: FloatArray, direction: FloatArray
 ) -> tuple[FloatArray, float, FloatArray] | None:
-    """(point, value, gradient) of the first step that descends enough; None if rounding hides."""
-    slope = float(gradient @ direction)
+    """(point, value, gradient) of the first step that descends enough; None if rounding hides.
+
+    A step too long for the function to be computed is taken back: what lies below the tangent, or nowhere, is wrong.
+    """
+    slope = dot(gradient, direction)
+    spare = ROUNDING * abs(value)
     size = 1.0
     for _ in range(HALVINGS):
         new = point + size * direction
         new_value, new_gradient = function(new)
-        if new_value <= value + SUFFICIENT * size * slope:
+        if value + size * slope - spare <= new_value <= value + SUFFICIENT * size * slope:
             return new, new_value, new_gradient
         # The minimum of the parabola through both values, kept within a tenth and a half of the
         # step.
         curve = new_value - value - size * slope
         size *= min(0.5, max(0.1, -0.5 * size * slope / curve)) if np.isfinite(curve) else 0.1
     return None
+
+
+def dot(left: FloatArray, right: FloatArray) -> float:
+    """Inner product in one thread: those of a BLAS wait for each other on a busy machine, ten times as long."""
+    return float(np.einsum("i,i->", left, right))

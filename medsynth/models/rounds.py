@@ -246,6 +246,7 @@ def fit_tree(
     tables: Sequence[PairTable],
     *,
     kappa: float,
+    least_ridge: float,
     iterations: int,
     warm: Calibrated | None = None,
 ) -> Calibrated:
@@ -262,6 +263,7 @@ def fit_tree(
         targets,
         total,
         kappa=kappa,
+        least_ridge=least_ridge,
         iterations=iterations,
         warm=warm,
         zeros=survey.zeros,

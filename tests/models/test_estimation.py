@@ -30,7 +30,7 @@ def test_consistent_tables_are_met_exactly_as_kappa_goes_to_zero(case):
 
 
 def test_gradient_equals_finite_differences(case):
-    dual = _Dual.of(case.tree, targets_of(case, noise=30.0, variance=900.0), 1000.0, 0.01, ())
+    dual = _Dual.of(case.tree, targets_of(case, noise=30.0, variance=900.0), 1000.0, (0.01, 0.0), ())
     rng = np.random.default_rng(0)
     point = rng.normal(size=dual.noisy.size)
     _, gradient = dual.value_and_gradient(point)
@@ -46,6 +46,21 @@ def test_at_the_optimum_residuals_are_kappa_variance_theta(case):
     for target in targets:
         residual = 1000 * fitted.marginal(target.nodes) - target.noisy
         np.testing.assert_allclose(residual, -0.1 * 900 * fitted.duals[target.nodes], atol=0.5)
+
+
+def test_the_least_ridge_keeps_cells_below_zero_from_extreme_odds(case):
+    node = (0, case.tree.finest[0])
+    noisy = 1000 * case.marginal([node])
+    noisy[1] += noisy[0] + 20
+    noisy[0] = -20.0
+    target = TableTarget(nodes=(node,), noisy=noisy, variance=1e-6)
+    # At the optimum expected - noisy = -ridge * dual; with odds of e^-40 nobody is expected.
+    free, held = (
+        fit_potentials(case.tree, [target], 1000.0, kappa=0.01, least_ridge=least, iterations=2000).duals[target.nodes]
+        for least in (0.0, 0.5)
+    )
+    assert held[0] == pytest.approx(-20 / 0.5, abs=0.1)
+    assert free[0] < 10 * held[0]
 
 
 def test_a_large_kappa_forgives_everything(case):

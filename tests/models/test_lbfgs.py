@@ -1,4 +1,5 @@
 import numpy as np
+import pytest
 
 from medsynth.models.lbfgs import minimise
 
@@ -28,3 +29,14 @@ def test_the_limit_of_iterations_is_kept():
 
     minimise(slow, np.full(2, 3.0), iterations=2, value_tolerance=0.0)
     assert len(calls) < 12
+
+
+@pytest.mark.parametrize("nonsense", [-np.inf, np.nan, -1e12])
+def test_a_step_on_which_the_function_cannot_be_computed_is_taken_back(nonsense):
+    def flat_then_broken(x):  # a Huber function: flat enough that the first steps overshoot
+        if np.abs(x).max() > 50:
+            return nonsense, np.full_like(x, 1e9)
+        return float(np.sqrt(1 + 4e4 * x @ x)), 4e4 * x / np.sqrt(1 + 4e4 * x @ x)
+
+    found = minimise(flat_then_broken, np.full(3, 20.0), iterations=400)
+    np.testing.assert_allclose(found, 0, atol=1e-3)
