@@ -12,6 +12,7 @@ tree_rows       rows of the tree, down to finest cells
 targets, edit   all-pairs targets, and rows edited towards them; moves: what a change of a row gains
 given           what targets become inside a condition
 drawing         rows of weighted strata, chunk after chunk: tree_rows, then edit
+survey, rounds  what `adaptive` scores, measures and fits, and when
 independent, mst, adaptive    the models
 model_file      one fitted model, one file; graphical_form takes the model apart
 """

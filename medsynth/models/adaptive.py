@@ -15,44 +15,24 @@ values and public facts.
 """
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
-from math import ceil, sqrt
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
 from medsynth.encoding.domain import Attribute, Domain
 from medsynth.encoding.records import Records
 from medsynth.models.base import Spending
-from medsynth.models.edit import PairTarget
 from medsynth.models.graphical import GraphicalModel
 from medsynth.models.impossible import ImpossiblePair, impossible_pairs, separated
 from medsynth.models.levels import nested_chain, public_blocks
 from medsynth.models.one_ways import OneWays, measure_one_ways
-from medsynth.models.pair_tables import PairTable, completed
 from medsynth.models.phases import Phases
-from medsynth.models.rounds import (
-    Survey,
-    fit_tree,
-    independent_tree,
-    nodes_of,
-    one_way_gain,
-    score_pairs,
-    within_tree,
-    zeros_within_tree,
-)
-from medsynth.models.selection import (
-    MEAN_ABSOLUTE_NORMAL,
-    Choice,
-    FloatArray,
-    Pair,
-    Plan,
-    plan_pairs,
-)
-from medsynth.models.targets import pair_targets, raked_targets, tree_tables
+from medsynth.models.rounds import Rounds
+from medsynth.models.survey import Survey, zeros_within_tree
 from medsynth.progress import Progress, Silent
 
 if TYPE_CHECKING:
     from medsynth.encoding.condition import Condition
-    from medsynth.privacy import Ledger, Measurement
+    from medsynth.privacy import Ledger
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -136,7 +116,7 @@ class Adaptive:
         one_ways = measure_one_ways(records, ledger, mu2=phases.one_ways)
         forbidden = impossible_pairs(impossible, domain)
         survey = self._survey(records, ledger, one_ways, forbidden)
-        rounds = _Rounds(self, survey, phases, signal=self.signal(domain, persons, mu))
+        rounds = Rounds(self, survey, phases, signal=self.signal(domain, persons, mu))
         pairs = True
         if phases.tables[0]:
             progress.start("Pairs, round 1")
@@ -227,150 +207,3 @@ def _counted_cells(attribute: Attribute) -> int:
     """Cells of an attribute's one-way table, or twice its blocks where these carry it."""
     blocks = public_blocks(attribute)
     return attribute.size if blocks is None else min(attribute.size, 2 * blocks.size)
-
-
-class _Rounds:
-    """Measured pairs and the tree fitted to them, growing round by round."""
-
-    def __init__(self, settings: Adaptive, survey: Survey, phases: Phases, *, signal: float) -> None:
-        self._settings = settings
-        self._survey = survey
-        self._phases = phases
-        self._noise_weight = min(settings.noise_most, settings.noise_signal / signal)
-        self._kappa = settings.kappa if phases.tables[0] else settings.few_kappa
-        self._least_ridge = settings.least_ridge if phases.tables[0] else 0.0
-        self._iterations = settings.iterations * (3 if signal >= settings.strong_signal else 1)
-        crowding = settings.crowding(survey.records.domain)
-        self._raked = signal < settings.strong_signal * crowding
-        self._tables: list[PairTable] = []
-        self._held: list[Choice] = []
-        self.measurements: list[Measurement] = []
-        self.scores: list[int] = []
-        self.fitted = independent_tree(survey.chains, survey.one_ways)
-        if survey.zeros:
-            self._refit()
-
-    def first(self) -> bool:
-        """Measures the pairs that gain most and fits a tree, or the one-ways again if that gains more.
-
-        Returns:
-          Whether pairs were worth measuring.
-        """
-        settings, survey = self._settings, self._survey
-        dependence = self._score(0)
-        if self._better_on_one_ways(dependence):
-            self._measure_one_ways_again(self._phases.unscored)
-            return False
-        plan = self._plan(dependence, self._phases.tables[0], most=ceil(settings.tree_pairs * len(survey.chains)))
-        cap = settings.tree_cells
-        self._held = within_tree(survey, plan.choices, [], cap=cap, coarsen=True)
-        if not self._held:
-            self._phases = replace(self._phases, tables=(0.0, sum(self._phases.tables)))
-            return True
-        self._measure(0, self._held, plan.sigma)
-        self._refit()
-        return True
-
-    def second(self) -> None:
-        """Measures every pair still worth it, and the tree takes those it can hold; without one, the one-ways again."""
-        settings, survey = self._settings, self._survey
-        if self._phases.scores[1]:
-            plan = self._plan(self._score(1), self._phases.tables[1], most=len(survey.pairs))
-            choices, sigma = plan.choices, plan.sigma
-        else:
-            choices = tuple(self._readable(tables=len(survey.pairs)))
-            sigma = survey.unit * sqrt(len(choices) / self._phases.tables[1])
-        if not choices:
-            self._measure_one_ways_again(self._phases.tables[1])
-            return
-        self._measure(1, choices, sigma)
-        held = [nodes_of(choice) for choice in self._held]
-        cap = settings.tree_cells
-        self._held += within_tree(survey, choices, held, cap=cap, coarsen=False)
-        self._refit()
-
-    @property
-    def one_ways(self) -> OneWays:
-        """One-way tables as far as they are known by now."""
-        return self._survey.one_ways
-
-    def targets(self, impossible: Sequence[ImpossiblePair]) -> tuple[PairTarget, ...]:
-        """What every pair table of drawn rows should be."""
-        found = pair_targets(self._survey.chains, self._expected(), self._tables, impossible=impossible)
-        return raked_targets(found, self._survey.one_ways.masses) if self._raked else found
-
-    def _expected(self) -> dict[Pair, FloatArray]:
-        one_ways = self._survey.one_ways
-        return tree_tables(self.fitted, one_ways.masses, one_ways.total, self._survey.pairs)
-
-    def _readable(self, tables: int) -> list[Choice]:
-        return self._survey.readable(
-            sum(self._phases.tables),
-            tables=tables,
-            cap=self._settings.score_cap,
-            share=self._settings.score_readable,
-        )
-
-    def _score(self, turn: int) -> FloatArray:
-        """Dependence of every pair that the tree does not explain."""
-        scores = score_pairs(
-            self._survey,
-            self._readable(self._settings.score_tables),
-            self._expected(),
-            self._phases.scores[turn],
-            label=f"Pair scores, round {turn + 1}",
-        )
-        self.scores.append(scores.entry)
-        return scores.dependence
-
-    def _plan(self, dependence: FloatArray, mu2: float, *, most: int) -> Plan:
-        """Chooses by predicted gain."""
-        return plan_pairs(
-            self._survey.resolutions,
-            self._survey.pairs,
-            dependence,
-            sigma_of_one=self._survey.unit / sqrt(mu2),
-            noise_weight=self._noise_weight,
-            most=most,
-        )
-
-    def _better_on_one_ways(self, dependence: FloatArray) -> bool:
-        """Whether all that is left would gain more on the one-ways; from noisy values alone."""
-        phases = self._phases
-        plan = self._plan(dependence, sum(phases.tables), most=len(self._survey.pairs))
-        factor = sqrt(phases.one_ways / (phases.one_ways + phases.unscored))
-        return float(plan.gains.sum()) <= one_way_gain(self._survey, factor)
-
-    def _measure_one_ways_again(self, mu2: float) -> None:
-        """Spends what pairs are not worth on the one-ways, and goes by these from then on."""
-        survey = self._survey
-        again = measure_one_ways(survey.records, survey.ledger, mu2=mu2, earlier=survey.one_ways)
-        self._survey = replace(survey, one_ways=again)
-        self._tables = [
-            completed(table.choice, measured, again)
-            for table, measured in zip(self._tables, self.measurements, strict=True)
-        ]
-        self.fitted = independent_tree(survey.chains, again)
-        if self._held or survey.zeros:
-            self._refit()
-
-    def _measure(self, turn: int, choices: Sequence[Choice], sigma: float) -> None:
-        """Measures pairs; `sigma` is the common noise at which their costs are compared."""
-        resolutions = self._survey.resolutions
-        cost = resolutions.cost(MEAN_ABSOLUTE_NORMAL * sigma)
-        costs = [float(cost[resolutions.segments(choice)]) for choice in choices]
-        label = f"Pair tables, round {turn + 1}"
-        found, tables = self._survey.measure(choices, costs, self._phases.tables[turn], label=label)
-        self.measurements += found
-        self._tables += tables
-
-    def _refit(self) -> None:
-        self.fitted = fit_tree(
-            self._survey,
-            [nodes_of(choice) for choice in self._held],
-            self._tables,
-            kappa=self._kappa,
-            least_ridge=self._least_ridge,
-            iterations=self._iterations,
-            warm=self.fitted,
-        )

@@ -17,7 +17,6 @@ from medsynth.models.junction_tree import JunctionTree
 from medsynth.models.levels import Chain, nested_chain
 from medsynth.models.one_ways import OneWays, measure_one_ways, one_way_spending
 from medsynth.models.pair_tables import PairTable, clique_of, measure_pairs
-from medsynth.models.rounds import one_way_targets
 from medsynth.models.selection import (
     MEAN_ABSOLUTE_NORMAL,
     Choice,
@@ -25,6 +24,7 @@ from medsynth.models.selection import (
     all_pairs,
     finest_readable,
 )
+from medsynth.models.survey import one_way_targets
 from medsynth.privacy.mechanisms import UNITS_PER_PERSON
 from medsynth.progress import Progress, Silent
 

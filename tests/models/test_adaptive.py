@@ -13,15 +13,15 @@ import pytest
 
 from medsynth.encoding.condition import Condition
 from medsynth.encoding.domain import Attribute, Domain, IntArray, Level
-from medsynth.models import adaptive
+from medsynth.models import rounds
 from medsynth.models.adaptive import Adaptive
 from medsynth.models.graphical import GraphicalModel
 from medsynth.models.independent import Independent
 from medsynth.models.levels import nested_chain
 from medsynth.models.one_ways import OneWays, measure_one_ways
 from medsynth.models.pair_tables import PairTable, completed
-from medsynth.models.rounds import Survey, one_way_gain
 from medsynth.models.selection import Choice, Plan, plan_pairs
+from medsynth.models.survey import Survey, one_way_gain
 from medsynth.privacy import Ledger
 from medsynth.privacy.interactions import interaction_sensitivity
 from medsynth.privacy.measurement import Measurement
@@ -302,8 +302,8 @@ def test_one_ways_measured_after_pairs_are_the_margins_of_these(monkeypatch: pyt
         return completed(choice, measured, one_ways)
 
     margins: list[float] = []
-    monkeypatch.setattr(adaptive, "plan_pairs", nothing_left)
-    monkeypatch.setattr(adaptive, "completed", noted)
+    monkeypatch.setattr(rounds, "plan_pairs", nothing_left)
+    monkeypatch.setattr(rounds, "completed", noted)
     codes = np.random.default_rng(2).integers(0, 6, (3000, 8))
     codes[:, 1] = codes[:, 0]
     book, rows = ledger(3.0), Rows(codes, [6] * 8)
