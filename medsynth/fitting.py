@@ -10,6 +10,7 @@ from medsynth.errors import SchemaError, UsageError
 from medsynth.models import MODELS
 from medsynth.models.base import Fitted
 from medsynth.models.model_file import ModelFile
+from medsynth.models.workload import pair_weights
 from medsynth.privacy.guarantee import Guarantee
 from medsynth.privacy.ledger import Ledger
 from medsynth.progress import Progress
@@ -112,6 +113,7 @@ def fit_model(source: Source, request: FitRequest, ledger: Ledger, progress: Pro
         mu=allowance.guarantee.mu,
         progress=progress,
         impossible=impossible_conditions(codec),
+        weights=pair_weights(schema, codec.domain),
     )
     progress.finish()
     return ModelFile(

@@ -13,6 +13,7 @@ targets, edit   all-pairs targets, and rows edited towards them; moves: what a c
 given           what targets become inside a condition
 drawing         rows of weighted strata, chunk after chunk: tree_rows, then edit
 survey, rounds  what `adaptive` scores, measures and fits, and when
+workload        how much each pair counts, from what the schema declares
 independent, mst, adaptive    the models
 model_file      one fitted model, one file; graphical_form takes the model apart
 """

@@ -27,6 +27,7 @@ from medsynth.models.levels import nested_chain, public_blocks
 from medsynth.models.one_ways import OneWays, measure_one_ways
 from medsynth.models.phases import Phases
 from medsynth.models.rounds import Rounds
+from medsynth.models.selection import FloatArray
 from medsynth.models.survey import Survey, zeros_within_tree
 from medsynth.progress import Progress, Silent
 
@@ -107,6 +108,7 @@ class Adaptive:
         mu: float,
         progress: Progress | None = None,
         impossible: "Sequence[Condition]" = (),
+        weights: FloatArray | None = None,
     ) -> GraphicalModel:
         """Fits the model; see `Model`."""
         progress = progress or Silent()
@@ -115,7 +117,7 @@ class Adaptive:
         progress.start("One-way tables")
         one_ways = measure_one_ways(records, ledger, mu2=phases.one_ways)
         forbidden = impossible_pairs(impossible, domain)
-        survey = self._survey(records, ledger, one_ways, forbidden)
+        survey = self._survey(records, ledger, one_ways, forbidden, weights)
         rounds = Rounds(self, survey, phases, signal=self.signal(domain, persons, mu))
         pairs = True
         if phases.tables[0]:
@@ -145,6 +147,7 @@ class Adaptive:
         ledger: "Ledger",
         one_ways: OneWays,
         impossible: Sequence[ImpossiblePair],
+        weights: FloatArray | None,
     ) -> Survey:
         """Levels from the one-ways, fit to express what is impossible."""
         chains = tuple(
@@ -157,6 +160,7 @@ class Adaptive:
             one_ways=one_ways,
             chains=chains,
             zeros=zeros_within_tree(chains, impossible, cap=self.tree_cells),
+            weights=weights,
         )
 
     def signal(self, domain: Domain, persons: int, mu: float) -> float:

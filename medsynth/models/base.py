@@ -139,6 +139,7 @@ class Model(Protocol):
         mu: float,
         progress: Progress | None = None,
         impossible: "Sequence[Condition]" = (),
+        weights: FloatArray | None = None,
     ) -> Fitted:
         """Fits the model; total: no content of a table raises, warns or changes a message.
 
@@ -151,6 +152,8 @@ class Model(Protocol):
             values.
           impossible: What no row may satisfy, from the schema's rules; a model may hold some of it
             or none, and drawn rows are checked in any case.
+          weights: (attributes, attributes), how much every pair counts, from public facts
+            (`workload`); None if all count alike. A model may ignore it.
         """
         ...
 

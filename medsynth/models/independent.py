@@ -8,7 +8,7 @@ import numpy as np
 
 from medsynth.encoding.domain import Domain, Level
 from medsynth.encoding.records import Records
-from medsynth.models.base import Spending
+from medsynth.models.base import FloatArray, Spending
 from medsynth.models.calibration import calibrate
 from medsynth.models.graphical import GraphicalModel
 from medsynth.models.junction_tree import JunctionTree
@@ -34,6 +34,7 @@ class Independent:
         mu: float,
         progress: Progress | None = None,
         impossible: "Sequence[Condition]" = (),  # noqa: ARG002 - left to the repair of drawn rows
+        weights: FloatArray | None = None,  # noqa: ARG002 - measures no pairs
     ) -> GraphicalModel:
         """Fits the model; see `Model`. Knows no rules: `impossible` is ignored."""
         progress = progress or Silent()

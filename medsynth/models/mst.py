@@ -67,6 +67,7 @@ class MST:
         mu: float,
         progress: Progress | None = None,
         impossible: "Sequence[Condition]" = (),  # noqa: ARG002 - left to the repair of drawn rows
+        weights: FloatArray | None = None,  # noqa: ARG002 - a spanning tree has no room to choose
     ) -> GraphicalModel:
         """Fits the model; see `Model`. Knows no rules: `impossible` is ignored."""
         progress = progress or Silent()

@@ -141,6 +141,7 @@ class Rounds:
             sigma_of_one=self.survey.unit / sqrt(mu2),
             noise_weight=self._noise_weight,
             most=most,
+            weights=self.survey.pair_weights,
         )
 
     def better_on_one_ways(self, dependence: FloatArray) -> bool:
@@ -167,7 +168,8 @@ class Rounds:
         """Measures pairs; `sigma` is the common noise at which their costs are compared."""
         resolutions = self.survey.resolutions
         cost = resolutions.cost(MEAN_ABSOLUTE_NORMAL * sigma)
-        costs = [float(cost[resolutions.segments(choice)]) for choice in choices]
+        weights = dict(zip(self.survey.pairs, self.survey.pair_weights.tolist(), strict=True))
+        costs = [weights[choice[:2]] * float(cost[resolutions.segments(choice)]) for choice in choices]
         label = f"Pair tables, round {turn + 1}"
         found, tables = self.survey.measure(choices, costs, self.phases.tables[turn], label=label)
         self.measurements += found

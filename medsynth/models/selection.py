@@ -187,8 +187,8 @@ class Plan:
 
     Attributes:
       choices: Pairs at levels.
-      gains: Predicted gain of each, in persons of L1.
-      costs: Sum of min(0.8 sigma, m) of each at the common sigma.
+      gains: Predicted gain of each, in persons of L1, times the pair's weight.
+      costs: Sum of min(0.8 sigma, m) of each at the common sigma, times the pair's weight.
       sigma: The common sigma the gains were predicted at.
     """
 
@@ -206,6 +206,7 @@ def plan_pairs(
     sigma_of_one: float,
     noise_weight: float,
     most: int,
+    weights: FloatArray | None = None,
 ) -> Plan:
     """Chooses the number of pairs whose gains sum highest, and each pair's levels.
 
@@ -216,9 +217,10 @@ def plan_pairs(
       sigma_of_one: Noise if a single pair took the whole budget; K pairs have sqrt(K) times that.
       noise_weight: How much of a table's noise survives estimation (rho of the recipe).
       most: Largest number of pairs.
+      weights: How much each pair counts, mean 1; None if all count alike.
 
     Returns:
-      The plan; empty if no pair is worth its noise.
+      The plan; empty if no pair is worth its noise. Gains and costs are weighted.
 
     Source: recipe, step 4.
     """
@@ -226,10 +228,11 @@ def plan_pairs(
     if not pairs:
         return best
     shown = _shown(resolutions, pairs, dependence)
+    counted = np.ones(len(pairs)) if weights is None else weights
     largest = max(min(most, len(pairs)), 1)
     for number in np.unique(np.geomspace(1, largest, 16).round().astype(int)):
         sigma = sigma_of_one * float(np.sqrt(number))
-        plan = _plan_of(resolutions, pairs, shown, sigma, noise_weight, int(number))
+        plan = _plan_of(resolutions, pairs, shown, sigma, noise_weight, counted, int(number))
         best = plan if plan.gains.sum() > best.gains.sum() else best
     return best
 
@@ -248,6 +251,7 @@ def _plan_of(
     shown: FloatArray,
     sigma: float,
     noise_weight: float,
+    weights: FloatArray,
     number: int,
 ) -> Plan:
     """The best pairs, at most `number`, each at its best levels, if all have the same noise."""
@@ -255,11 +259,11 @@ def _plan_of(
     gain = shown - noise_weight * cost
     starts = resolutions.first
     peaks = np.maximum.reduceat(np.maximum.reduceat(gain, starts, axis=0), starts, axis=1)
-    peaks = peaks[tuple(np.array(pairs).T)]
+    peaks = weights * peaks[tuple(np.array(pairs).T)]
     order = np.argsort(-peaks, kind="stable")[:number]
     order = order[peaks[order] > 0]
     choices = tuple(_best(resolutions, gain, pairs[k]) for k in order)
-    costs = np.array([cost[resolutions.segments(choice)] for choice in choices])
+    costs = weights[order] * np.array([cost[resolutions.segments(choice)] for choice in choices])
     return Plan(choices=choices, gains=peaks[order], costs=costs, sigma=sigma)
 
 

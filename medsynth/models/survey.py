@@ -54,6 +54,7 @@ class Survey:
       one_ways: Noisy one-way tables.
       chains: Nested levels of each attribute.
       zeros: What rules forbid, for every tree of this survey to hold.
+      weights: (attributes, attributes), how much every pair counts; None if all count alike.
     """
 
     records: Records
@@ -61,6 +62,7 @@ class Survey:
     one_ways: OneWays
     chains: tuple[Chain, ...]
     zeros: tuple[StructuralZeros, ...] = ()
+    weights: FloatArray | None = None
 
     @property
     def unit(self) -> float:
@@ -76,6 +78,14 @@ class Survey:
     def pairs(self) -> list[Pair]:
         """Pairs that can depend on each other."""
         return all_pairs(self.chains)
+
+    @cached_property
+    def pair_weights(self) -> FloatArray:
+        """How much each of `pairs` counts, (pairs,), mean 1."""
+        if self.weights is None or not self.pairs:
+            return np.ones(len(self.pairs))
+        found = self.weights[tuple(np.array(self.pairs).T)]
+        return np.asarray(found / found.mean())
 
     @cached_property
     def one_way_error(self) -> FloatArray:
