@@ -127,3 +127,29 @@ def test_no_column_is_less_varied_than_a_constant_one() -> None:
     for total in np.nextafter([1.1, 3.3], 0.0):
         resolutions = Resolutions(chains=chains, masses=masses, total=float(total))
         assert (resolutions.gini >= 0).all()
+
+
+def test_a_pair_that_counts_more_is_chosen_first(resolutions: Resolutions) -> None:
+    pairs = all_pairs(resolutions.chains)
+    dependence = np.array([40.0, 30.0, 20.0])
+
+    def planned(weights: list[float]) -> tuple[tuple[int, ...], float, float]:
+        plan = plan_pairs(
+            resolutions,
+            pairs,
+            dependence,
+            sigma_of_one=0.01,
+            noise_weight=0.5,
+            most=1,
+            weights=np.array(weights),
+        )
+        return plan.choices[0][:2], float(plan.gains[0]), float(plan.costs[0])
+
+    alike, gain, cost = planned([1.0, 1.0, 1.0])
+    assert alike == pairs[0]
+    assert planned([0.1, 0.1, 2.8])[0] == pairs[2]
+    # The same pair at the same levels: gain and cost count as often as the pair does.
+    chosen, more, dearer = planned([2.0, 0.5, 0.5])
+    assert chosen == pairs[0]
+    assert np.isclose(more, 2 * gain)
+    assert np.isclose(dearer, 2 * cost)

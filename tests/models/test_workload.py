@@ -1,0 +1,95 @@
+"""Weights of pairs: what the schema declares counts fourfold, and gets the budget for it."""
+
+import numpy as np
+import pytest
+
+from medsynth.encoding.codec import Codec
+from medsynth.encoding.domain import Attribute, Domain
+from medsynth.models.adaptive import Adaptive
+from medsynth.models.workload import DECLARED, pair_weights, studied_columns
+from medsynth.privacy import Ledger
+from medsynth.schema import Schema, parse_schema
+from tests.models.conftest import CodedRecords
+
+TEXT = """
+medsynth: 1
+dataset: {name: ward}
+privacy: {rows_are_persons: true, persons: 1000, epsilon: 1.0}
+columns:
+  died: {kind: boolean}
+  age: {kind: integer, min: 0, max: 99, bins: 10}
+  "body mass": {kind: decimal, min: 10, max: 60, bins: 5}
+  sex: {kind: category, values: [F, M]}
+  ward: {kind: category, values: [A, B, C]}
+"""
+
+
+def weights_of(more: str) -> dict[frozenset[str], float]:
+    """Pairs of names that do not count once."""
+    schema: Schema = parse_schema(TEXT + more)
+    domain = Codec(schema=schema).domain
+    weights = pair_weights(schema, domain)
+    assert np.array_equal(weights, weights.T)
+    names = [attribute.name for attribute in domain.attributes]
+    return {
+        frozenset({names[i], names[j]}): float(weights[i, j])
+        for i in range(len(names))
+        for j in range(i)
+        if weights[i, j] != 1
+    }
+
+
+def test_without_a_declared_question_all_pairs_count_alike() -> None:
+    assert weights_of("") == {}
+
+
+def test_pairs_of_the_target_count_more_but_for_excluded_columns() -> None:
+    found = weights_of("utility: {target: died, task: binary, exclude: [ward]}\n")
+    assert found == {frozenset({"died", other}): DECLARED for other in ("age", "body mass", "sex")}
+
+
+def test_pairs_within_a_study_count_more() -> None:
+    found = weights_of("studies:\n  - {name: weight, formula: \"`body mass` ~ age + sex == 'ward'\", family: linear}\n")
+    assert found == {frozenset(pair): DECLARED for pair in (("body mass", "age"), ("body mass", "sex"), ("age", "sex"))}
+
+
+def test_pairs_of_time_and_event_with_predictors_count_more() -> None:
+    found = weights_of("utility: {time: age, event: died, task: survival}\n")
+    assert frozenset({"age", "died"}) in found
+    assert {frozenset({outcome, other}) for outcome in ("age", "died") for other in ("sex", "ward")} <= found.keys()
+    assert frozenset({"sex", "ward"}) not in found
+
+
+def test_names_in_a_formula_leave_out_quoted_values() -> None:
+    formula = "income == '>50K' ~ `hours-per-week` + age + age"
+    assert studied_columns(formula) == ("income", "hours-per-week", "age")
+
+
+@pytest.fixture
+def records() -> CodedRecords:
+    """Eight columns of six cells, each equally dependent on the first."""
+    rng = np.random.default_rng(4)
+    first = rng.integers(0, 6, 20_000)
+    noisy = [np.where(rng.random(20_000) < 0.5, first, rng.integers(0, 6, 20_000)) for _ in range(7)]
+    domain = Domain(attributes=tuple(Attribute(name=f"c{k}", size=6) for k in range(8)))
+    return CodedRecords(domain=domain, codes=np.stack([first, *noisy], axis=1).astype(np.int32))
+
+
+def test_pairs_that_count_more_are_measured_with_less_noise_for_the_same_budget(records: CodedRecords) -> None:
+    weights = np.ones((8, 8))
+    weights[3] = weights[:, 3] = DECLARED
+    book = Ledger(1.0, 1e-6, persons=20_000)
+    model = Adaptive().fit(records, book, persons=20_000, mu=book.guarantee.mu, weights=weights)
+    assert book.spent_mu2 == pytest.approx(book.guarantee.mu**2, rel=1e-6)
+    second = max(measured.entry for measured in model.measurements)
+    pairs = {
+        frozenset(level.attribute for level in measured.clique): measured.sigma
+        for measured in model.measurements
+        if measured.entry == second
+    }
+    own = [sigma for pair, sigma in pairs.items() if "c3" in pair]
+    others = [sigma for pair, sigma in pairs.items() if "c3" not in pair]
+    # Noise falls with the cube root of the weight, 1.6 for pairs at the same levels.
+    assert own
+    assert others
+    assert np.median(own) < 0.8 * np.median(others)
