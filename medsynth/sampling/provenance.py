@@ -3,6 +3,7 @@
 import gzip
 import json
 from collections.abc import Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from itertools import chain
 from pathlib import Path
 from typing import IO, Any
@@ -20,7 +21,7 @@ MARK = b"medsynth"
 
 
 def write_table(frames: pd.DataFrame | Iterable[pd.DataFrame], path: Path, provenance: Mapping[str, Any]) -> None:
-    """Writes synthetic rows as Parquet or CSV, whole or not at all; no more than one frame is held.
+    """Writes synthetic rows as Parquet or CSV, whole or not at all; no more than two frames are held.
 
     Parquet columns get a fresh schema: no pandas metadata, no dictionary with levels that no row has. Its metadata
     holds `provenance`; a CSV gets it as a side-car `<name>.provenance.json`, in place before the CSV.
@@ -53,13 +54,21 @@ def write_table(frames: pd.DataFrame | Iterable[pd.DataFrame], path: Path, prove
 
 def _write_parquet(first: pd.DataFrame, others: Iterable[pd.DataFrame], file: IO[bytes], said: bytes) -> None:
     """The first frame sets the types; each frame is a row group. What Arrow would add about types is left out."""
-    table = arrow_table(first)
-    with pq.ParquetWriter(file, table.schema, compression="zstd", store_schema=False) as writer:
-        writer.write_table(table)
-        del table
+    schema = arrow_table(first).schema
+    parquet = pq.ParquetWriter(file, schema, compression="zstd", store_schema=False)
+    # A frame is written while the next is drawn; the thread ends before the file is closed.
+    with parquet as writer, ThreadPoolExecutor(max_workers=1) as beside:
+        written = beside.submit(_append, writer, first)
+        del first
         for frame in others:
-            writer.write_table(arrow_table(frame).cast(writer.schema))
+            written.result()
+            written = beside.submit(_append, writer, frame)
+        written.result()
         writer.add_key_value_metadata({MARK: said})
+
+
+def _append(writer: pq.ParquetWriter, frame: pd.DataFrame) -> None:
+    writer.write_table(arrow_table(frame).cast(writer.schema))
 
 
 def _write_csv(first: pd.DataFrame, others: Iterable[pd.DataFrame], file: IO[bytes] | gzip.GzipFile) -> None:
@@ -101,10 +110,14 @@ def arrow_table(frame: pd.DataFrame) -> pa.Table:
 def _dictionary(values: "pd.Series[Any]") -> pa.Array:
     """Categories with positions in a list of those that occur, no others; all that are declared set their type."""
     declared = pa.array(list(values.cat.categories)).type
-    values = values.cat.remove_unused_categories()
-    codes = values.cat.codes.to_numpy().astype(np.int32)
-    labels = pa.array(list(values.cat.categories), type=pa.string() if pa.types.is_null(declared) else declared)
-    return pa.DictionaryArray.from_arrays(pa.array(codes, mask=codes < 0), labels)
+    codes = values.cat.codes.to_numpy()
+    present = codes >= 0
+    occurring = np.flatnonzero(np.bincount(codes[present], minlength=len(values.cat.categories)))
+    place = np.zeros(len(values.cat.categories) + 1, dtype=np.int32)
+    place[occurring] = np.arange(len(occurring))
+    kept = list(values.cat.categories[occurring])
+    labels = pa.array(kept, type=pa.string() if pa.types.is_null(declared) else declared)
+    return pa.DictionaryArray.from_arrays(pa.array(place[codes], mask=~present), labels)
 
 
 def read_provenance(path: Path) -> Mapping[str, Any] | None:
