@@ -2,9 +2,10 @@
 
 Every variant is the real model with one function or setting replaced. Distances are the bench's, against the fitted
 rows: mean total variation over all pairs, over all (at most 500 fixed) triples and over the pairs of the column that
-the task predicts; beside them the AUC on held-out persons. A finished cell is kept as soon as it is measured.
+the task predicts, and over one-ways inside the schema's rare conditions; beside them the AUC on held-out persons. Noise
+has no seed: the spread over the full model's runs says what a ratio can show. A cell is kept as soon as it is measured.
 
-Command: python benchmarks/ablation.py [--variants ...] [--tasks ...] [--epsilons ...] [--seeds ...] [--force]
+Command: python benchmarks/ablation.py [--variants ...] [--tasks ...] [--epsilons ...] [--seeds ...] [--force] [--table]
 """
 
 import argparse
@@ -14,15 +15,16 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from functools import cache
+from itertools import product
 from typing import Any
 from unittest.mock import patch
 
 import numpy as np
 import numpy.typing as npt
-from bench_measures import cliques_of, distances, prediction
+from bench_measures import cliques_of, conditional_error, distances, prediction
 from bench_tasks import Codes, Task, load_task
 from peers.contract import zcdp_of
-from record import RESULTS, plain, record
+from record import RESULTS, commit, plain, record
 
 from medsynth.encoding.domain import Attribute, Domain
 from medsynth.models.adaptive import Adaptive
@@ -32,7 +34,9 @@ from medsynth.models.pooling import CellCounts
 from medsynth.models.rounds import Rounds
 from medsynth.models.selection import Choice
 from medsynth.models.survey import nodes_of, within_tree
+from medsynth.models.workload import pair_weights
 from medsynth.privacy import UNITS_PER_PERSON, Ledger
+from medsynth.schema import load_schema
 from medsynth.sources.encoded import EncodedRecords
 
 FloatArray = npt.NDArray[np.float64]
@@ -42,7 +46,8 @@ FULL = "full"
 TASKS = ("adult_discrete", "nist_acs")
 EPSILONS = (0.1, 1.0, 10.0)
 MODELS = "medsynth.models"
-KEYS = ("tv2", "tv3", "target2", "auc")
+KEYS = ("tv2", "tv3", "target2", "rare", "auc")
+ALL_QUESTIONS = frozenset({"utility", "studies", "rare"})
 task_of = cache(load_task)
 
 
@@ -55,14 +60,16 @@ class Variant:
       settings: Of `Adaptive`, in place of its defaults.
       replaced: What stands in for a function or method, by its dotted name under `medsynth.models`.
       mu: The budget from (epsilon, delta), in place of the ledger's own conversion.
-      target: How much a pair of the predicted column counts.
+      declared: How much a pair counts that a declared question rests on.
+      questions: Which declared questions count.
     """
 
     says: str
     settings: Mapping[str, Any] = field(default_factory=dict)
     replaced: Mapping[str, Callable[..., Any]] = field(default_factory=dict)
     mu: Callable[[float, float], float] | None = None
-    target: float = 1.0
+    declared: float = 1.0
+    questions: frozenset[str] = ALL_QUESTIONS
 
     @contextmanager
     def applied(self) -> Iterator[None]:
@@ -101,8 +108,11 @@ def _equal_noise(costs: Sequence[float] | FloatArray, budget: float) -> FloatArr
 def _only_held(rounds: Rounds, turn: int, choices: Sequence[Choice], sigma: float) -> None:
     """Measures those pairs alone that the tree can hold beside what it holds."""
     held = [nodes_of(choice) for choice in rounds.held]
-    kept = within_tree(rounds.survey, choices, held, cap=rounds.settings.tree_cells, coarsen=bool(turn)) or choices[:1]
-    _measure_as_is(rounds, turn, kept, sigma)
+    kept = within_tree(rounds.survey, choices, held, cap=rounds.settings.tree_cells, coarsen=False)
+    if kept:
+        _measure_as_is(rounds, turn, kept, sigma)
+    else:
+        rounds.measure_one_ways_again(rounds.phases.tables[turn])
 
 
 _measure_as_is = Rounds.measure
@@ -136,7 +146,7 @@ VARIANTS: dict[str, Variant] = {
         replaced={"survey.without_chance": lambda scores, _: np.maximum(scores, 0.0)},
     ),
     "equal_noise": Variant(
-        says="the same noise on every table of a phase",
+        says="the same budget for every table of a phase",
         replaced={"one_ways.split_noise": _equal_noise, "pair_tables.split_noise": _equal_noise},
     ),
     "no_guard": Variant(
@@ -156,9 +166,18 @@ VARIANTS: dict[str, Variant] = {
     ),
     "half_scores": Variant(says="half the budget for scores", settings={"score_share": 0.02}),
     "twice_scores": Variant(says="twice the budget for scores", settings={"score_share": 0.08}),
-    "target_twice": Variant(says="pairs of the predicted column count twice", target=2.0),
-    "target_fourfold": Variant(says="pairs of the predicted column count fourfold, as `fit` has it", target=4.0),
-    "target_eightfold": Variant(says="pairs of the predicted column count eightfold", target=8.0),
+    "declared_twice": Variant(says="pairs of declared questions count twice", declared=2.0),
+    "declared_fourfold": Variant(says="pairs of declared questions count fourfold, as in `medsynth fit`", declared=4.0),
+    "declared_eightfold": Variant(says="pairs of declared questions count eightfold", declared=8.0),
+    "prediction_fourfold": Variant(
+        says="of these, those of the prediction alone, fourfold", declared=4.0, questions=frozenset({"utility"})
+    ),
+    "studies_fourfold": Variant(
+        says="those of the studies alone, fourfold", declared=4.0, questions=frozenset({"studies"})
+    ),
+    "rare_fourfold": Variant(
+        says="those of the rare conditions alone, fourfold", declared=4.0, questions=frozenset({"rare"})
+    ),
     "small_tree": Variant(says="a tree of a tenth of the cells", settings={"tree_cells": 20_000}),
     "large_tree": Variant(says="a tree of five times the cells", settings={"tree_cells": 1_000_000}),
 }
@@ -177,24 +196,41 @@ def fit_and_draw(task: Task, variant: Variant, epsilon: float, seed: int) -> Cod
     ledger = Ledger(epsilon, task.delta, population=NAME, persons=rows)
     mu = ledger.guarantee.mu if variant.mu is None else variant.mu(epsilon, task.delta)
     with variant.applied():
-        weights = _weights(task, variant.target)
+        weights = _weights(task, variant)
         fitted = Adaptive(**variant.settings).fit(records, ledger, persons=rows, mu=mu, weights=weights)
         return fitted.sample(rows, np.random.default_rng(seed))
 
 
-def _weights(task: Task, target: float) -> FloatArray:
-    weights = np.ones((len(task.sizes),) * 2)
-    weights[task.target.column] = weights[:, task.target.column] = target
-    return weights
+def _weights(task: Task, variant: Variant) -> FloatArray:
+    """As the product weighs pairs; the columns of `adult_discrete` are not those of a schema."""
+    ones = np.ones((len(task.sizes),) * 2)
+    if variant.declared == 1 or task.name == "adult_discrete":
+        column, names = task.target.column, [attribute.name for attribute in task.attributes]
+        asked = [k for k, name in enumerate(names) if name not in task.target.excluded]
+        if "utility" in variant.questions:
+            ones[column, asked] = ones[asked, column] = variant.declared
+        return ones
+    left_out = {key: None if key == "utility" else () for key in ALL_QUESTIONS - variant.questions}
+    schema = load_schema(task.name).model_copy(update=left_out)
+    declared = pair_weights(schema, Domain(attributes=task.attributes)) > 1
+    return np.where(declared, variant.declared, ones)
 
 
-def measured(task: Task, drawn: Codes) -> dict[str, float]:
-    """Mean distance over pairs, over triples and over pairs of the predicted column; AUC on held-out persons."""
+def measured(task: Task, drawn: Codes) -> Values:
+    """Distances over pairs, triples, pairs of the predicted column, inside rare conditions; AUC on held-out persons."""
     pairs, triples = (cliques_of(len(task.sizes), ways) for ways in (2, 3))
     two, three = (distances(task.train, drawn, cliques, task.sizes) for cliques in (pairs, triples))
     predicted = [task.target.column in pair for pair in pairs]
     auc = prediction(drawn, task.target, task.attributes, task.holdout, task.holdout_weights)
-    return {"tv2": float(two.mean()), "tv3": float(three.mean()), "target2": float(two[predicted].mean()), "auc": auc}
+    rare = [conditional_error(c, task.train, drawn, task.sizes) for c in task.conditions.values()]
+    return {
+        "commit": commit(),
+        "tv2": float(two.mean()),
+        "tv3": float(three.mean()),
+        "target2": float(two[predicted].mean()),
+        "rare": float(np.mean([error for error in rare if error is not None])),
+        "auc": auc,
+    }
 
 
 def read_runs() -> Values:
@@ -203,11 +239,22 @@ def read_runs() -> Values:
     return json.loads(path.read_text(encoding="utf-8"))["values"]["runs"] if path.exists() else {}
 
 
-def keep(runs: Values) -> None:
-    """Writes all runs and what they come to."""
+def known(runs: Values, keys: Sequence[str]) -> bool:
+    """Whether there is a result of a cell."""
+    for key in keys:
+        runs = runs.get(key, {})
+    return bool(runs)
+
+
+def keep(place: tuple[str, str, str, str], cell: Values) -> None:
+    """Puts a cell in its place and writes everything; read anew, as another run may have written meanwhile."""
+    task, epsilon, name, seed = place
+    runs = read_runs()
+    runs.setdefault(task, {}).setdefault(epsilon, {}).setdefault(name, {})[seed] = cell
     found = {seed for task in runs.values() for at in task.values() for seeds in at.values() for seed in seeds}
     seeds = sorted(int(seed.removeprefix("seed_")) for seed in found)
-    values = {"says": {name: variant.says for name, variant in VARIANTS.items()}, "runs": runs, "ratios": ratios(runs)}
+    values = {"says": {name: variant.says for name, variant in VARIANTS.items()}, "runs": runs}
+    values |= {"ratios": ratios(runs), "spread": spread(runs)}
     record(NAME, plain(values), command=f"python benchmarks/{NAME}.py", seeds=seeds)
 
 
@@ -224,8 +271,44 @@ def ratios(runs: Values) -> Values:
     return found
 
 
+def spread(runs: Values) -> Values:
+    """Standard deviation of the full model's figures over its seeds, over their mean."""
+    return {
+        task: {
+            epsilon: {key: _deviation([run[key] for run in variants[FULL].values()]) for key in KEYS}
+            for epsilon, variants in epsilons.items()
+            if len(variants.get(FULL, {})) > 1
+        }
+        for task, epsilons in runs.items()
+    }
+
+
+def _deviation(values: Sequence[float]) -> float:
+    return float(np.std(values, ddof=1) / np.mean(values))
+
+
 def _ratio(own: Values, full: Values, seeds: Sequence[str], key: str) -> float:
     return float(np.mean([own[seed][key] for seed in seeds]) / np.mean([full[seed][key] for seed in seeds]))
+
+
+def table(found: Values) -> list[str]:
+    """The page's table: 2-way / 3-way error over that of the full model, with claims."""
+    places = [(task, epsilon) for task in TASKS for epsilon in (f"epsilon_{value:g}" for value in EPSILONS)]
+    heads = [f"{task}, {epsilon.removeprefix('epsilon_')}" for task, epsilon in places]
+    lines = ["| change | " + " | ".join(heads) + " |", "|" + " --- |" * (len(heads) + 1)]
+    for name, variant in VARIANTS.items():
+        if name != FULL:
+            cells = [_claimed(found, task, epsilon, name) for task, epsilon in places]
+            lines.append(f"| {variant.says} | " + " | ".join(cells) + " |")
+    return lines
+
+
+def _claimed(found: Values, task: str, epsilon: str, name: str) -> str:
+    ratio = found.get(task, {}).get(epsilon, {}).get(name)
+    if ratio is None:
+        return ""
+    place = f"{NAME}:ratios.{task}.{epsilon}.{name}"
+    return " / ".join(f"{ratio[key]:.2f}<!-- claim: {place}.{key} -->" for key in ("tv2", "tv3"))
 
 
 def main() -> None:
@@ -235,18 +318,18 @@ def main() -> None:
     parser.add_argument("--epsilons", nargs="+", type=float, default=EPSILONS)
     parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1])
     parser.add_argument("--force", action="store_true", help="measure cells that have a result, too")
+    parser.add_argument("--table", action="store_true", help="run nothing: print the table for docs/mathematics.md")
     options = parser.parse_args()
-    runs = {} if options.force else read_runs()
-    for seed in options.seeds:
-        for task in options.tasks:
-            for epsilon in options.epsilons:
-                for name in options.variants:
-                    place = runs.setdefault(task, {}).setdefault(f"epsilon_{epsilon:g}", {}).setdefault(name, {})
-                    if f"seed_{seed}" not in place:
-                        drawn = fit_and_draw(task_of(task), VARIANTS[name], epsilon, seed)
-                        place[f"seed_{seed}"] = measured(task_of(task), drawn)
-                        print(task, epsilon, name, seed, place[f"seed_{seed}"], flush=True)
-                        keep(runs)
+    if options.table:
+        print("\n".join(table(ratios(read_runs()))))
+        return
+    for place in product(options.tasks, options.epsilons, options.variants, options.seeds):
+        task, epsilon, name, seed = place
+        keys = (task, f"epsilon_{epsilon:g}", name, f"seed_{seed}")
+        if options.force or not known(read_runs(), keys):
+            cell = measured(task_of(task), fit_and_draw(task_of(task), VARIANTS[name], epsilon, seed))
+            keep(keys, cell)
+            print(*keys, {key: round(cell[key], 4) for key in KEYS}, flush=True)
 
 
 if __name__ == "__main__":

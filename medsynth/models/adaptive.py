@@ -3,7 +3,8 @@
 Steps, in the order they happen (research recipe, steps 1 to 8):
     one-ways   measured and denoised            -> mass of every cell, total
     levels     nested, from that mass and rules -> chains, zeros
-    round 1    noisy scores; chosen pairs that fit a tree, measured, fitted; or, where pairs promise
+    round 1    noisy scores; chosen pairs that fit a tree, those that count more first and with less
+               noise, measured, fitted; or, where pairs promise
                less than better one-ways, these again, and the rounds end
     round 2    scores against the tree, every pair still worth measuring, whether or not the tree
                can hold it; without one, the one-ways again
@@ -29,6 +30,7 @@ from medsynth.models.phases import Phases
 from medsynth.models.rounds import Rounds
 from medsynth.models.selection import FloatArray
 from medsynth.models.survey import Survey, zeros_within_tree
+from medsynth.models.workload import require_weights
 from medsynth.progress import Progress, Silent
 
 if TYPE_CHECKING:
@@ -110,20 +112,23 @@ class Adaptive:
         impossible: "Sequence[Condition]" = (),
         weights: FloatArray | None = None,
     ) -> GraphicalModel:
-        """Fits the model; see `Model`."""
+        """Fits the model; see `Model`.
+
+        Raises:
+          ValueError: If a weight is not above 0; nothing is spent then.
+        """
         progress = progress or Silent()
         domain = records.domain
+        require_weights(weights)
         phases = self.phases(domain, persons, mu)
         progress.start("One-way tables")
         one_ways = measure_one_ways(records, ledger, mu2=phases.one_ways)
         forbidden = impossible_pairs(impossible, domain)
         survey = self._survey(records, ledger, one_ways, forbidden, weights)
         rounds = Rounds(self, survey, phases, signal=self.signal(domain, persons, mu))
-        pairs = True
         if phases.tables[0]:
             progress.start("Pairs, round 1")
-            pairs = rounds.first()
-        if phases.tables[1] and pairs:
+        if rounds.first() and phases.tables[1]:
             progress.start("Pairs, round 2")
             rounds.second()
         progress.finish()

@@ -95,7 +95,7 @@ def fit_potentials(
 
 
 def _start(target: TableTarget, warm: Calibrated | None) -> FloatArray:
-    """Dual values of an earlier fit; else those of independence."""
+    """Dual values of an earlier fit; without any, those of independence; else 0."""
     known = None if warm is None else warm.duals.get(target.nodes)
     if known is not None and known.shape == target.noisy.shape:
         return known.ravel()

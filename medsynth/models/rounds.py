@@ -63,14 +63,21 @@ class Rounds:
         """Measures the pairs that gain most and fits a tree, or the one-ways again if that gains more.
 
         Returns:
-          Whether pairs were worth measuring.
+          Whether pairs are worth measuring, as far as this round can tell.
         """
         settings, survey = self.settings, self.survey
+        if not self.phases.tables[0]:
+            return True
         dependence = self._score(0)
         if self.better_on_one_ways(dependence):
-            self._measure_one_ways_again(self.phases.unscored)
+            self.measure_one_ways_again(self.phases.unscored)
             return False
-        plan = self._plan(dependence, self.phases.tables[0], most=ceil(settings.tree_pairs * len(survey.chains)))
+        plan = self._plan(
+            dependence,
+            self.phases.tables[0],
+            most=ceil(settings.tree_pairs * len(survey.chains)),
+            weights=survey.pair_weights,
+        )
         cap = settings.tree_cells
         self.held = within_tree(survey, plan.choices, [], cap=cap, coarsen=True)
         if not self.held:
@@ -84,13 +91,15 @@ class Rounds:
         """Measures every pair still worth it, and the tree takes those it can hold; without one, the one-ways again."""
         settings, survey = self.settings, self.survey
         if self.phases.scores[1]:
-            plan = self._plan(self._score(1), self.phases.tables[1], most=len(survey.pairs))
+            plan = self._plan(
+                self._score(1), self.phases.tables[1], most=len(survey.pairs), weights=survey.pair_weights
+            )
             choices, sigma = plan.choices, plan.sigma
         else:
             choices = tuple(self._readable(tables=len(survey.pairs)))
             sigma = survey.unit * sqrt(len(choices) / self.phases.tables[1])
         if not choices:
-            self._measure_one_ways_again(self.phases.tables[1])
+            self.measure_one_ways_again(self.phases.tables[1])
             return
         self.measure(1, choices, sigma)
         held = [nodes_of(choice) for choice in self.held]
@@ -132,8 +141,8 @@ class Rounds:
         self.scores.append(scores.entry)
         return scores.dependence
 
-    def _plan(self, dependence: FloatArray, mu2: float, *, most: int) -> Plan:
-        """Chooses by predicted gain."""
+    def _plan(self, dependence: FloatArray, mu2: float, *, most: int, weights: FloatArray | None = None) -> Plan:
+        """Chooses by predicted gain, all pairs counting alike without weights."""
         return plan_pairs(
             self.survey.resolutions,
             self.survey.pairs,
@@ -141,17 +150,19 @@ class Rounds:
             sigma_of_one=self.survey.unit / sqrt(mu2),
             noise_weight=self._noise_weight,
             most=most,
-            weights=self.survey.pair_weights,
+            weights=weights,
         )
 
     def better_on_one_ways(self, dependence: FloatArray) -> bool:
-        """Whether all that is left would gain more on the one-ways; from noisy values alone."""
+        """Whether all that is left would gain more on the one-ways, all pairs counting alike; from noisy values
+        alone.
+        """
         phases = self.phases
         plan = self._plan(dependence, sum(phases.tables), most=len(self.survey.pairs))
         factor = sqrt(phases.one_ways / (phases.one_ways + phases.unscored))
         return float(plan.gains.sum()) <= one_way_gain(self.survey, factor)
 
-    def _measure_one_ways_again(self, mu2: float) -> None:
+    def measure_one_ways_again(self, mu2: float) -> None:
         """Spends what pairs are not worth on the one-ways, and goes by these from then on."""
         survey = self.survey
         again = measure_one_ways(survey.records, survey.ledger, mu2=mu2, earlier=survey.one_ways)

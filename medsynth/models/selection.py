@@ -183,18 +183,16 @@ def poisson_distance(expected: FloatArray) -> float:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Plan:
-    """A choice of pairs at levels, by falling gain, with the cost that splits the noise.
+    """A choice of pairs at levels, by falling gain.
 
     Attributes:
       choices: Pairs at levels.
       gains: Predicted gain of each, in persons of L1, times the pair's weight.
-      costs: Sum of min(0.8 sigma, m) of each at the common sigma, times the pair's weight.
       sigma: The common sigma the gains were predicted at.
     """
 
     choices: tuple[Choice, ...]
     gains: FloatArray
-    costs: FloatArray
     sigma: float
 
 
@@ -220,11 +218,11 @@ def plan_pairs(
       weights: How much each pair counts, mean 1; None if all count alike.
 
     Returns:
-      The plan; empty if no pair is worth its noise. Gains and costs are weighted.
+      The plan; empty if no pair is worth its noise. Gains are weighted.
 
     Source: recipe, step 4.
     """
-    best = Plan(choices=(), gains=np.zeros(0), costs=np.zeros(0), sigma=sigma_of_one)
+    best = Plan(choices=(), gains=np.zeros(0), sigma=sigma_of_one)
     if not pairs:
         return best
     shown = _shown(resolutions, pairs, dependence)
@@ -263,8 +261,7 @@ def _plan_of(
     order = np.argsort(-peaks, kind="stable")[:number]
     order = order[peaks[order] > 0]
     choices = tuple(_best(resolutions, gain, pairs[k]) for k in order)
-    costs = weights[order] * np.array([cost[resolutions.segments(choice)] for choice in choices])
-    return Plan(choices=choices, gains=peaks[order], costs=costs, sigma=sigma)
+    return Plan(choices=choices, gains=peaks[order], sigma=sigma)
 
 
 def split_noise(costs: Sequence[float] | FloatArray, budget: float) -> FloatArray:

@@ -84,6 +84,7 @@ class Survey:
         """How much each of `pairs` counts, (pairs,), mean 1."""
         if self.weights is None or not self.pairs:
             return np.ones(len(self.pairs))
+        # Public, and told before anything is spent: `Adaptive.fit` refuses others.
         found = self.weights[tuple(np.array(self.pairs).T)]
         return np.asarray(found / found.mean())
 

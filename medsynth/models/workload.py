@@ -1,12 +1,12 @@
-"""What a table is for, as weights of its pairs of columns: the declared prediction and the declared studies.
+"""What a table is for, as weights of its pairs of columns: the declared prediction, studies and rare conditions.
 
 A pair that a declared question rests on is worth more budget than one that nobody asks about. The weights follow from
-the schema alone; measured on public tables by `benchmarks/ablation.py`.
+the schema alone.
 """
 
 import re
-from collections.abc import Iterator
-from itertools import combinations
+from collections.abc import Iterable, Iterator, Mapping
+from itertools import combinations, product
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -18,13 +18,12 @@ if TYPE_CHECKING:
     from medsynth.schema import Schema
 
 FloatArray = npt.NDArray[np.float64]
+Names = frozenset[str]
 
 DECLARED = 4.0
-"""How much more a pair counts that the declared prediction or a study rests on. At epsilon 1 pairs of the target err 6
-to 20 % less than with 1 (adult_discrete, credit_default), all pairs together as much; 2 does less, 8 and 16 no more.
-"""
+"""How much more a pair counts that a declared question rests on (measured: `benchmarks/ablation.py`)."""
 
-NAMES = re.compile(r"`([^`]+)`|'[^']*'|\"[^\"]*\"|([A-Za-z_][\w.]*)")
+NAMES = re.compile(r"`([^`]+)`|'[^']*'|\"[^\"]*\"|([^\W\d][\w.]*)")
 """Columns in a formula, between back-ticks if need be; what stands in quotes is a value."""
 
 
@@ -36,16 +35,29 @@ def pair_weights(schema: "Schema", domain: Domain) -> FloatArray:
       domain: The modelled attributes.
 
     Returns:
-      (attributes, attributes), symmetric: `DECLARED` for the target with each of its predictors and for all pairs
-      within a study, 1 for others.
+      (attributes, attributes), symmetric: `DECLARED` for the target with each of its predictors, for all pairs within
+      a study and for the columns of a rare condition with those it is kept with; 1 for others. A derived column
+      stands for those it is computed from.
     """
     names = {attribute.name: position for position, attribute in enumerate(domain.attributes)}
     weights = np.ones((len(names), len(names)))
-    for pair in _declared_pairs(schema):
-        if pair <= names.keys():
-            i, j = sorted(names[name] for name in pair)
-            weights[i, j] = weights[j, i] = DECLARED
+    for declared in _declared_pairs(schema):
+        sources = (_modelled(name, schema) & names.keys() for name in declared)
+        for one, other in product(*sources):
+            if one != other:
+                i, j = names[one], names[other]
+                weights[i, j] = weights[j, i] = DECLARED
     return weights
+
+
+def require_weights(weights: FloatArray | None) -> None:
+    """Refuses weights that no budget can be split by.
+
+    Raises:
+      ValueError: If one is not finite and above 0.
+    """
+    if weights is not None and not (np.isfinite(weights).all() and (weights > 0).all()):
+        raise ValueError("weights of pairs must be finite and above 0")
 
 
 def studied_columns(formula: str) -> tuple[str, ...]:
@@ -57,13 +69,29 @@ def studied_columns(formula: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys(quoted or bare for quoted, bare in NAMES.findall(formula) if quoted or bare))
 
 
-def _declared_pairs(schema: "Schema") -> Iterator[frozenset[str]]:
+def _declared_pairs(schema: "Schema") -> Iterator[tuple[str, str]]:
     """Pairs of names that a declared question rests on."""
     utility = schema.utility
     if utility is not None:
-        outcomes = {name for name in (utility.target, utility.time, utility.event) if name is not None}
-        predictors = set(schema.modelled) - set(utility.exclude) - outcomes
-        yield from map(frozenset, combinations(outcomes, 2))
-        yield from (frozenset({outcome, predictor}) for outcome in outcomes for predictor in predictors)
+        survival = (utility.time, utility.event) if utility.task == "survival" else (utility.target,)
+        outcomes = [name for name in survival if name is not None]
+        yield from combinations(outcomes, 2)
+        yield from product(outcomes, _without(schema.modelled, {*utility.exclude, *outcomes}))
     for study in schema.studies:
-        yield from map(frozenset, combinations(studied_columns(study.formula), 2))
+        yield from combinations(studied_columns(study.formula), 2)
+    for rare in schema.rare:
+        asked = schema.rare_predicates[rare.name].columns
+        yield from product(sorted(asked), _without(rare.keep_with, asked))
+
+
+def _without(names: Iterable[str], others: Iterable[str]) -> list[str]:
+    left_out = set(others)
+    return [name for name in names if name not in left_out]
+
+
+def _modelled(name: str, schema: "Schema") -> Names:
+    """The column, or those that a derived one is computed from."""
+    derived: Mapping[str, Names] = {key: value.columns for key, value in schema.derived_expressions.items()}
+    if name not in derived:
+        return frozenset({name})
+    return frozenset().union(*(_modelled(source, schema) for source in derived[name]))

@@ -2,11 +2,12 @@
 
 import gzip
 import json
-from collections.abc import Iterable, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from functools import partial
 from itertools import chain
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, Self
 
 import numpy as np
 import pandas as pd
@@ -39,41 +40,67 @@ def write_table(frames: pd.DataFrame | Iterable[pd.DataFrame], path: Path, prove
     text = json.dumps({"synthetic": True, **provenance}, sort_keys=True).encode()
     several = iter([frames] if isinstance(frames, pd.DataFrame) else frames)
     # The first rows come before the file: what cannot be drawn leaves no trace.
-    first = next(several)
+    rows = chain([next(several)], several)
     make_folder(path.parent)
     *before, _ = table_files(path)
     with replacing(path, side_car=(before[0], text + b"\n") if before else None) as file:
         if path.name.endswith(".parquet"):
-            _write_parquet(first, several, file, text)
+            _write_parquet(rows, file, text)
         elif path.name.endswith(".gz"):
             with gzip.GzipFile(filename="", mode="wb", fileobj=file, mtime=0) as packed:
-                _write_csv(first, several, packed)
+                _write_csv(rows, packed)
         else:
-            _write_csv(first, several, file)
+            _write_csv(rows, file)
 
 
-def _write_parquet(first: pd.DataFrame, others: Iterable[pd.DataFrame], file: IO[bytes], said: bytes) -> None:
+def _write_parquet(frames: Iterator[pd.DataFrame], file: IO[bytes], said: bytes) -> None:
     """The first frame sets the types; each frame is a row group. What Arrow would add about types is left out."""
-    schema = arrow_table(first).schema
-    parquet = pq.ParquetWriter(file, schema, compression="zstd", store_schema=False)
-    # A frame is written while the next is drawn; the thread ends before the file is closed.
-    with parquet as writer, ThreadPoolExecutor(max_workers=1) as beside:
-        written = beside.submit(_append, writer, first)
-        del first
-        for frame in others:
-            written.result()
-            written = beside.submit(_append, writer, frame)
-        written.result()
+    table = arrow_table(next(frames))
+    parquet = pq.ParquetWriter(file, table.schema, compression="zstd", store_schema=False)
+    with parquet as writer, _OneAhead() as ahead:
+        ahead.run(partial(writer.write_table, table))
+        del table
+        for frame in frames:
+            ahead.run(partial(writer.write_table, arrow_table(frame).cast(writer.schema)))
+        ahead.wait()
         writer.add_key_value_metadata({MARK: said})
 
 
-def _append(writer: pq.ParquetWriter, frame: pd.DataFrame) -> None:
-    writer.write_table(arrow_table(frame).cast(writer.schema))
+class _OneAhead:
+    """Runs one piece of work at a time in a thread of its own, while the caller prepares the next."""
+
+    def __enter__(self) -> Self:
+        self._pool = ThreadPoolExecutor(max_workers=1)
+        self._work: Future[None] | None = None
+        return self
+
+    def run(self, work: Callable[[], None]) -> None:
+        """Starts work once what came before is done; an error of that is raised here."""
+        self.wait()
+        self._work = self._pool.submit(work)
+
+    def wait(self) -> None:
+        """Returns when nothing runs; raises what went wrong."""
+        if self._work is not None:
+            self._work.result()
+            self._work = None
+
+    def __exit__(self, *_: object) -> None:
+        # A second interruption must not close the file under the thread's hands.
+        interruption: BaseException | None = None
+        while self._work is not None and not self._work.done():
+            try:
+                self._work.exception()
+            except (KeyboardInterrupt, SystemExit) as again:
+                interruption = again
+        self._pool.shutdown()
+        if interruption is not None:
+            raise interruption
 
 
-def _write_csv(first: pd.DataFrame, others: Iterable[pd.DataFrame], file: IO[bytes] | gzip.GzipFile) -> None:
-    for frame, header in chain([(first, True)], ((frame, False) for frame in others)):
-        text = frame.to_csv(index=False, header=header, lineterminator="\n", date_format="%Y-%m-%d")
+def _write_csv(frames: Iterable[pd.DataFrame], file: IO[bytes] | gzip.GzipFile) -> None:
+    for place, frame in enumerate(frames):
+        text = frame.to_csv(index=False, header=not place, lineterminator="\n", date_format="%Y-%m-%d")
         file.write(text.encode())
 
 

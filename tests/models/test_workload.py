@@ -60,9 +60,24 @@ def test_pairs_of_time_and_event_with_predictors_count_more() -> None:
     assert frozenset({"sex", "ward"}) not in found
 
 
+def test_time_and_event_count_no_more_where_survival_is_not_the_task() -> None:
+    found = weights_of("utility: {target: died, time: age, event: sex, task: binary, exclude: [age, sex]}\n")
+    assert found == {frozenset({"died", other}): DECLARED for other in ("body mass", "ward")}
+
+
+def test_columns_of_a_rare_condition_count_more_with_those_it_is_kept_with() -> None:
+    found = weights_of('rare:\n  - {name: young, where: "died == true and age < 20", keep_with: [sex, age]}\n')
+    assert found == {frozenset({"sex", "died"}): DECLARED, frozenset({"sex", "age"}): DECLARED}
+
+
+def test_a_derived_column_stands_for_those_it_is_computed_from() -> None:
+    more = 'derived: {index: "age * `body mass`"}\nstudies:\n  - {name: i, formula: index ~ sex, family: linear}\n'
+    assert weights_of(more) == {frozenset({"sex", "age"}): DECLARED, frozenset({"sex", "body mass"}): DECLARED}
+
+
 def test_names_in_a_formula_leave_out_quoted_values() -> None:
-    formula = "income == '>50K' ~ `hours-per-week` + age + age"
-    assert studied_columns(formula) == ("income", "hours-per-week", "age")
+    formula = "income == '>50K' ~ `hours-per-week` + age + age + Ärzte"
+    assert studied_columns(formula) == ("income", "hours-per-week", "age", "Ärzte")
 
 
 @pytest.fixture
@@ -93,3 +108,15 @@ def test_pairs_that_count_more_are_measured_with_less_noise_for_the_same_budget(
     assert own
     assert others
     assert np.median(own) < 0.8 * np.median(others)
+
+
+@pytest.mark.parametrize("wrong", [0.0, -1.0, np.nan, np.inf])
+def test_a_weight_that_is_not_above_zero_is_refused_before_anything_is_spent(
+    records: CodedRecords, wrong: float
+) -> None:
+    weights = np.ones((8, 8))
+    weights[1, 2] = wrong
+    book = Ledger(1.0, 1e-6, persons=20_000)
+    with pytest.raises(ValueError, match="above 0"):
+        Adaptive().fit(records, book, persons=20_000, mu=book.guarantee.mu, weights=weights)
+    assert not book.entries

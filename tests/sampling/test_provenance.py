@@ -1,4 +1,6 @@
 import gzip
+from collections.abc import Iterator
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -68,3 +70,42 @@ def test_rows_that_stop_half_way_leave_nothing(name, tmp_path):
     with pytest.raises(KeyboardInterrupt):
         write_table(broken(), tmp_path / name, {})
     assert list(tmp_path.iterdir()) == []
+
+
+def test_an_error_while_a_part_is_written_ends_the_drawing_and_leaves_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    drawn, written = [], []
+
+    def parts() -> Iterator[pd.DataFrame]:
+        for value in range(6):
+            drawn.append(value)
+            yield pd.DataFrame({"a": [value]})
+
+    def write(_: pq.ParquetWriter, table: pa.Table) -> None:
+        if written:
+            raise ValueError("the second part cannot be written")
+        written.append(table)
+
+    monkeypatch.setattr(pq.ParquetWriter, "write_table", write)
+    with pytest.raises(ValueError, match="second part"):
+        write_table(parts(), tmp_path / "rows.parquet", {})
+    # One part is drawn while another is written, no more.
+    assert drawn == [0, 1, 2]
+    assert not list(tmp_path.iterdir())
+
+
+def test_an_error_of_the_drawing_waits_for_the_part_that_is_written_and_leaves_nothing(tmp_path: Path) -> None:
+    def parts() -> Iterator[pd.DataFrame]:
+        yield pd.DataFrame({"a": np.arange(300_000)})
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        write_table(parts(), tmp_path / "rows.parquet", {})
+    assert not list(tmp_path.iterdir())
+
+
+def test_parts_are_written_in_the_order_they_are_drawn(tmp_path: Path) -> None:
+    write_table((pd.DataFrame({"a": [k] * 1000}) for k in range(50)), tmp_path / "rows.parquet", {})
+    found = pq.read_table(tmp_path / "rows.parquet")["a"].to_pylist()
+    assert found == [k for k in range(50) for _ in range(1000)]
