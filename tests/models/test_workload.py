@@ -96,18 +96,19 @@ def test_pairs_that_count_more_are_measured_with_less_noise_for_the_same_budget(
     book = Ledger(1.0, 1e-6, persons=20_000)
     model = Adaptive().fit(records, book, persons=20_000, mu=book.guarantee.mu, weights=weights)
     assert book.spent_mu2 == pytest.approx(book.guarantee.mu**2, rel=1e-6)
-    second = max(measured.entry for measured in model.measurements)
-    pairs = {
+    pairs = [measured for measured in model.measurements if len(measured.clique) == 2]
+    first = min(measured.entry for measured in pairs)
+    sigmas = {
         frozenset(level.attribute for level in measured.clique): measured.sigma
-        for measured in model.measurements
-        if measured.entry == second
+        for measured in pairs
+        if measured.entry == first
     }
-    own = [sigma for pair, sigma in pairs.items() if "c3" in pair]
-    others = [sigma for pair, sigma in pairs.items() if "c3" not in pair]
-    # Noise falls with the cube root of the weight, 1.6 for pairs at the same levels.
-    assert own
-    assert others
-    assert np.median(own) < 0.8 * np.median(others)
+    own = [sigma for pair, sigma in sigmas.items() if "c3" in pair]
+    others = [sigma for pair, sigma in sigmas.items() if "c3" not in pair]
+    # All seven come first, though all pairs depend alike by 25 standard deviations of a score; and noise falls with
+    # the cube root of the weight, 1.6 for tables of one shape.
+    assert len(own) == 7
+    assert 0.55 < np.median(own) / np.median(others) < 0.72
 
 
 @pytest.mark.parametrize("wrong", [0.0, -1.0, np.nan, np.inf])
