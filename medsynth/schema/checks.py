@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from medsynth.schema.table import Schema
 
 _LATER = {
-    "studies": "studies are read and kept, but not yet run.",
+    "studies": "studies steer the budget, but are not yet run.",
     "plausible": "plausible rules are read and kept, but not yet counted.",
 }
 
