@@ -1,4 +1,4 @@
-"""What a table is for, as weights of its pairs of columns: the declared prediction, studies and rare conditions.
+"""What a table is for, as weights of its pairs of columns: the declared prediction and the declared studies.
 
 A pair that a declared question rests on is worth more budget than one that nobody asks about. The weights follow from
 the schema alone.
@@ -35,9 +35,8 @@ def pair_weights(schema: "Schema", domain: Domain) -> FloatArray:
       domain: The modelled attributes.
 
     Returns:
-      (attributes, attributes), symmetric: `DECLARED` for the target with each of its predictors, for all pairs within
-      a study and for the columns of a rare condition with those it is kept with; 1 for others. A derived column
-      stands for those it is computed from.
+      (attributes, attributes), symmetric: `DECLARED` for the target with each of its predictors and for all pairs
+      within a study, 1 for others. A derived column stands for those it is computed from.
     """
     names = {attribute.name: position for position, attribute in enumerate(domain.attributes)}
     weights = np.ones((len(names), len(names)))
@@ -79,9 +78,6 @@ def _declared_pairs(schema: "Schema") -> Iterator[tuple[str, str]]:
         yield from product(outcomes, _without(schema.modelled, {*utility.exclude, *outcomes}))
     for study in schema.studies:
         yield from combinations(studied_columns(study.formula), 2)
-    for rare in schema.rare:
-        asked = schema.rare_predicates[rare.name].columns
-        yield from product(sorted(asked), _without(rare.keep_with, asked))
 
 
 def _without(names: Iterable[str], others: Iterable[str]) -> list[str]:

@@ -65,11 +65,6 @@ def test_time_and_event_count_no_more_where_survival_is_not_the_task() -> None:
     assert found == {frozenset({"died", other}): DECLARED for other in ("body mass", "ward")}
 
 
-def test_columns_of_a_rare_condition_count_more_with_those_it_is_kept_with() -> None:
-    found = weights_of('rare:\n  - {name: young, where: "died == true and age < 20", keep_with: [sex, age]}\n')
-    assert found == {frozenset({"sex", "died"}): DECLARED, frozenset({"sex", "age"}): DECLARED}
-
-
 def test_a_derived_column_stands_for_those_it_is_computed_from() -> None:
     more = 'derived: {index: "age * `body mass`"}\nstudies:\n  - {name: i, formula: index ~ sex, family: linear}\n'
     assert weights_of(more) == {frozenset({"sex", "age"}): DECLARED, frozenset({"sex", "body mass"}): DECLARED}
