@@ -37,7 +37,8 @@ from medsynth.progress import Progress, Silent
 from medsynth.publishing import provenance_of, write_report
 from medsynth.sampling.draw import KINDS, Draw, Drawing, draw, generator, require_drawable
 from medsynth.sampling.provenance import require_original, require_table_name, table_files, write_table
-from medsynth.schema import load_schema, parse_schema
+from medsynth.schema import load_schema, parse_schema, uncounted
+from medsynth.schema.table import ROWS_COLUMN
 from medsynth.sources.files import FileSource, read_frame
 from medsynth.sources.frame import FrameSource
 
@@ -293,10 +294,10 @@ def _require_apart_from_tables(folder: RunFolder, record: Mapping[str, Any]) -> 
 
 
 def _comparison_of_files(synthetic: Path, tables: Tables, schema_name: str) -> Comparison:
-    codec = Codec(schema=load_schema(schema_name))
+    released, schema = read_frame(synthetic), load_schema(schema_name)
+    codec = Codec(schema=schema if ROWS_COLUMN in released.columns else uncounted(schema))
     ledger = open_ledger(codec.schema)  # in memory: only its keys are used, nothing is released
     train, holdout = tables.split(tables.read(codec.schema), codec.schema, ledger)
-    released = read_frame(synthetic)
     require_columns(released.columns, codec.domain.names)
     return compare(train, holdout, released, codec=codec, key=bounding_key(ledger), claim=None)
 

@@ -182,7 +182,9 @@ def test_columns_come_back_as_declared(clinic_schema: str, visits: Callable[...,
         "diagnosis",
         "outcome",
         "elderly",
+        "_rows",
     ]
+    assert frame["_rows"].between(1, 3).all()
     assert frame["age"].dtype.kind == "i"
     assert frame["age"].between(0, 99).all()
     assert list(frame["outcome"].cat.categories) == ["home", "ward", "dead"]

@@ -93,7 +93,7 @@ def encode_batches(
     store = _Store(codec.domain, rows or 0)
     persons, orders, ties = [], [], []
     for frame in batches:
-        codes = codec.encode(frame)
+        codes = codec.encode_rows(frame)
         store.append(codes)
         ties.append(row_hashes(codes, key[:32]))
         if schema.privacy.unit is not None:
@@ -103,8 +103,13 @@ def encode_batches(
     tie = np.concatenate(ties) if ties else np.empty(0, dtype=np.uint64)
     person = np.concatenate(persons) if persons else np.empty((0, 2), dtype=np.uint64)
     order = np.concatenate(orders) if orders else None
-    weights = bounding.weights(person, order, tie)
-    return EncodedRecords(domain=codec.domain, l2=bounding.l2, columns=store.columns(), weights=weights, keep=store)
+    contributed = bounding.contributions(person, order, tie)
+    columns = store.columns()
+    counted = codec.rows_per_person(contributed.rows)
+    if counted is not None:
+        position, numbers = counted
+        columns[position] = numbers.astype(columns[position].dtype)
+    return EncodedRecords(domain=codec.domain, l2=bounding.l2, columns=columns, weights=contributed.weights, keep=store)
 
 
 def _order(frame: pd.DataFrame, schema: "Schema") -> npt.NDArray[np.float64]:
