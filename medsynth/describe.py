@@ -297,6 +297,7 @@ def budget(path: Path, ledger: "Ledger") -> Result:
         f"{path}: population '{ledger.population}', limit epsilon {limit.epsilon:g} at delta {limit.delta:.3g}",
         f"left for one further fit: epsilon {ledger.remaining_epsilon:.4g}",
         *(f"  {entry.number:>4}  fit {entry.run}  {entry.label:<32} mu {entry.mu:.5f}" for entry in ledger.entries),
+        *(f"  fit {run} read the same table as fit {first}" for run, first in ledger.same_table.items()),
     ]
     return Result(
         values={
@@ -304,6 +305,7 @@ def budget(path: Path, ledger: "Ledger") -> Result:
             "limit": {"epsilon": limit.epsilon, "delta": limit.delta},
             "remaining_epsilon": ledger.remaining_epsilon,
             "entries": [entry.as_dict() for entry in ledger.entries],
+            "same_table": {str(run): first for run, first in ledger.same_table.items()},
         },
         lines=tuple(lines),
     )

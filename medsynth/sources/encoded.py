@@ -16,6 +16,7 @@ import pandas as pd
 from medsynth.encoding.bounding import bounding_of, order_values, person_digests, row_hashes
 from medsynth.encoding.codec import Codec
 from medsynth.encoding.domain import Clique, Domain
+from medsynth.privacy.fingerprint import content_of
 
 if TYPE_CHECKING:
     from medsynth.schema import Schema
@@ -35,6 +36,7 @@ class EncodedRecords:
       l2: Sensitivity of one marginal in units of 2^-20 person.
       columns: Per attribute, (n,) unsigned codes; private.
       weights: (n,) int64 units; private.
+      content: Digest of the rows, for the ledger's note of which table was read; private.
       keep: Whatever must live as long as the records (a temporary folder).
     """
 
@@ -42,6 +44,7 @@ class EncodedRecords:
     l2: int
     columns: Sequence[npt.NDArray[Any]] = field(repr=False)
     weights: npt.NDArray[np.int64] = field(repr=False)
+    content: bytes = field(default=b"", repr=False)
     keep: Any = field(default=None, repr=False)
 
     def marginals(self, cliques: Sequence[Clique]) -> list[npt.NDArray[np.int64]]:
@@ -109,7 +112,14 @@ def encode_batches(
     if counted is not None:
         position, numbers = counted
         columns[position] = numbers.astype(columns[position].dtype)
-    return EncodedRecords(domain=codec.domain, l2=bounding.l2, columns=columns, weights=contributed.weights, keep=store)
+    return EncodedRecords(
+        domain=codec.domain,
+        l2=bounding.l2,
+        columns=columns,
+        weights=contributed.weights,
+        content=content_of(tie, person),
+        keep=store,
+    )
 
 
 def _order(frame: pd.DataFrame, schema: "Schema") -> npt.NDArray[np.float64]:

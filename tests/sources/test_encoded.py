@@ -1,5 +1,6 @@
 """What every source hands to the ledger: bounded rows, and how many of them a person has."""
 
+import itertools
 from typing import Any
 
 import numpy as np
@@ -56,7 +57,7 @@ def test_rows_per_person_by_hand() -> None:
 def test_rows_per_person_are_the_same_in_whatever_batches_a_table_is_read(cuts: list[int]) -> None:
     frame = stays("abbcccddddd ")
     edges = [0, *cuts, len(frame)]
-    batches = [frame.iloc[begin:end] for begin, end in zip(edges, edges[1:], strict=False)]
+    batches = [frame.iloc[begin:end] for begin, end in itertools.pairwise(edges)]
     records = encode_batches(batches, codec(), KEY)
     whole = encode_batches([frame], codec(), KEY)
     assert (table(records, "_rows", "ward") == table(whole, "_rows", "ward")).all()
