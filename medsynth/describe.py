@@ -80,12 +80,11 @@ def planned(plan: Plan) -> Result:
         plan.guarantee.sentence(),
         f"{plan.columns} columns, {plan.cells:,} cells. How the budget is split:",
         *(
-            f"  {phase.label:<24} {phase.share:6.1%} of mu^2, {phase.tables:,} tables, "
-            f"noise {phase.sigma:,.1f} persons on a cell"
+            f"  {phase.label:<24} {phase.share:6.1%} of mu^2, at most {phase.tables:,} tables with {phase.cells:,} "
+            f"measured cells, noise {phase.sigma:,.1f} {plan.counted} on a cell"
             for phase in plan.spending
         ),
-        f"A group held by fewer than about {plan.smallest_group:,} persons is below the noise of a single-column table "
-        f"at epsilon {plan.guarantee.epsilon:g}: group it or accept it.",
+        *_smallest(plan),
         _cost(plan.forecast),
     ]
     return Result(
@@ -94,12 +93,24 @@ def planned(plan: Plan) -> Result:
             "columns": plan.columns,
             "cells": plan.cells,
             "spending": [asdict(phase) for phase in plan.spending],
+            "counted": plan.counted,
             "smallest_group": plan.smallest_group,
+            "smallest_group_by_column": dict(plan.seen),
             "noise_seconds": plan.noise_seconds,
             "fit_seconds": plan.forecast.seconds,
             "fit_bytes": plan.forecast.bytes,
         },
         lines=tuple(lines),
+    )
+
+
+def _smallest(plan: Plan) -> tuple[str, str]:
+    """The smallest groups that can be seen."""
+    best = min(plan.seen, key=lambda name: plan.seen[name])
+    return (
+        f"A group of fewer than about {plan.smallest_group:,} {plan.counted} is below the noise of some column's own "
+        f"table at epsilon {plan.guarantee.epsilon:g} ({plan.seen[best]:,} in '{best}'): group it or accept it.",
+        "One of that size is told from nobody in nine fits of ten; conditions over several columns need more.",
     )
 
 
