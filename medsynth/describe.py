@@ -142,12 +142,13 @@ def fitted(out: Path, file: ModelFile) -> Result:
     )
 
 
-def sampled(out: Path, drawn: Drawn) -> Result:
-    """How many rows, and what was upsampled."""
+def sampled(out: Path, drawn: Drawn, meaning: str) -> Result:
+    """How many rows, what one stands for, and what was upsampled."""
     return Result(
-        values={"synthetic": str(out), "rows": drawn.rows, **_drawn_values(drawn)},
+        values={"synthetic": str(out), "rows": drawn.rows, "row_meaning": meaning, **_drawn_values(drawn)},
         lines=(
             f"{drawn.rows:,} synthetic records: {out}",
+            meaning,
             *(
                 f"  {change.name}: {change.natural:.2%} in the model, {change.drawn:.2%} in the file"
                 for change in drawn.upsampled

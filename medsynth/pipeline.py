@@ -18,6 +18,7 @@ from medsynth.checking import check_table, refuse_unreadable
 from medsynth.encoding.codec import Codec, require_columns
 from medsynth.encoding.comparison import Comparison
 from medsynth.errors import InputError, UsageError
+from medsynth.estimand import row_meaning
 from medsynth.fitting import FitRequest, bounding_key, claim_of, fit_model, open_ledger, require_sound
 from medsynth.holdout import Tables, compare
 from medsynth.judging import attack, from_plain, measure, to_plain
@@ -140,7 +141,7 @@ def sample(
     drawing = Drawing(file.fitted, codec, rows, generator(seed), where=where, upsample=upsample, kind=kind)
     steps = progress("SAMPLE_LARGE" if drawing.chunks > TENTHS else "SAMPLE")
     write_table(_reported(drawing, steps), out, _said_of(file, drawing.kind))
-    return describe.sampled(out, drawing.summary)
+    return describe.sampled(out, drawing.summary, row_meaning(codec.schema))
 
 
 def _reported(drawing: Drawing, progress: Progress) -> Iterator[pd.DataFrame]:
