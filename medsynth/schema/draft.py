@@ -152,7 +152,11 @@ def _privacy_lines(person: str | None, persons: int) -> list[str]:
     if person is None:
         unit = ["  rows_are_persons: true"]
     else:
-        unit = [f"  unit: {_scalar(person)}", "  bounding: {rule: weight, max: 10}"]
+        unit = [
+            f"  unit: {_scalar(person)}",
+            "  # A person's rows share one weight; column _rows will say how many they are, at most max.",
+            "  bounding: {rule: weight, max: 10}",
+        ]
     return [
         "privacy:",
         *unit,
