@@ -67,8 +67,8 @@ class Bounding:
           tie: (n,) keyed hashes of the rows' contents; equal rows are interchangeable.
         """
         if self.rule == "row":
-            ones = np.ones(len(tie), dtype=np.int64)
-            return Contributions(weights=UNITS_PER_PERSON * ones, rows=ones)
+            weights = np.full(len(tie), UNITS_PER_PERSON, dtype=np.int64)
+            return Contributions(weights=weights, rows=np.broadcast_to(np.int64(1), len(tie)))
         keys = [tie] if order is None else [tie, -order if self.rule == "last" else order]
         sorting = np.lexsort((*keys, persons[:, 1], persons[:, 0]))
         ordered = persons[sorting]

@@ -17,6 +17,7 @@ from medsynth.privacy.budget_file import MemoryBook
 
 UnsignedArray = npt.NDArray[np.uint64]
 
+_ROWS_AT_ONCE = 1 << 18
 _STEPS = ((np.uint64(30), np.uint64(0xBF58476D1CE4E5B9)), (np.uint64(27), np.uint64(0x94D049BB133111EB)))
 
 
@@ -60,9 +61,12 @@ def content_of(ties: UnsignedArray, persons: UnsignedArray) -> bytes:
       24 bytes, private: two sums of mixed hashes modulo 2^64, and the number of rows.
     """
     # Sums of well mixed words: the order of rows does not matter, how often a row occurs does.
-    rows = mixed(ties) if not len(persons) else mixed(mixed(ties) ^ persons[:, 0])
-    lanes = [rows.sum(dtype=np.uint64), mixed(rows ^ np.uint64(len(_STEPS))).sum(dtype=np.uint64)]
-    return b"".join(int(lane).to_bytes(8, "big") for lane in [*lanes, np.uint64(len(ties))])
+    sums = np.zeros(2, dtype=np.uint64)
+    for begin in range(0, len(ties), _ROWS_AT_ONCE):
+        part = slice(begin, begin + _ROWS_AT_ONCE)
+        rows = mixed(mixed(ties[part]) ^ persons[part, 0]) if len(persons) else mixed(ties[part])
+        sums += np.array([rows.sum(dtype=np.uint64), mixed(rows ^ np.uint64(1)).sum(dtype=np.uint64)])
+    return b"".join(int(word).to_bytes(8, "big") for word in [*sums, len(ties)])
 
 
 def mixed(words: UnsignedArray) -> UnsignedArray:

@@ -104,3 +104,11 @@ def test_no_output_holds_the_fingerprint(clinic: Path, command: Callable[..., An
     for text in texts:
         assert noted not in text
         assert bytes.fromhex(noted).decode("latin-1") not in text
+
+
+def test_a_long_table_is_the_same_in_any_order() -> None:
+    rng = np.random.default_rng(2)
+    ties, persons = (rng.integers(0, 2**63, shape).astype(np.uint64) for shape in (600_000, (600_000, 2)))
+    order = rng.permutation(len(ties))
+    assert content_of(ties, persons) == content_of(ties[order], persons[order])
+    assert content_of(ties, persons) != content_of(ties[:-1], persons[:-1])
