@@ -2,6 +2,7 @@
 
 import ast
 import re
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -17,6 +18,7 @@ def named_tests(text: str) -> set[str]:
     return set(NAME.findall(text))
 
 
+@cache
 def written_tests() -> set[str]:
     """Names of all test functions."""
     trees = [ast.parse(path.read_text(encoding="utf-8")) for path in (ROOT / "tests").rglob("test_*.py")]

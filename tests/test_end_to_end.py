@@ -70,6 +70,8 @@ def test_the_whole_path_from_a_table_to_a_report(clinic: Path, command: Callable
     assert len(parsed(command("report", "out", "--json"))["files"]) == 4
     for edition, page in pages.items():
         assert (clinic / "out" / edition / "report.html").read_bytes() == page
+        assert b"Records per person" in page
+        assert b"weight rows by it to ask about records rather than persons" in page
         json.loads((clinic / "out" / edition / "report.json").read_text(encoding="utf-8"))
 
 

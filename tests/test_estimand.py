@@ -123,14 +123,6 @@ def test_check_sees_rules_about_the_rows_per_person(clinic: Path, command: Calla
     assert "Rule '_rows <= 3'" not in said
 
 
-def test_report_has_the_page_in_both_editions(clinic: Path, command: Callable[..., Any]) -> None:
-    assert command("run", "visits.csv", "-s", "clinic.yaml", "-o", "out", "--model", "independent", "-n", 100).code == 0
-    for edition in ("internal", "shareable"):
-        page = (clinic / "out" / edition / "report.html").read_text(encoding="utf-8")
-        assert "Records per person" in page
-        assert "weight rows by it to ask about records rather than persons" in page
-
-
 def test_a_synthetic_table_says_of_itself_what_a_row_stands_for(clinic: Path, command: Callable[..., Any]) -> None:
     command("fit", "visits.csv", "-s", "clinic.yaml", "-o", "m.medsynth", "--model", "independent")
     command("sample", "m.medsynth", "-o", "s.csv", "-n", 50)
