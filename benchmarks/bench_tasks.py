@@ -23,7 +23,7 @@ from medsynth.encoding.domain import Attribute, Level
 from medsynth.errors import UsageError
 from medsynth.fidelity.resolution import at_levels, pair_level
 from medsynth.privacy import UNITS_PER_PERSON
-from medsynth.schema import load_schema
+from medsynth.schema import load_schema, uncounted
 from medsynth.schema.predicate import Compare
 
 if TYPE_CHECKING:
@@ -150,7 +150,7 @@ def load_task(name: str) -> Task:
 
 
 def _from_schema(name: str, *, judge: bool) -> Task:
-    schema, frame = load_schema(name), READERS[name]()
+    schema, frame = uncounted(load_schema(name)), READERS[name]()
     codec = Codec(schema=schema)
     levels = [pair_level(attribute) for attribute in codec.domain.attributes]
     codes = np.ascontiguousarray(at_levels(codec.encode(frame), levels))

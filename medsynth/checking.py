@@ -3,15 +3,18 @@
 Says that some record does, never which or how many.
 """
 
+import secrets
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 
+from medsynth.encoding.bounding import bounding_of, person_digests
 from medsynth.encoding.typed import typed_frame
 from medsynth.errors import DataError
 from medsynth.fidelity.validation import canonical_frame, validate
+from medsynth.schema.table import ROWS_COLUMN
 
 if TYPE_CHECKING:
     from medsynth.schema import Schema
@@ -42,6 +45,7 @@ def check_table(frame: pd.DataFrame, schema: "Schema") -> tuple[Finding, ...]:
     Returns:
       INTERNAL findings; none where nothing breaks the schema.
     """
+    frame = _counted(frame, schema)
     broken = [verdict for verdict in validate(frame, schema) if not verdict.success]
     plain = canonical_frame(frame, schema)
     columns = [_finding(verdict.column, verdict.expectation, schema, plain) for verdict in broken]
@@ -56,6 +60,16 @@ def check_table(frame: pd.DataFrame, schema: "Schema") -> tuple[Finding, ...]:
         if not rule.evaluate(typed, schema).all()
     ]
     return (*columns, *person, *rules)
+
+
+def _counted(frame: pd.DataFrame, schema: "Schema") -> pd.DataFrame:
+    """The rows with the column of rows per person, where the schema has one: rules may speak of it."""
+    if not schema.privacy.counts_rows:
+        return frame
+    persons = person_digests(frame[schema.privacy.unit], secrets.token_bytes(32))
+    ties = np.zeros(len(frame), dtype=np.uint64)
+    rows = bounding_of(schema.privacy).contributions(persons, None, ties).rows
+    return frame.assign(**{ROWS_COLUMN: rows})
 
 
 def refuse_unreadable(findings: tuple[Finding, ...]) -> None:

@@ -80,12 +80,11 @@ def planned(plan: Plan) -> Result:
         plan.guarantee.sentence(),
         f"{plan.columns} columns, {plan.cells:,} cells. How the budget is split:",
         *(
-            f"  {phase.label:<24} {phase.share:6.1%} of mu^2, {phase.tables:,} tables, "
-            f"noise {phase.sigma:,.1f} persons on a cell"
+            f"  {phase.label:<24} {phase.share:6.1%} of mu^2, at most {phase.tables:,} tables with {phase.cells:,} "
+            f"measured cells, noise {phase.sigma:,.1f} {plan.counted} on a cell"
             for phase in plan.spending
         ),
-        f"A group held by fewer than about {plan.smallest_group:,} persons is below the noise of a single-column table "
-        f"at epsilon {plan.guarantee.epsilon:g}: group it or accept it.",
+        *_smallest(plan),
         _cost(plan.forecast),
     ]
     return Result(
@@ -94,12 +93,24 @@ def planned(plan: Plan) -> Result:
             "columns": plan.columns,
             "cells": plan.cells,
             "spending": [asdict(phase) for phase in plan.spending],
+            "counted": plan.counted,
             "smallest_group": plan.smallest_group,
+            "smallest_group_by_column": dict(plan.seen),
             "noise_seconds": plan.noise_seconds,
             "fit_seconds": plan.forecast.seconds,
             "fit_bytes": plan.forecast.bytes,
         },
         lines=tuple(lines),
+    )
+
+
+def _smallest(plan: Plan) -> tuple[str, str]:
+    """The smallest groups that can be seen."""
+    best = min(plan.seen, key=lambda name: plan.seen[name])
+    return (
+        f"A group of fewer than about {plan.smallest_group:,} {plan.counted} is below the noise of some column's own "
+        f"table at epsilon {plan.guarantee.epsilon:g} ({plan.seen[best]:,} in '{best}'): group it or accept it.",
+        "One of that size is told from nobody in nine fits of ten; conditions over several columns need more.",
     )
 
 
@@ -131,12 +142,13 @@ def fitted(out: Path, file: ModelFile) -> Result:
     )
 
 
-def sampled(out: Path, drawn: Drawn) -> Result:
-    """How many rows, and what was upsampled."""
+def sampled(out: Path, drawn: Drawn, meaning: str) -> Result:
+    """How many rows, what one stands for, and what was upsampled."""
     return Result(
-        values={"synthetic": str(out), "rows": drawn.rows, **_drawn_values(drawn)},
+        values={"synthetic": str(out), "rows": drawn.rows, "row_meaning": meaning, **_drawn_values(drawn)},
         lines=(
             f"{drawn.rows:,} synthetic records: {out}",
+            meaning,
             *(
                 f"  {change.name}: {change.natural:.2%} in the model, {change.drawn:.2%} in the file"
                 for change in drawn.upsampled
@@ -297,6 +309,7 @@ def budget(path: Path, ledger: "Ledger") -> Result:
         f"{path}: population '{ledger.population}', limit epsilon {limit.epsilon:g} at delta {limit.delta:.3g}",
         f"left for one further fit: epsilon {ledger.remaining_epsilon:.4g}",
         *(f"  {entry.number:>4}  fit {entry.run}  {entry.label:<32} mu {entry.mu:.5f}" for entry in ledger.entries),
+        *(f"  fit {run} read the same table as fit {first}" for run, first in ledger.same_table.items()),
     ]
     return Result(
         values={
@@ -304,6 +317,7 @@ def budget(path: Path, ledger: "Ledger") -> Result:
             "limit": {"epsilon": limit.epsilon, "delta": limit.delta},
             "remaining_epsilon": ledger.remaining_epsilon,
             "entries": [entry.as_dict() for entry in ledger.entries],
+            "same_table": {str(run): first for run, first in ledger.same_table.items()},
         },
         lines=tuple(lines),
     )

@@ -106,6 +106,7 @@ def fit_model(source: Source, request: FitRequest, ledger: Ledger, progress: Pro
     )
     progress.start("Reading and encoding the table")
     records = encode_batches(source.batches(schema.inputs), codec, bounding_key(ledger), rows=source.rows)
+    allowance.note_table(records.content)
     fitted = model.fit(
         records,
         allowance,

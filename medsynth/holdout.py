@@ -10,13 +10,14 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from medsynth.encoding.bounding import bounding_of, order_values, person_digests, row_hashes
+from medsynth.encoding.bounding import Contributions, bounding_of, order_values, person_digests, row_hashes
 from medsynth.encoding.codec import Codec, person_weighted, require_columns
 from medsynth.encoding.comparison import Claim, Comparison
 from medsynth.encoding.typed import typed_frame
 from medsynth.errors import DataError, UsageError
 from medsynth.privacy.ledger import Ledger
 from medsynth.sampling.draw import WEIGHT
+from medsynth.schema.table import ROWS_COLUMN
 from medsynth.sources.files import read_frame
 
 if TYPE_CHECKING:
@@ -142,8 +143,8 @@ def held_out(frame: pd.DataFrame, schema: "Schema", share: float, key: bytes) ->
     return digests[:, 0] < np.uint64(int(share * 2.0**64))
 
 
-def row_weights(frame: pd.DataFrame, codec: Codec, key: bytes) -> FloatArray:
-    """What each row stands for under the schema's bounding rule: mean 1, zero for rows that are not kept.
+def contributions(frame: pd.DataFrame, codec: Codec, key: bytes) -> Contributions:
+    """What each row contributes under the schema's bounding rule, and how many rows of its person do.
 
     Args:
       frame: Private rows.
@@ -152,14 +153,20 @@ def row_weights(frame: pd.DataFrame, codec: Codec, key: bytes) -> FloatArray:
     """
     privacy = codec.schema.privacy
     if privacy.unit is None:
-        return np.ones(len(frame))
+        nobody = np.zeros(len(frame), dtype=np.uint64)
+        return bounding_of(privacy).contributions(np.column_stack([nobody, nobody]), None, nobody)
     order = None
     if privacy.order is not None:
         column = codec.schema.columns.get(privacy.order)
         order = order_values(frame[privacy.order], "number" if column is None else column.kind)
     persons = person_digests(frame[privacy.unit], key[32:])
-    ties = row_hashes(codec.encode(frame), key[:32])
-    return person_weighted(bounding_of(privacy).weights(persons, order, ties))
+    ties = row_hashes(codec.encode_rows(frame), key[:32])
+    return bounding_of(privacy).contributions(persons, order, ties)
+
+
+def counted(frame: pd.DataFrame, codec: Codec, contributed: Contributions) -> pd.DataFrame:
+    """The rows with the column of rows per person, where the schema has one."""
+    return frame.assign(**{ROWS_COLUMN: contributed.rows}) if ROWS_COLUMN in codec.domain else frame
 
 
 def compare(
@@ -177,9 +184,11 @@ def compare(
     """
     parts: dict[str, Any] = {}
     for name, frame in (("train", train), ("holdout", holdout)):
-        weights = row_weights(frame, codec, key)
+        contributed = contributions(frame, codec, key)
+        weights = person_weighted(contributed.weights)
         kept = weights > 0
-        parts[name] = typed_frame(frame[kept], codec.schema).reset_index(drop=True)
+        rows = counted(frame, codec, contributed)[kept]
+        parts[name] = typed_frame(rows, codec.schema).reset_index(drop=True)
         parts[f"{name}_weights"] = weights[kept]
     weights = synthetic[WEIGHT].to_numpy(dtype=np.float64) if WEIGHT in synthetic else np.ones(len(synthetic))
     return Comparison(

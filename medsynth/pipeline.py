@@ -18,6 +18,7 @@ from medsynth.checking import check_table, refuse_unreadable
 from medsynth.encoding.codec import Codec, require_columns
 from medsynth.encoding.comparison import Comparison
 from medsynth.errors import InputError, UsageError
+from medsynth.estimand import row_meaning
 from medsynth.fitting import FitRequest, bounding_key, claim_of, fit_model, open_ledger, require_sound
 from medsynth.holdout import Tables, compare
 from medsynth.judging import attack, from_plain, measure, to_plain
@@ -37,7 +38,8 @@ from medsynth.progress import Progress, Silent
 from medsynth.publishing import provenance_of, write_report
 from medsynth.sampling.draw import KINDS, Draw, Drawing, draw, generator, require_drawable
 from medsynth.sampling.provenance import require_original, require_table_name, table_files, write_table
-from medsynth.schema import load_schema, parse_schema
+from medsynth.schema import load_schema, parse_schema, uncounted
+from medsynth.schema.table import ROWS_COLUMN
 from medsynth.sources.files import FileSource, read_frame
 from medsynth.sources.frame import FrameSource
 
@@ -139,7 +141,7 @@ def sample(
     drawing = Drawing(file.fitted, codec, rows, generator(seed), where=where, upsample=upsample, kind=kind)
     steps = progress("SAMPLE_LARGE" if drawing.chunks > TENTHS else "SAMPLE")
     write_table(_reported(drawing, steps), out, _said_of(file, drawing.kind))
-    return describe.sampled(out, drawing.summary)
+    return describe.sampled(out, drawing.summary, row_meaning(codec.schema))
 
 
 def _reported(drawing: Drawing, progress: Progress) -> Iterator[pd.DataFrame]:
@@ -293,10 +295,10 @@ def _require_apart_from_tables(folder: RunFolder, record: Mapping[str, Any]) -> 
 
 
 def _comparison_of_files(synthetic: Path, tables: Tables, schema_name: str) -> Comparison:
-    codec = Codec(schema=load_schema(schema_name))
+    released, schema = read_frame(synthetic), load_schema(schema_name)
+    codec = Codec(schema=schema if ROWS_COLUMN in released.columns else uncounted(schema))
     ledger = open_ledger(codec.schema)  # in memory: only its keys are used, nothing is released
     train, holdout = tables.split(tables.read(codec.schema), codec.schema, ledger)
-    released = read_frame(synthetic)
     require_columns(released.columns, codec.domain.names)
     return compare(train, holdout, released, codec=codec, key=bounding_key(ledger), claim=None)
 

@@ -1,16 +1,19 @@
 """What a budget buys and what a fit costs, said before any row is read."""
 
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from medsynth.encoding.bounding import bounding_of
 from medsynth.encoding.codec import Codec
 from medsynth.encoding.domain import Domain
 from medsynth.fitting import FitRequest
 from medsynth.models import MODELS
 from medsynth.models.levels import LARGE
+from medsynth.models.one_ways import cell_noise
 from medsynth.privacy.guarantee import Guarantee
+from medsynth.privacy.mechanisms import UNITS_PER_PERSON
 
 if TYPE_CHECKING:
     from medsynth.models.base import Spending
@@ -29,7 +32,9 @@ ROWS_READ_AT_ONCE = 1 << 18
 WITHIN = 4.0
 """The forecast of processor time held within this factor for nine in ten of the fits it was measured on."""
 SEEN_AT = 3.0
-"""A group is called visible when its count exceeds this many standard deviations of the noise on a cell."""
+"""A group of so many standard deviations of the noise on a cell is told from nobody in nine fits of ten, where a
+twentieth of all empty cells is taken for somebody (`docs/mathematics.md`, section 10).
+"""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -80,8 +85,9 @@ class Plan:
       guarantee: What the fit will promise.
       columns: Modelled columns.
       cells: Finest cells over all columns.
-      spending: How the model splits the budget, phase by phase.
-      smallest_group: Persons below which a cell of a one-way table is lost in its noise.
+      spending: How the model splits the budget, phase by phase; noise in `counted`.
+      counted: What a count of 1 is: the table's word for persons, or records where these count one by one.
+      seen: The smallest group that a column's table shows, by column.
       forecast: Time and memory of the fit.
     """
 
@@ -89,8 +95,14 @@ class Plan:
     columns: int
     cells: int
     spending: tuple["Spending", ...]
-    smallest_group: int
+    counted: str
+    seen: Mapping[str, int]
     forecast: Forecast
+
+    @property
+    def smallest_group(self) -> int:
+        """The smallest group that every column's table shows."""
+        return max(self.seen.values())
 
     @property
     def noise_seconds(self) -> float:
@@ -108,13 +120,16 @@ def make_plan(request: FitRequest) -> Plan:
     persons = request.schema.privacy.persons
     guarantee = Guarantee.of(epsilon, delta, unit=request.schema.privacy.noun, persons=persons)
     domain = Codec(schema=request.schema).domain
+    l2 = bounding_of(request.schema.privacy).l2
     spending = tuple(MODELS[request.model]().spending(domain, persons=persons, mu=guarantee.mu))
+    noise = cell_noise(domain, mu2=spending[0].share * guarantee.mu**2, l2=l2)
     return Plan(
         guarantee=guarantee,
         columns=len(domain),
         cells=sum(domain.sizes),
-        spending=spending,
-        smallest_group=math.ceil(SEEN_AT * spending[0].sigma),
+        spending=tuple(replace(phase, sigma=phase.sigma * l2 / UNITS_PER_PERSON) for phase in spending),
+        counted="records" if l2 > UNITS_PER_PERSON else f"{request.schema.privacy.noun}s",
+        seen={name: math.ceil(SEEN_AT * sigma) for name, sigma in noise.items()},
         forecast=Forecast.of(
             persons=persons,
             columns=len(domain),

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from medsynth.encoding.codec import Codec
 from medsynth.encoding.condition import compile_condition
+from medsynth.estimand import STANDARD_ERRORS, row_meaning, rows_per_person
 from medsynth.models.model_file import ModelFile, load_model
 from medsynth.outputs import RunFolder
 from medsynth.report.content import ReportContent, collect
@@ -29,16 +30,16 @@ NOT_TESTED = (
     "are outside the guarantee.",
     "Whether the table may be released is for people to decide; this report is evidence, not a certificate.",
 )
-STANDARD_ERRORS = 1.959964
-"""Half width of a 95 % interval, in standard errors."""
 
 
 def provenance_of(file: ModelFile) -> dict[str, Any]:
     """What a synthetic table says of itself: schema, model, guarantee, version, licence and terms."""
-    dataset = parse_schema(file.schema, where="model file").dataset
+    schema = parse_schema(file.schema, where="model file")
+    dataset = schema.dataset
     return {
         "generator": f"medsynth {__version__}",
         "schema": dataset.name,
+        "row_meaning": row_meaning(schema),
         "model": file.about.get("model"),
         "guarantee": {key: file.guarantee[key] for key in ("epsilon", "delta", "unit", "neighbours")},
         "licence": dataset.licence,
@@ -77,6 +78,7 @@ def _own(folder: RunFolder, record: Mapping[str, Any], evaluations: Mapping[str,
         ],
         not_tested=NOT_TESTED,
         notices=(*schema.notices(), fitted_on(schema, record["tables"]["holdout_share"])),
+        appendices=rows_per_person(file, schema),
     )
 
 
@@ -123,29 +125,6 @@ def _guarantee(file: ModelFile) -> dict[str, Any]:
     plain = dict(file.guarantee)
     plain["membership_tpr_cap"] = plain.pop("membership_tpr_cap_at_1pct_fpr")
     return plain
-
-
-def row_meaning(schema: "Schema") -> str:
-    """What one synthetic row stands for, under the schema's bounding rule.
-
-    Args:
-      schema: The table's description.
-    """
-    privacy = schema.privacy
-    if privacy.unit is None:
-        return f"One row stands for one {privacy.noun}."
-    rows, rule = privacy.bounding.max, privacy.bounding.rule
-    no_trajectory = f"Rows are not linked: there are no trajectories of one {privacy.noun}."
-    if rule == "weight":
-        return (
-            f"One row stands for one record of a randomly chosen {privacy.noun}: "
-            f"of each {privacy.noun} at most {rows} records count, and together they weigh as much as "
-            f"one {privacy.noun}. {no_trajectory}"
-        )
-    which = {"first": f"the first {rows}", "last": f"the last {rows}", "sample": f"at most {rows} randomly chosen"}[
-        rule
-    ]
-    return f"One row stands for one record, where {which} records of each {privacy.noun} count. {no_trajectory}"
 
 
 def rare_rows(

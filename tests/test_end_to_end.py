@@ -70,6 +70,8 @@ def test_the_whole_path_from_a_table_to_a_report(clinic: Path, command: Callable
     assert len(parsed(command("report", "out", "--json"))["files"]) == 4
     for edition, page in pages.items():
         assert (clinic / "out" / edition / "report.html").read_bytes() == page
+        assert b"Records per person" in page
+        assert b"weight rows by it to ask about records rather than persons" in page
         json.loads((clinic / "out" / edition / "report.json").read_text(encoding="utf-8"))
 
 
@@ -182,7 +184,9 @@ def test_columns_come_back_as_declared(clinic_schema: str, visits: Callable[...,
         "diagnosis",
         "outcome",
         "elderly",
+        "_rows",
     ]
+    assert frame["_rows"].between(1, 3).all()
     assert frame["age"].dtype.kind == "i"
     assert frame["age"].between(0, 99).all()
     assert list(frame["outcome"].cat.categories) == ["home", "ward", "dead"]

@@ -219,9 +219,9 @@ def test_no_order_of_rows_stops_a_fit(rule: str) -> None:
 @settings(max_examples=60, deadline=None)
 @given(cells=st.lists(odd_cells, min_size=1, max_size=6))
 def test_every_record_is_read_by_itself(cells: list[Any]) -> None:
-    together = CODEC.encode(pd.DataFrame({name: column(cells) for name in NAMES}))
+    together = CODEC.encode_rows(pd.DataFrame({name: column(cells) for name in NAMES}))
     for row, cell in enumerate(cells):
-        alone = CODEC.encode(pd.DataFrame({name: column([cell]) for name in NAMES}))
+        alone = CODEC.encode_rows(pd.DataFrame({name: column([cell]) for name in NAMES}))
         assert together[row].tolist() == alone[0].tolist()
 
 

@@ -19,6 +19,19 @@ HashArray = npt.NDArray[np.uint64]
 Rule = Literal["first", "last", "sample", "weight", "row"]
 
 
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Contributions:
+    """What each row contributes to the counts.
+
+    Attributes:
+      weights: (n,) int64 units; 0 for a row that is not kept.
+      rows: (n,) int64, how many rows of the row's person are kept; 1 for a row without a person.
+    """
+
+    weights: npt.NDArray[np.int64]
+    rows: npt.NDArray[np.int64]
+
+
 @dataclass(frozen=True, kw_only=True)
 class Bounding:
     """How many rows of a person count, which ones, and how much each.
@@ -44,20 +57,18 @@ class Bounding:
         """
         return UNITS_PER_PERSON * (self.rows if self.rule in {"first", "last", "sample"} else 1)
 
-    def weights(self, persons: HashArray, order: npt.NDArray[Any] | None, tie: HashArray) -> npt.NDArray[np.int64]:
-        """Units each row contributes; 0 for a row that is not kept.
+    def contributions(self, persons: HashArray, order: npt.NDArray[Any] | None, tie: HashArray) -> Contributions:
+        """Units each row contributes, and how many rows of its person are kept.
 
         Args:
           persons: (n, 2) keyed 128-bit digests of person identifiers; (0, 0) for a row without one, which is dropped,
             because nothing bounds how many people such rows belong to.
           order: (n,) values of the declared order, or None.
           tie: (n,) keyed hashes of the rows' contents; equal rows are interchangeable.
-
-        Returns:
-          (n,) int64.
         """
         if self.rule == "row":
-            return np.full(len(tie), UNITS_PER_PERSON, dtype=np.int64)
+            weights = np.full(len(tie), UNITS_PER_PERSON, dtype=np.int64)
+            return Contributions(weights=weights, rows=np.broadcast_to(np.int64(1), len(tie)))
         keys = [tie] if order is None else [tie, -order if self.rule == "last" else order]
         sorting = np.lexsort((*keys, persons[:, 1], persons[:, 0]))
         ordered = persons[sorting]
@@ -66,10 +77,11 @@ class Bounding:
         rank = np.arange(len(ordered)) - np.repeat(starts, counts)
         kept = np.repeat(np.minimum(counts, self.rows), counts)
         unit = UNITS_PER_PERSON // kept if self.rule == "weight" else np.full(len(kept), UNITS_PER_PERSON)
-        unit = np.where((rank < self.rows) & ordered.any(axis=1), unit, 0)
-        weights = np.empty(len(ordered), dtype=np.int64)
-        weights[sorting] = unit
-        return weights
+        named = ordered.any(axis=1)
+        weights, rows = np.empty((2, len(ordered)), dtype=np.int64)
+        weights[sorting] = np.where((rank < self.rows) & named, unit, 0)
+        rows[sorting] = np.where(named, kept, 1)
+        return Contributions(weights=weights, rows=rows)
 
 
 def bounding_of(privacy: Any) -> Bounding:

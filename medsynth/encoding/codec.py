@@ -1,5 +1,6 @@
 """Table to codes and back."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -12,6 +13,7 @@ from medsynth.encoding.cells import Cells
 from medsynth.encoding.domain import Domain, IntArray
 from medsynth.encoding.layout import build_cells
 from medsynth.errors import DataError
+from medsynth.schema.table import ROWS_COLUMN
 
 if TYPE_CHECKING:
     from medsynth.schema import Schema
@@ -55,10 +57,32 @@ class Codec:
           DataError: If a modelled column is absent.
         """
         require_columns(frame.columns, self.domain.names)
-        codes = np.empty((len(frame), len(self.cells)), dtype=np.int32)
-        for position, (name, cells) in enumerate(zip(self.domain.names, self.cells, strict=True)):
-            codes[:, position] = cells.encode(frame[name])
+        return self._encode(frame, self.domain.names)
+
+    def encode_rows(self, frame: pd.DataFrame) -> IntArray:
+        """Codes of what each row says by itself; the number of rows of its person, which it cannot know, is code 0.
+
+        `rows_per_person` gives it once all rows are read.
+        """
+        return self._encode(frame, [name for name in self.domain.names if name != ROWS_COLUMN])
+
+    def _encode(self, frame: pd.DataFrame, names: Iterable[str]) -> IntArray:
+        codes = np.zeros((len(frame), len(self.cells)), dtype=np.int32)
+        for name in names:
+            position = self.domain.index(name)
+            codes[:, position] = self.cells[position].encode(frame[name])
         return codes
+
+    def rows_per_person(self, rows: npt.NDArray[np.int64]) -> tuple[int, IntArray] | None:
+        """(position of the column of rows per person, its codes), None where the schema has no such column.
+
+        Args:
+          rows: (n,) how many rows of each row's person are kept.
+        """
+        if ROWS_COLUMN not in self.domain:
+            return None
+        position = self.domain.index(ROWS_COLUMN)
+        return position, self.cells[position].encode(pd.Series(rows))
 
     def decode(self, codes: IntArray, rng: np.random.Generator) -> pd.DataFrame:
         """Rows for codes: columns in schema order, derived columns computed, identifiers invented.

@@ -11,6 +11,7 @@ from medsynth.encoding.comparison import Comparison, Part
 from medsynth.fidelity.tables import FloatArray
 from medsynth.inference import person_numbers
 from medsynth.schema.predicate import Compare, IsMissing
+from medsynth.schema.table import ROWS_COLUMN
 
 
 class UnusableError(Exception):
@@ -25,7 +26,7 @@ class Target:
       column: Its name.
       task: binary, multiclass or regression.
       positive: The value that counts as a case, for binary.
-      excluded: Columns that are no features: the target, `exclude` and derived columns.
+      excluded: Columns that are no features: the target, `exclude`, derived columns and the rows per person.
     """
 
     column: str
@@ -67,7 +68,8 @@ def target_of(comparison: Comparison) -> Target:
         column=utility.target,
         task=utility.task,
         positive=utility.positive,
-        excluded=derived | {utility.target, *utility.exclude},
+        # How many records a person has tells of the later ones: no predictor may know it.
+        excluded=derived | {utility.target, ROWS_COLUMN, *utility.exclude},
     )
 
 

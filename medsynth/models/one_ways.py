@@ -151,6 +151,29 @@ def _sigmas(design: Sequence[tuple[Clique, float]], l2: int, mu2: float) -> Floa
     return np.asarray(moved * split_noise(costs, mu2))
 
 
+def cell_noise(domain: Domain, *, mu2: float, l2: int = UNITS_PER_PERSON) -> dict[str, float]:
+    """Standard deviation of the noise on the count of one cell, in persons, by attribute.
+
+    A cell is counted as its part of the number of persons and what it holds beyond that.
+
+    Args:
+      domain: The public domain.
+      mu2: Budget of the one-way tables.
+      l2: Sensitivity of one marginal in units.
+
+    Source: `docs/mathematics.md`, section 10.
+    """
+    design = _design(domain)
+    sigmas = _sigmas(design, l2, mu2)
+    whole = float(sigmas[0])
+    found = dict.fromkeys(domain.names, whole)
+    for (clique, _), sigma in zip(design, sigmas, strict=True):
+        if clique and clique[0].is_finest:
+            size = clique[0].size
+            found[clique[0].attribute] = float(np.hypot(shrinkage((size,)) * sigma, whole / size))
+    return found
+
+
 def one_way_spending(domain: Domain, *, share: float, mu: float) -> Spending:
     """Forecasts the one-way tables for a share of mu^2; sigma is that of the noisiest cells."""
     design = _design(domain)

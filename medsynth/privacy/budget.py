@@ -5,12 +5,14 @@ import secrets
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
+from decimal import ROUND_FLOOR, Context
 from typing import Any, Final
 
 from medsynth.errors import BudgetError, InputError, UsageError
 from medsynth.privacy.accountant import GaussianEvent, epsilon_from, mu_of
 from medsynth.privacy.budget_file import Line
 from medsynth.privacy.guarantee import Guarantee
+from medsynth.schema.sections import SMALLEST_EPSILON
 
 VERSION: Final = 1
 
@@ -102,6 +104,8 @@ class State:
                 case "run":
                     runs += 1
                     privacy_unit = privacy_unit or line.get("privacy_unit")
+                case "table":  # a note that costs nothing, see `fingerprint`
+                    continue
                 case _:
                     raise ValueError("kind")
         read = self.read + len(lines)
@@ -151,8 +155,16 @@ def admit(limit: Guarantee, entries: tuple[Entry, ...], mu: float, *, label: str
     releases = f"{len(entries)} release{'' if len(entries) == 1 else 's'}"
     raise BudgetError(
         f"{label}: would spend epsilon {after:.{digits}f} of {limit.epsilon:.{digits}f} "
-        f"({before:.{digits}f} spent in {releases}). {fix}"
+        f"({before:.{digits}f} spent in {releases}, {_left(limit, spent)}). {fix}"
     )
+
+
+def _left(limit: Guarantee, spent: float) -> str:
+    """What one further release may have, rounded down: costs add up in squares, so it is more than the difference."""
+    epsilon = epsilon_from(math.sqrt(max(0.0, limit.mu**2 - spent)), limit.delta)
+    if epsilon < SMALLEST_EPSILON:
+        return "nothing left"
+    return f"{float(Context(prec=2, rounding=ROUND_FLOOR).create_decimal(epsilon)):.2g} left for one more"
 
 
 def _digits(after: float, limit: float) -> int:

@@ -21,6 +21,7 @@ from medsynth.privacy import mechanisms
 from medsynth.privacy.accountant import Event, GaussianEvent, epsilon_from, mu_of
 from medsynth.privacy.budget import Entry, State, admit, header, spend, today
 from medsynth.privacy.budget_file import FileBook, Line, MemoryBook
+from medsynth.privacy.fingerprint import TableNotes
 from medsynth.privacy.guarantee import Guarantee
 from medsynth.privacy.measurement import (
     Clique,
@@ -35,7 +36,7 @@ from medsynth.privacy.measurement import (
 )
 
 
-class Ledger:
+class Ledger(TableNotes):
     """The privacy budget of one population, in memory or in a file.
 
     Args:
@@ -335,13 +336,7 @@ class Ledger:
 
         def decide(lines: Sequence[Line]) -> Line:
             entries = self._state(lines).entries
-            admit(
-                new,
-                entries,
-                0.0,
-                label=f"Limit of '{self.population}'",
-                fix="Set a limit above the spend.",
-            )
+            admit(new, entries, 0.0, label=f"Limit of '{self.population}'", fix="Set a limit above the spend.")
             return {"kind": "limit", "epsilon": new.epsilon, "delta": new.delta, "date": today()}
 
         self._book.append(decide)

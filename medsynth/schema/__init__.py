@@ -24,7 +24,7 @@ from medsynth.schema.columns import (
 from medsynth.schema.confirm import confirm_schema
 from medsynth.schema.draft import Draft, draft_schema
 from medsynth.schema.expression import Expression
-from medsynth.schema.load import build_schema, dump_schema, json_schema, load_schema, parse_schema
+from medsynth.schema.load import build_schema, dump_schema, json_schema, load_schema, parse_schema, uncounted
 from medsynth.schema.predicate import Predicate, parse_expression, parse_predicate
 from medsynth.schema.sections import (
     Bounding,
@@ -74,4 +74,5 @@ __all__ = [
     "parse_schema",
     "schemas_folder",
     "shipped_schemas",
+    "uncounted",
 ]

@@ -149,16 +149,20 @@ def _first_bad_expression(schema: "Schema", problem: UsageError) -> Iterator[str
     yield f"{problem} Break the circle."
 
 
-def _name_problems(schema: "Schema") -> Iterator[str]:
-    from medsynth.schema.table import WEIGHT_COLUMN
+def name_problems(schema: "Schema") -> Iterator[str]:
+    """One sentence for each declared column that has the name of one that medsynth adds."""
+    from medsynth.schema.table import ADDED
 
-    if WEIGHT_COLUMN in schema.outputs:
-        where = "derived" if WEIGHT_COLUMN in schema.derived else "column"
-        yield (
-            f"{where} {shown(WEIGHT_COLUMN)}: has the name of the column of weights that upsampling adds. "
-            "Rename it, in the table too."
-        )
-    if not schema.modelled:
+    for name, what in ADDED.items():
+        if name in schema.outputs:
+            where = "derived" if name in schema.derived else "column"
+            yield f"{where} {shown(name)}: has the name of the column of {what}. Rename it, in the table too."
+
+
+def _name_problems(schema: "Schema") -> Iterator[str]:
+    from medsynth.schema.table import ROWS_COLUMN
+
+    if set(schema.modelled) <= {ROWS_COLUMN}:
         yield ("columns: none is modelled. Describe at least one column that is not an id, dropped or derived.")
     for key in ("rare", "subgroups", "studies"):
         seen: set[str] = set()

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from medsynth.errors import DataError, UsageError
 from medsynth.schema.bounds import round_persons
 from medsynth.schema.guesses import Guess, guess_column
-from medsynth.schema.table import WEIGHT_COLUMN
+from medsynth.schema.table import ADDED
 from medsynth.schema.texts import shown, suggestion
 from medsynth.schema.yaml_text import quoted
 from medsynth.writing import OWNER_ONLY, replace_file
@@ -77,8 +77,8 @@ def draft_schema(
     guesses = tuple(
         _person_guess(column)
         if column == person
-        else _reserved_guess()
-        if column == WEIGHT_COLUMN
+        else _reserved_guess(column)
+        if column in ADDED
         else guess_column(column, frame.iloc[:, position])
         for position, column in enumerate(columns)
     )
@@ -128,10 +128,10 @@ def _person_guess(column: str) -> Guess:
     )
 
 
-def _reserved_guess() -> Guess:
+def _reserved_guess(column: str) -> Guess:
     return Guess(
-        column=WEIGHT_COLUMN,
-        keys={"kind": "drop", "reason": "the name of the weights that upsampling adds"},
+        column=column,
+        keys={"kind": "drop", "reason": f"the name of the {ADDED[column]}"},
         why="Has the name of a column that medsynth adds. To model it, rename it in the table.",
     )
 
@@ -152,7 +152,11 @@ def _privacy_lines(person: str | None, persons: int) -> list[str]:
     if person is None:
         unit = ["  rows_are_persons: true"]
     else:
-        unit = [f"  unit: {_scalar(person)}", "  bounding: {rule: weight, max: 10}"]
+        unit = [
+            f"  unit: {_scalar(person)}",
+            "  # A person's rows share one weight; column _rows will say how many they are, at most max.",
+            "  bounding: {rule: weight, max: 10}",
+        ]
     return [
         "privacy:",
         *unit,

@@ -11,7 +11,7 @@ from medsynth.errors import SchemaError
 from medsynth.schema.columns import KINDS
 from medsynth.schema.messages import sentences
 from medsynth.schema.shipped import schemas_folder, shipped_schemas
-from medsynth.schema.table import Schema
+from medsynth.schema.table import ROWS_COLUMN, Schema
 from medsynth.schema.texts import shown, suggestion
 from medsynth.schema.values import Entry
 from medsynth.schema.yaml_text import read_yaml, write_yaml
@@ -79,9 +79,25 @@ def build_schema(content: Any, *, where: str = "schema", folder: Path | None = N
         raise SchemaError("\n".join(f"{where}: {line}" for line in sentences(error))) from None
 
 
+def uncounted(schema: Schema) -> Schema:
+    """The same schema without the column of rows per person, for tables that were made without it.
+
+    Raises:
+      SchemaError: If some rule or condition needs that column.
+    """
+    bounding = schema.privacy.bounding.model_copy(update={"count": False})
+    content = {name: getattr(schema, name) for name in Schema.model_fields}
+    columns = {name: column for name, column in schema.columns.items() if name != ROWS_COLUMN}
+    privacy = schema.privacy.model_copy(update={"bounding": bounding})
+    return build_schema(content | {"columns": columns, "privacy": privacy}, where=schema.dataset.name)
+
+
 def dump_schema(schema: Schema) -> str:
-    """YAML text that reads back equal; keys at their default are left out."""
-    return write_yaml(_plain(schema))
+    """YAML text that reads back equal; keys at their default are left out, and so is the column of rows per person."""
+    content = _plain(schema)
+    if schema.privacy.counts_rows:
+        content["columns"].pop(ROWS_COLUMN, None)
+    return write_yaml(content)
 
 
 def _plain(value: Any) -> Any:

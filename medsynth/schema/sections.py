@@ -70,11 +70,12 @@ class Dataset(Entry):
 
 
 class Bounding(Entry):
-    """How many rows of a person count, and which."""
+    """How many rows of a person count, and which; whether that number is a column of its own."""
 
     rule: Literal["first", "last", "sample", "weight"] = "weight"
     max: Annotated[Whole, Field(ge=1, le=10_000)] = 10
     order: Filled | None = None
+    count: Flag | None = None
 
     @model_validator(mode="after")
     def _check(self) -> Self:
@@ -83,7 +84,14 @@ class Bounding(Entry):
             raise ValueError(f"rule {self.rule} needs a column to order by. Write order: COLUMN.")
         if self.order is not None and not needs_order:
             raise ValueError(f"rule {self.rule} does not use an order. Remove order.")
+        if self.count and self.max == 1:
+            raise ValueError("where max is 1, every person counts with one row. Remove count.")
         return self
+
+    @property
+    def counts(self) -> bool:
+        """Whether the number of a person's rows is a column: by default where these share one weight."""
+        return self.max > 1 and (self.rule == "weight" if self.count is None else self.count)
 
 
 class Privacy(Entry):
@@ -118,6 +126,11 @@ class Privacy(Entry):
     def order(self) -> str | None:
         """The column by which the first or last rows of a person are chosen."""
         return self.bounding.order
+
+    @property
+    def counts_rows(self) -> bool:
+        """Whether the table has a column with the number of the person's rows that count."""
+        return self.unit is not None and self.bounding.counts
 
     @property
     def delta_value(self) -> float:

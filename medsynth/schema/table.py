@@ -8,7 +8,7 @@ from pydantic import Field, field_validator, model_validator
 
 from medsynth.errors import UsageError
 from medsynth.schema.codes import CodeSystem
-from medsynth.schema.columns import Code, Column
+from medsynth.schema.columns import Code, Column, Integer
 from medsynth.schema.expression import Expression
 from medsynth.schema.predicate import Predicate, parse_expression, parse_predicate
 from medsynth.schema.sections import Dataset, Policy, Privacy, Rare, Study, Subgroup, Utility
@@ -17,7 +17,13 @@ from medsynth.schema.values import Entry, Filled
 
 UNMODELLED = frozenset({"id", "drop"})
 WEIGHT_COLUMN = "_weight"
-"""The one column that medsynth itself adds to a table; none of the schema's may have its name."""
+"""What a row of an upsampled table stands for."""
+ROWS_COLUMN = "_rows"
+"""How many rows of the row's person count, itself included; at most the `max` of the bounding rule."""
+ADDED = {WEIGHT_COLUMN: "weights that upsampling adds", ROWS_COLUMN: "rows per person that medsynth counts"}
+"""Columns that medsynth itself adds to a table; none of the schema's may have their names."""
+MOST_SINGLE = 64
+"""Up to this number of rows per person, every number has a cell of its own."""
 
 
 def _version(value: Any) -> Any:
@@ -53,9 +59,13 @@ class Schema(Entry):
 
     @model_validator(mode="after")
     def _check(self) -> Self:
-        from medsynth.schema.checks import problems
+        from medsynth.schema.checks import name_problems, problems
 
-        found = problems(self)
+        found = [*name_problems(self)]
+        if not found and self.privacy.counts_rows:
+            self.columns.pop(ROWS_COLUMN, None)  # a dropped one of the table
+            self.columns[ROWS_COLUMN] = _rows_column(self.privacy)
+        found = found or problems(self)
         if found:
             raise ValueError("\n".join(found))
         return self
@@ -71,19 +81,23 @@ class Schema(Entry):
 
     @property
     def inputs(self) -> tuple[str, ...]:
-        """Columns a private table must have: modelled, unit and order."""
+        """Columns a private table must have: modelled, unit and order; rows per person are counted."""
         extra = [name for name in (self.privacy.unit, self.privacy.order) if name is not None]
-        return tuple(dict.fromkeys([*self.modelled, *extra]))
+        read = [name for name in self.modelled if name != ROWS_COLUMN]
+        return tuple(dict.fromkeys([*read, *extra]))
 
     @property
     def outputs(self) -> tuple[str, ...]:
-        """Columns of a synthetic table: all but dropped ones in declared order, then derived ones not listed."""
+        """Columns of a synthetic table: all but dropped ones in declared order, then derived ones not listed, then
+        rows per person.
+        """
         kept = [
             name
             for name, column in self.columns.items()
             if column.kind != "drop" and (column.kind == "id" or name != self.privacy.unit)
         ]
-        return tuple(dict.fromkeys([*kept, *self.derived]))
+        last = [name for name in kept if name == ROWS_COLUMN]
+        return tuple(dict.fromkeys([*(name for name in kept if name != ROWS_COLUMN), *self.derived, *last]))
 
     @property
     def delta_value(self) -> float:
@@ -191,6 +205,19 @@ class Schema(Entry):
         """The same schema with code lists of files beside it written inline, so that it can be moved."""
         columns = {name: _inline(column) for name, column in self.columns.items()}
         return self.model_copy(update={"columns": columns}) if columns != self.columns else self
+
+
+def _rows_column(privacy: Privacy) -> Integer:
+    """The column of rows per person: public bounds, a cell for each number as long as they are few."""
+    most = privacy.bounding.max
+    few = most <= MOST_SINGLE
+    return Integer(
+        min=1,
+        max=most,
+        bins=min(most, MOST_SINGLE),
+        scale="linear" if few else "log",
+        description=f"Records of this row's {privacy.noun} that count, at most {most}",
+    )
 
 
 def _conditions(expression: Any) -> list[Predicate]:

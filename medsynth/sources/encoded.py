@@ -16,6 +16,7 @@ import pandas as pd
 from medsynth.encoding.bounding import bounding_of, order_values, person_digests, row_hashes
 from medsynth.encoding.codec import Codec
 from medsynth.encoding.domain import Clique, Domain
+from medsynth.privacy.fingerprint import content_of
 
 if TYPE_CHECKING:
     from medsynth.schema import Schema
@@ -35,6 +36,7 @@ class EncodedRecords:
       l2: Sensitivity of one marginal in units of 2^-20 person.
       columns: Per attribute, (n,) unsigned codes; private.
       weights: (n,) int64 units; private.
+      content: Digest of the rows, for the ledger's note of which table was read; private.
       keep: Whatever must live as long as the records (a temporary folder).
     """
 
@@ -42,6 +44,7 @@ class EncodedRecords:
     l2: int
     columns: Sequence[npt.NDArray[Any]] = field(repr=False)
     weights: npt.NDArray[np.int64] = field(repr=False)
+    content: bytes = field(default=b"", repr=False)
     keep: Any = field(default=None, repr=False)
 
     def marginals(self, cliques: Sequence[Clique]) -> list[npt.NDArray[np.int64]]:
@@ -93,7 +96,7 @@ def encode_batches(
     store = _Store(codec.domain, rows or 0)
     persons, orders, ties = [], [], []
     for frame in batches:
-        codes = codec.encode(frame)
+        codes = codec.encode_rows(frame)
         store.append(codes)
         ties.append(row_hashes(codes, key[:32]))
         if schema.privacy.unit is not None:
@@ -103,8 +106,20 @@ def encode_batches(
     tie = np.concatenate(ties) if ties else np.empty(0, dtype=np.uint64)
     person = np.concatenate(persons) if persons else np.empty((0, 2), dtype=np.uint64)
     order = np.concatenate(orders) if orders else None
-    weights = bounding.weights(person, order, tie)
-    return EncodedRecords(domain=codec.domain, l2=bounding.l2, columns=store.columns(), weights=weights, keep=store)
+    contributed = bounding.contributions(person, order, tie)
+    columns = store.columns()
+    counted = codec.rows_per_person(contributed.rows)
+    if counted is not None:
+        position, numbers = counted
+        columns[position] = numbers.astype(columns[position].dtype)
+    return EncodedRecords(
+        domain=codec.domain,
+        l2=bounding.l2,
+        columns=columns,
+        weights=contributed.weights,
+        content=content_of(tie, person),
+        keep=store,
+    )
 
 
 def _order(frame: pd.DataFrame, schema: "Schema") -> npt.NDArray[np.float64]:

@@ -15,7 +15,7 @@ ORDER = np.array([3.0, 1.0, 2.0, 0.0, 1.0, 0.0])
 
 def units(rule: str, rows: int, order: np.ndarray | None = None) -> list[float]:
     bounding = Bounding(rule=rule, rows=rows)
-    return (bounding.weights(PEOPLE, order, TIES) / UNITS_PER_PERSON).round(6).tolist()
+    return (bounding.contributions(PEOPLE, order, TIES).weights / UNITS_PER_PERSON).round(6).tolist()
 
 
 def test_rows_without_a_person_are_dropped() -> None:
@@ -47,16 +47,17 @@ def test_a_persons_weights_do_not_depend_on_other_people_or_on_positions(rule: s
     ties = rng.integers(0, 2**62, 300).astype(np.uint64)
     order = rng.normal(size=300) if rule in {"first", "last"} else None
     bounding = Bounding(rule=rule, rows=3)
-    whole = bounding.weights(person_digests(people, KEY), order, ties)
+    whole = bounding.contributions(person_digests(people, KEY), order, ties).weights
     some = rng.permutation(np.flatnonzero(people.isin(["1", "2", "3", "17"])))
-    alone = bounding.weights(person_digests(people.iloc[some], KEY), None if order is None else order[some], ties[some])
+    few = None if order is None else order[some]
+    alone = bounding.contributions(person_digests(people.iloc[some], KEY), few, ties[some]).weights
     np.testing.assert_array_equal(whole[some], alone)
     totals = pd.Series(whole).groupby(people).sum()
     assert totals.max() <= bounding.l2
 
 
 def test_no_rows_give_no_weights() -> None:
-    assert len(Bounding(rule="weight", rows=2).weights(PEOPLE[:0], None, TIES[:0])) == 0
+    assert len(Bounding(rule="weight", rows=2).contributions(PEOPLE[:0], None, TIES[:0]).weights) == 0
 
 
 def test_the_same_person_is_recognised_in_text_and_numbers() -> None:

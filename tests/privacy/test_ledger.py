@@ -143,7 +143,7 @@ def test_overspend_names_the_label_and_both_epsilons(make_records: Any) -> None:
     with pytest.raises(BudgetError) as refusal:
         fit.measure(records, records.cliques, [8.0], label="Marginal (sex, age)")
     assert str(refusal.value) == (
-        "Marginal (sex, age): would spend epsilon 1.11 of 1.00 (0.96 spent in 7 releases). "
+        "Marginal (sex, age): would spend epsilon 1.11 of 1.00 (0.96 spent in 7 releases, 0.23 left for one more). "
         "Raise --epsilon, or fit without it."
     )
 
@@ -155,7 +155,7 @@ def test_overspend_is_refused_before_booking_counting_and_drawing(
         raise AssertionError("noise was drawn")
 
     monkeypatch.setattr(mechanisms, "gaussian", never)
-    with pytest.raises(BudgetError, match=r"would spend epsilon .* \(0.00 spent in 0 releases\)"):
+    with pytest.raises(BudgetError, match=r"would spend epsilon .* \(0.00 spent in 0 releases, 1 left for one more\)"):
         ledger.measure(two_tables, two_tables.cliques, [1.0, 1.0], label="One-ways")
     with pytest.raises(BudgetError):
         ledger.distances(two_tables, two_tables.cliques, [np.zeros(2), np.zeros((2, 3))], 1.0, label="Scores")

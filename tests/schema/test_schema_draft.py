@@ -143,7 +143,7 @@ def test_draft_loads_and_waits_for_a_person() -> None:
     assert schema.privacy.unit == "patient"
     assert schema.privacy.persons == 20
     assert schema.columns["patient"].kind == "id"
-    assert schema.modelled == ("age", "sex")
+    assert schema.modelled == ("age", "sex", "_rows")
     assert schema.unconfirmed == ("age", "sex", "privacy.persons")
 
 

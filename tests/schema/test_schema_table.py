@@ -5,8 +5,9 @@ from typing import Any
 
 import pytest
 
+from medsynth.encoding.layout import column_cells
 from medsynth.errors import SchemaError, UsageError
-from medsynth.schema import Schema, build_schema, dump_schema, parse_schema
+from medsynth.schema import Schema, build_schema, dump_schema, parse_schema, uncounted
 
 Changed = Callable[..., dict[str, Any]]
 RARE = {"name": "died", "where": "age >= 65 and sex == 'F'", "keep_with": ["sex"], "share": 0.3}
@@ -32,6 +33,7 @@ BAD_KEYS: dict[str, tuple[dict[str, Any], str]] = {
     "epsilon huge": ({"privacy__epsilon": 1000}, "privacy: epsilon must be a number from 0.001 to 100, got 1000; above it nothing is protected."),
     "column of weights": ({"columns___weight": {"kind": "boolean"}}, "column '_weight': has the name of the column of weights that upsampling adds. Rename it, in the table too."),
     "identifier of weights": ({"columns___weight": {"kind": "id"}}, "column '_weight': has the name of the column of weights"),
+    "column of rows": ({"columns___rows": {"kind": "boolean"}}, "column '_rows': has the name of the column of rows per person that medsynth counts. Rename it, in the table too."),
     "derived weights": ({"derived": {"_weight": "age + 1"}}, "derived '_weight': has the name of the column of weights"),
     "delta zero": ({"privacy__delta": 0}, "privacy: delta: must be auto or a number between 0 and 1, got 0."),
     "delta one": ({"privacy__delta": 1}, "privacy: delta: must be auto or a number between 0 and 1, got 1."),
@@ -115,11 +117,52 @@ def test_modelled_leaves_out_id_drop_derived_and_unit(changed: Changed) -> None:
     content = changed(derived={"old": "age >= 65", "sex": "'F' if age > 3 else 'M'"})
     content["derived"]["old"] = "true if age >= 65 else false"
     schema = build_schema(content)
-    assert schema.modelled == ("age", "smoker", "band", "charge", "paid", "admit", "dx")
+    assert schema.modelled == ("age", "smoker", "band", "charge", "paid", "admit", "dx", "_rows")
     assert schema.outputs == (
-        "person", "age", "sex", "smoker", "band", "charge", "paid", "admit", "dx", "old"
+        "person", "age", "sex", "smoker", "band", "charge", "paid", "admit", "dx", "old", "_rows"
     )  # fmt: skip
-    assert schema.inputs == (*schema.modelled, "person")
+    assert schema.inputs == (*schema.modelled[:-1], "person")
+
+
+COUNTED = [
+    ({}, True),
+    ({"privacy__bounding": {"rule": "weight", "max": 1}}, False),
+    ({"privacy__bounding": {"rule": "weight", "max": 5, "count": False}}, False),
+    ({"privacy__bounding": {"rule": "sample", "max": 5}}, False),
+    ({"privacy__bounding": {"rule": "sample", "max": 5, "count": True}}, True),
+]
+
+
+@pytest.mark.parametrize(("changes", "counted"), COUNTED, ids=str)
+def test_rows_per_person_are_a_column_where_they_share_a_weight_or_it_is_asked_for(
+    changed: Changed, changes: dict[str, Any], counted: bool
+) -> None:
+    schema = build_schema(changed(**changes))
+    assert ("_rows" in schema.modelled) == counted == schema.privacy.counts_rows
+    assert "_rows" not in schema.inputs
+    assert "_rows" not in dump_schema(schema)
+    assert parse_schema(dump_schema(schema)) == schema
+    assert "_rows" not in uncounted(schema).modelled
+
+
+def test_rows_per_person_have_the_public_bounds_of_the_rule(changed: Changed) -> None:
+    few = build_schema(changed(privacy__bounding={"rule": "weight", "max": 7}))
+    assert column_cells("_rows", few.columns["_rows"]).attribute.size == 7
+    many = build_schema(changed(privacy__bounding={"rule": "weight", "max": 9_000})).columns["_rows"]
+    assert (many.min, many.max) == (1, 9_000)
+    assert column_cells("_rows", many).attribute.size <= 64
+
+
+def test_a_condition_may_speak_of_the_rows_per_person(changed: Changed) -> None:
+    often = build_schema(changed(rules=["_rows >= 1"]))
+    assert often.rule_predicates[0].columns == {"_rows"}
+    with pytest.raises(SchemaError, match="column '_rows' is not in the schema"):
+        uncounted(often)
+
+
+def test_a_person_with_one_row_at_most_has_no_rows_to_count(changed: Changed) -> None:
+    with pytest.raises(SchemaError, match=r"where max is 1, every person counts with one row\. Remove count"):
+        build_schema(changed(privacy__bounding={"rule": "weight", "max": 1, "count": True}))
 
 
 def test_order_column_is_modelled_where_it_is_described(changed: Changed) -> None:
