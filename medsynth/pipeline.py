@@ -18,6 +18,7 @@ from medsynth.checking import check_table, refuse_unreadable
 from medsynth.encoding.codec import Codec, require_columns
 from medsynth.encoding.comparison import Comparison
 from medsynth.errors import InputError, UsageError
+from medsynth.finding import THRESHOLD_SHARE
 from medsynth.fitting import FitRequest, bounding_key, claim_of, fit_model, open_ledger, require_sound
 from medsynth.holdout import Tables, compare
 from medsynth.judging import attack, from_plain, measure, to_plain
@@ -38,6 +39,7 @@ from medsynth.publishing import provenance_of, write_report
 from medsynth.sampling.draw import KINDS, Draw, Drawing, draw, generator, require_drawable
 from medsynth.sampling.provenance import require_original, require_table_name, table_files, write_table
 from medsynth.schema import load_schema, parse_schema
+from medsynth.schema.private import stand_in
 from medsynth.sources.files import FileSource, read_frame
 from medsynth.sources.frame import FrameSource
 
@@ -204,7 +206,7 @@ def run(
     schema = load_schema(schema_name)
     request = _sound_request(schema, model=model, epsilon=epsilon, delta=delta)
     drawing: Any = {"seed": seed, "where": where, "upsample": upsample, "kind": kind}
-    require_drawable(Codec(schema=schema), n or 0, **drawing)
+    require_drawable(Codec(schema=stand_in(schema, where)), n or 0, **drawing)
     tables = Tables(train=data, holdout=holdout, holdout_share=None if holdout else holdout_share, ledger=ledger)
 
     frame, problems = _checked(tables, schema, progress)
@@ -341,10 +343,10 @@ def ledger_verify(path: Path) -> Result:
     return describe.verified(path, ledger.verify())
 
 
-def ledger_set_limit(path: Path, epsilon: float) -> Result:
-    """Changes a population's limit."""
+def ledger_set_limit(path: Path, epsilon: float, *, thresholds: bool = False) -> Result:
+    """Changes a population's limit; on request keeps the usual part of delta for thresholds."""
     ledger = Ledger.open(path)
-    ledger.set_limit(epsilon)
+    ledger.set_limit(epsilon, thresholds=THRESHOLD_SHARE * ledger.guarantee.delta if thresholds else None)
     return describe.budget(path, ledger)
 
 

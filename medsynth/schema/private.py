@@ -1,7 +1,7 @@
 """Columns whose values or bounds are to be found under the budget, and the schema once they are."""
 
 import math
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import date
 from typing import TYPE_CHECKING, Any
 
@@ -84,16 +84,31 @@ def with_found(schema: "Schema", found: Mapping[str, Mapping[str, Any]]) -> "Sch
     return parse_schema(dump_schema(whole.model_copy(update={"columns": columns})), where="schema with what was found")
 
 
-def stand_in(schema: "Schema") -> "Schema":
-    """The schema with invented values and bounds in place of what is not found yet: for forecasts alone."""
-    found = {name: dict(_stand_in(schema, name)) for name in private_columns(schema)}
-    return with_found(schema, found) if found else schema
+def stand_in(schema: "Schema", where: str | None = None) -> "Schema":
+    """The schema with invented values and bounds in place of what is not found yet: for forecasts and checks alone.
+
+    Args:
+      schema: Of a table.
+      where: A predicate whose constants shall be possible too.
+
+    Raises:
+      UsageError: If the predicate is wrong, whatever will be found.
+    """
+    private = private_columns(schema)
+    if not private:
+        return schema
+    asked = [] if where is None else list(schema.predicate(where).comparisons())
+    named = {
+        name: (*named_values(schema, name), *(value for column, _, value in asked if column == name))
+        for name in private
+    }
+    return with_found(schema, {name: _stand_in(schema.columns[name].kind, named[name]) for name in private})
 
 
-def _stand_in(schema: "Schema", name: str) -> Mapping[str, Any]:
-    keys, kind, named = _STAND_INS[schema.columns[name].kind], schema.columns[name].kind, named_values(schema, name)
+def _stand_in(kind: str, named: Sequence[Any]) -> Mapping[str, Any]:
+    keys = _STAND_INS[kind]
     if kind == "category":
-        return {**keys, "values": (*map(canonical_text, named), *keys["values"])}
+        return {**keys, "values": tuple(dict.fromkeys((*map(canonical_text, named), *keys["values"])))}
     low, high = widened(kind, keys["min"], keys["max"], named)
     return {"min": low, "max": high}
 
