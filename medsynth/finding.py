@@ -32,9 +32,10 @@ from medsynth.encoding.grids import GridCells, coarse_edges
 from medsynth.encoding.layout import DEFAULT_BINS
 from medsynth.encoding.numbers import NumberCells
 from medsynth.privacy.measurement import Measurement
+from medsynth.privacy.thresholds import calibrated
 from medsynth.schema.private import named_values, private_columns, widened, with_found
 from medsynth.schema.texts import canonical_text
-from medsynth.sources.open import Grid, OpenRecords, encode_open
+from medsynth.sources.open import Grid, OpenRecords, encode_open, sensitivity_of
 
 if TYPE_CHECKING:
     from medsynth.privacy import Ledger
@@ -95,6 +96,46 @@ class Shares:
     def sigma(self) -> float:
         """Noise on the count of a category, in persons; one person's rows weigh one person."""
         return float(self.mu2**-0.5)
+
+
+@dataclass(frozen=True, kw_only=True)
+class DomainPlan:
+    """What finding the domains will cost, from public facts.
+
+    Attributes:
+      columns: Private columns.
+      tables: Lists and tables that are noised.
+      cells: Noisy numbers, the counts of categories aside, whose number is private.
+      sigma: Largest noise on a count, in persons.
+      smallest_category: Noisy count from which on a category is found; None without private categories.
+    """
+
+    columns: tuple[str, ...]
+    tables: int
+    cells: int
+    sigma: float
+    smallest_category: int | None
+
+    @classmethod
+    def of(cls, schema: "Schema", *, mu2: float, delta: float) -> "DomainPlan":
+        """The plan for a budget of mu^2 and a delta for thresholds."""
+        columns, categories = private_columns(schema), private_columns(schema, "category")
+        shares, search = Shares.of(schema, mu2=mu2, delta=delta), Search()
+        numbers = [name for name in columns if name not in categories]
+        cells = sum(_coarse_grid(name, schema.columns[name]).size + search.cells for name in numbers)
+        part = min(search.coarse, 1 - search.coarse) if numbers else 1.0
+        return cls(
+            columns=columns,
+            tables=len(categories) + 2 * len(numbers),
+            cells=cells,
+            sigma=shares.sigma * part**-0.5,
+            smallest_category=_smallest_category(schema, shares) if categories else None,
+        )
+
+
+def _smallest_category(schema: "Schema", shares: Shares) -> int:
+    threshold = calibrated(sensitivity_of(schema), sigma=shares.sigma, delta=shares.delta)
+    return math.ceil(threshold.persons)
 
 
 def kept_for_thresholds(schema: "Schema", delta: float) -> float:

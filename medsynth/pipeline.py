@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from medsynth import describe
+from medsynth import describe, describe_tools
 from medsynth.checking import check_table, refuse_unreadable
 from medsynth.encoding.codec import Codec, require_columns
 from medsynth.encoding.comparison import Comparison
@@ -334,25 +334,25 @@ def demo(out: Path, *, overwrite: bool = False, progress: Progress | None = None
 
 def ledger_show(path: Path) -> Result:
     """What was booked for a population, and what is left."""
-    return describe.budget(path, Ledger.open(path))
+    return describe_tools.budget(path, Ledger.open(path))
 
 
 def ledger_verify(path: Path) -> Result:
     """Verifies a budget file."""
     ledger = Ledger.open(path)
-    return describe.verified(path, ledger.verify())
+    return describe_tools.verified(path, ledger.verify())
 
 
 def ledger_set_limit(path: Path, epsilon: float, *, thresholds: bool = False) -> Result:
     """Changes a population's limit; on request keeps the usual part of delta for thresholds."""
     ledger = Ledger.open(path)
     ledger.set_limit(epsilon, thresholds=THRESHOLD_SHARE * ledger.guarantee.delta if thresholds else None)
-    return describe.budget(path, ledger)
+    return describe_tools.budget(path, ledger)
 
 
 def doctor() -> Result:
     """Versions, extras and the machine."""
-    return describe.machine()
+    return describe_tools.machine()
 
 
 def _sound_request(schema: "Schema", *, model: str, epsilon: float | None, delta: float | None) -> FitRequest:

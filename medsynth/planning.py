@@ -2,18 +2,17 @@
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, replace
 
 from medsynth.encoding.codec import Codec
 from medsynth.encoding.domain import Domain
+from medsynth.finding import DomainPlan, kept_for_thresholds
 from medsynth.fitting import FitRequest
 from medsynth.models import MODELS
+from medsynth.models.base import Spending
 from medsynth.models.levels import LARGE
 from medsynth.privacy.guarantee import Guarantee
-
-if TYPE_CHECKING:
-    from medsynth.models.base import Spending
+from medsynth.schema.private import stand_in
 
 SECONDS_PER_DRAW = 17e-6
 """Time of one exact discrete Gaussian draw, measured; whatever the noise."""
@@ -79,17 +78,21 @@ class Plan:
     Attributes:
       guarantee: What the fit will promise.
       columns: Modelled columns.
-      cells: Finest cells over all columns.
-      spending: How the model splits the budget, phase by phase.
+      cells: Finest cells over all columns; of private columns, of those that stand in for them.
+      spending: How the budget is split, phase by phase: private domains first, then as the model does.
       smallest_group: Persons below which a cell of a one-way table is lost in its noise.
+      smallest_category: Persons who must hold a private category, by a noisy count, for it to be found; None without.
+      private: Private columns.
       forecast: Time and memory of the fit.
     """
 
     guarantee: Guarantee
     columns: int
     cells: int
-    spending: tuple["Spending", ...]
+    spending: tuple[Spending, ...]
     smallest_group: int
+    smallest_category: int | None = None
+    private: tuple[str, ...] = ()
     forecast: Forecast
 
     @property
@@ -104,28 +107,42 @@ def make_plan(request: FitRequest) -> Plan:
     Args:
       request: Schema, model and budget.
     """
-    epsilon, delta = request.budget
-    persons = request.schema.privacy.persons
-    guarantee = Guarantee.of(epsilon, delta, unit=request.schema.privacy.noun, persons=persons)
-    domain = Codec(schema=request.schema).domain
-    spending = tuple(MODELS[request.model]().spending(domain, persons=persons, mu=guarantee.mu))
+    schema, (epsilon, delta) = request.schema, request.budget
+    persons = schema.privacy.persons
+    kept = kept_for_thresholds(schema, delta)
+    guarantee = Guarantee.of(epsilon, delta, unit=schema.privacy.noun, persons=persons, thresholds=kept)
+    domains = DomainPlan.of(schema, mu2=schema.privacy.domain_share * guarantee.mu**2, delta=kept)
+    share = schema.privacy.domain_share if domains.columns else 0.0
+    domain = Codec(schema=stand_in(schema)).domain
+    mu = guarantee.mu * math.sqrt(1 - share)
+    phases = tuple(MODELS[request.model]().spending(domain, persons=persons, mu=mu))
+    scaled = tuple(replace(phase, share=phase.share * (1 - share)) for phase in phases)
+    spending = (*((_searching(domains, share),) if share else ()), *scaled)
     return Plan(
         guarantee=guarantee,
         columns=len(domain),
         cells=sum(domain.sizes),
         spending=spending,
-        smallest_group=math.ceil(SEEN_AT * spending[0].sigma),
+        smallest_group=math.ceil(SEEN_AT * phases[0].sigma),
+        smallest_category=domains.smallest_category,
+        private=domains.columns,
         forecast=Forecast.of(
             persons=persons,
             columns=len(domain),
             tables=sum(phase.tables for phase in spending),
             cells=sum(phase.cells for phase in spending),
-            pair_cells=_pair_cells(domain, spending),
+            pair_cells=_pair_cells(domain, phases),
         ),
     )
 
 
-def _pair_cells(domain: Domain, spending: Sequence["Spending"]) -> int:
+def _searching(domains: DomainPlan, share: float) -> Spending:
+    return Spending(
+        label="Private domains", share=share, tables=domains.tables, cells=domains.cells, sigma=domains.sigma
+    )
+
+
+def _pair_cells(domain: Domain, spending: Sequence[Spending]) -> int:
     """Cells of the pairs that the last phase may measure, at the finest levels that pairs enter."""
     if len(spending) < 2:
         return 0

@@ -63,7 +63,10 @@ def _own(folder: RunFolder, record: Mapping[str, Any], evaluations: Mapping[str,
     return collect(
         **_about(schema, record),
         guarantee=_guarantee(file),
-        ledger=[{key: entry[key] for key in ("label", "kind", "mu")} for entry in file.ledger],
+        ledger=[
+            {key: entry[key] for key in ("label", "kind", "mu")} | {"delta": entry.get("delta") or None}
+            for entry in file.ledger
+        ],
         model={"name": str(file.about["model"]), "settings": dict(getattr(file.fitted, "settings", {}))},
         sampling=record["sampling"],
         rare=rare_rows(file, schema, evaluations, record["rare_shares"]),
@@ -121,6 +124,7 @@ def _about(schema: "Schema", record: Mapping[str, Any]) -> dict[str, Any]:
 
 def _guarantee(file: ModelFile) -> dict[str, Any]:
     plain = dict(file.guarantee)
+    plain.pop("thresholds", None)  # part of delta; every figure beside it counts it in
     plain["membership_tpr_cap"] = plain.pop("membership_tpr_cap_at_1pct_fpr")
     return plain
 

@@ -22,8 +22,8 @@ _UP: Final = 1 + 1e-12
 """`ndtr` is right to a few units in the last place; the threshold is moved up by a thousand times as much."""
 
 
-class LabelCounts(Protocol):
-    """Labels that rows hold, one person's kept rows weighing together at most `l2`. Private."""
+class Contribution(Protocol):
+    """What one person can add to the counts of labels, by the bounding rule; public."""
 
     @property
     def l2(self) -> int:
@@ -32,8 +32,12 @@ class LabelCounts(Protocol):
 
     @property
     def most_labels(self) -> int:
-        """Most labels that one person can hold, by the bounding rule."""
+        """Most labels that one person can hold."""
         ...
+
+
+class LabelCounts(Contribution, Protocol):
+    """Labels that rows hold. Private."""
 
     def label_counts(self, column: str) -> tuple[Sequence[str], npt.NDArray[np.int64]]:
         """Distinct labels of a column and their counts in units of 2^-20 person. Private."""
@@ -76,7 +80,7 @@ class Survivors:
     entry: int
 
 
-def calibrated(records: LabelCounts, *, sigma: float, delta: float) -> Threshold:
+def calibrated(records: Contribution, *, sigma: float, delta: float) -> Threshold:
     """The lowest threshold at which one person's own labels survive with probability delta at most.
 
     Args:

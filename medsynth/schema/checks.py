@@ -244,6 +244,12 @@ def _positive_problems(target: str, positive: Any, schema: "Schema") -> Iterator
 def notices(schema: "Schema") -> tuple[str, ...]:
     """Sentences about keys whose engine comes later, and about choices worth a second look."""
     found = [f"Schema: {sentence}" for key, sentence in _LATER.items() if getattr(schema, key)]
+    noisy = [name for name, column in schema.columns.items() if column.source == "found"]
+    if noisy:
+        found.append(
+            f"Schema: {', '.join(map(shown, noisy))}: values or bounds were found under a budget, with noise. Rare "
+            "values are counted as (other), and numbers beyond the bounds as the nearest bound."
+        )
     if schema.utility is not None and schema.utility.task == "survival":
         found.append("Schema: utility task survival is read and kept, but not yet evaluated.")
     if schema.privacy.delta_value >= 1 / schema.privacy.persons:

@@ -62,6 +62,25 @@ def shared_bounding(schema: "Schema") -> Bounding:
     return replace(bounding_of(schema.privacy), shared=True)
 
 
+@dataclass(frozen=True, kw_only=True)
+class Sensitivity:
+    """What one person can add to the counts of labels; public.
+
+    Attributes:
+      l2: In units of 2^-20 person.
+      most_labels: Most labels of a column that one person can hold.
+    """
+
+    l2: int
+    most_labels: int
+
+
+def sensitivity_of(schema: "Schema") -> Sensitivity:
+    """What one person can add to the counts of labels under a schema's bounding rule."""
+    bounding = shared_bounding(schema)
+    return Sensitivity(l2=bounding.l2, most_labels=1 if bounding.rule == "row" else bounding.rows)
+
+
 def encode_open(
     batches: Iterable[pd.DataFrame], schema: "Schema", *, grids: Sequence[Grid], categories: Sequence[str], key: bytes
 ) -> OpenRecords:
@@ -94,7 +113,7 @@ def encode_open(
     return OpenRecords(
         grids=EncodedRecords(domain=domain, l2=bounding.l2, columns=columns, weights=weights),
         labels={name: text.counts(weights) for name, text in zip(categories, texts, strict=True)},
-        most_labels=1 if bounding.rule == "row" else bounding.rows,
+        most_labels=sensitivity_of(schema).most_labels,
     )
 
 
