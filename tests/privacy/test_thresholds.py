@@ -60,8 +60,8 @@ def test_tail_of_one_persons_labels_is_delta_and_hardly_less(delta: float, most_
 
 @pytest.mark.parametrize("delta", [1e-2, 1e-3])
 def test_a_label_of_one_person_survives_as_often_as_delta_says(delta: float) -> None:
-    # 60,000 independent draws; each side of the binomial interval fails with probability 1e-6.
-    trials, sigma = 60_000, 5.0
+    # 30,000 independent draws; each side of the binomial interval fails with probability 1e-6.
+    trials, sigma = 30_000, 5.0
     found = thresholds.calibrated(Labelled({}), sigma=sigma, delta=delta)
     labels, counts = [str(k) for k in range(trials)], np.full(trials, UNITS_PER_PERSON)
     kept = mechanisms.surviving(labels, counts, sigma=drawn_sigma(sigma), threshold=found.persons)

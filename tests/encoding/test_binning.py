@@ -1,0 +1,85 @@
+from itertools import pairwise
+
+import numpy as np
+import pytest
+
+from medsynth.encoding.binning import (
+    finer_starts,
+    hull,
+    quantile_starts,
+    shared_cells,
+    significant_runs,
+    stands_out,
+    trimmed,
+)
+
+
+def test_hardly_any_run_of_an_empty_grid_stands_out() -> None:
+    # At most 1 in 100 grids has one; 400 grids have more than 15 with probability below 1e-5 (binomial).
+    rng = np.random.default_rng(1)
+    found = sum(bool(significant_runs(rng.normal(0, 3.0, 108), 3.0)) for _ in range(400))
+    assert found <= 15
+
+
+def test_runs_are_disjoint_ascend_and_stand_out() -> None:
+    rng = np.random.default_rng(2)
+    for _ in range(50):
+        noisy = rng.normal(rng.gamma(0.5, 10, 77), 4.0)
+        runs = significant_runs(noisy, 4.0)
+        assert all(a[1] <= b[0] for a, b in pairwise(runs))
+        assert all(noisy[a:b].sum() > stands_out(77) * 4.0 * np.sqrt(b - a) for a, b in runs)
+
+
+def test_few_persons_spread_over_many_cells_still_stand_out_together() -> None:
+    # 64 cells of 3 at noise 1 hold 192 where 8 cells hold 24 > 3.8 * sqrt(8): no cell alone would do.
+    noisy = np.full(64, 3.0)
+    assert all(b - a == 2 for a, b in significant_runs(noisy, 1.0))
+    assert all(b - a == 8 for a, b in significant_runs(noisy / 2, 1.0))
+
+
+def test_the_hull_reaches_from_the_first_run_to_the_last() -> None:
+    assert hull([(2, 3), (8, 12)]) == (2, 12)
+    assert hull([]) is None
+    assert significant_runs(np.array([]), 1.0) == []
+
+
+def test_finer_cells_follow_the_mass_and_are_no_finer_than_ticks() -> None:
+    parts = shared_cells(np.array([10.0, 30.0, -5.0]), np.array([4, 100, 9]), 40)
+    assert parts.tolist() == [4, 30, 1]
+    assert shared_cells(np.array([-1.0, -2.0]), np.array([4, 4]), 40).tolist() == [1, 1]
+    assert finer_starts(np.array([-8, -4, 0, 2**53]), np.array([2, 1, 2])).tolist() == [-8, -6, -4, 0, 2**52]
+
+
+def test_bins_of_equal_mass_by_hand() -> None:
+    # 16 cells of 10 persons in 4 bins: 40 each, at cells 0, 4, 8, 12.
+    assert quantile_starts(np.full(16, 10.0), 0.01, 4) == [0, 4, 8, 12]
+    # A heap of 100 among 10s keeps a bin of its own; the share is 190 / 4.
+    heap = np.full(10, 10.0)
+    heap[5] = 100.0
+    assert quantile_starts(heap, 0.01, 4) == [0, 4, 5, 6]
+
+
+def test_bins_are_no_finer_than_the_noise_allows() -> None:
+    few = quantile_starts(np.full(64, 10.0), 20.0, 64)
+    many = quantile_starts(np.full(64, 10.0), 0.1, 64)
+    assert len(few) <= 2 < len(many) == 64
+
+
+def test_known_borders_stay_where_nothing_stands_out() -> None:
+    assert quantile_starts(np.full(8, 1.0), 100.0, 8, borders=[4]) == [0, 4]
+
+
+@pytest.mark.parametrize("bins", [1, 3, 64])
+def test_bins_number_at_most_about_what_was_asked(bins: int) -> None:
+    rng = np.random.default_rng(bins)
+    starts = quantile_starts(rng.gamma(0.3, 50, 200), 0.01, bins)
+    # Neighbouring bins hold more than a share together, so there are at most twice as many.
+    assert starts[0] == 0
+    assert len(starts) <= 2 * bins + 1
+
+
+def test_an_empty_end_is_cut_and_a_full_one_is_not() -> None:
+    noisy = np.array([0.0, 0.3, 40, 40, 40, 40, 40, 2.0, 0.0, 0.2])
+    assert trimmed(noisy, 1.0, [0, 4, 10]) == (2, 8)
+    # No run stands out in the outermost parts, which the coarse grid has found to hold someone: they stay.
+    assert trimmed(np.array([0.0, 0, 0, 50, 50, 0, 0, 0]), 1.0, [0, 3, 5, 8]) == (0, 8)
