@@ -19,8 +19,8 @@ import numpy as np
 import numpy.typing as npt
 
 from medsynth.encoding.binning import (
+    Run,
     finer_starts,
-    hull,
     quantile_starts,
     shared_cells,
     significant_runs,
@@ -213,10 +213,12 @@ class _Span:
     Attributes:
       cells: The finer cells, between one for all below and one for all above.
       borders: Which finer cells begin an interval of the public grid, and their number at the end.
+      parts: Runs of finer cells that stood out on the public grid; at least one.
     """
 
     cells: NumberCells
     borders: list[int]
+    parts: list[Run]
 
     @property
     def ticks(self) -> TickArray:
@@ -231,10 +233,11 @@ def _find_span(
     column: Any = schema.columns[grid.name]
     counts = _measured(records, grid, ledger, shares.mu2 * search.coarse, f"Domain of '{grid.name}': range")
     noisy = counts.noisy[: grid.size]
-    found = hull(significant_runs(noisy, counts.sigma))
+    runs = significant_runs(noisy, counts.sigma)
     edges, masses = _default(column.kind), np.ones(1)
-    if found is not None:
-        edges, masses = grid.edges[found[0] : found[1] + 1], noisy[found[0] : found[1]]
+    if runs:
+        first, stop = runs[0][0], runs[-1][1]
+        edges, masses = grid.edges[first : stop + 1], noisy[first:stop]
     finer_sigma = (shares.mu2 * (1 - search.coarse)) ** -0.5
     wanted = min(search.cells, int(max(masses.sum(), 0.0) / (search.signal * finer_sigma)))
     places = _places(column, edges)
@@ -251,7 +254,15 @@ def _find_span(
         places=places,
         dtype=column.kind,
     )
-    return _Span(cells=cells, borders=np.searchsorted(cells.starts[1:], borders).tolist())
+    outer = [(_first_tick(grid.edges[a], step), _first_tick(grid.edges[b], step)) for a, b in runs]
+    ends = [(int(a), int(b)) for a, b in np.searchsorted(starts, outer).tolist() if a < b] if runs else []
+    return _Span(
+        cells=cells, borders=np.searchsorted(cells.starts[1:], borders).tolist(), parts=ends or [(0, len(starts))]
+    )
+
+
+def _first_tick(edge: float, step: float) -> int:
+    return math.ceil(edge / step - 1e-9)
 
 
 def _ticks(edges: FloatArray, step: float) -> tuple[TickArray, TickArray]:
@@ -270,7 +281,7 @@ def _find_bins(
     label = f"Domain of '{cells.name}': cells"
     counts = _measured(records, cells, ledger, shares.mu2 * (1 - search.coarse), label)
     noisy = counts.noisy[1 : len(cells.starts) - 1]
-    first, stop = trimmed(noisy, counts.sigma, span.borders)
+    first, stop = trimmed(noisy, counts.sigma, span.parts)
     ticks = span.ticks[first : stop + 1]
     bounds = _bounds(column, ticks, cells, named_values(schema, cells.name))
     if column.kind == "date":

@@ -18,8 +18,12 @@ IntArray = npt.NDArray[np.int64]
 Run = tuple[int, int]
 """Cells from the first to before the second."""
 
-MOST_FALSE = 0.01
+MOST_FALSE = 0.001
 """Chance that, of all runs of an empty grid, any stands out from its noise."""
+CONFIRMED = 1.5
+"""An outermost part that stood out on one grid must hold so many deviations of its noise on the next: an empty one that
+was taken for full would stretch the bounds by a large factor.
+"""
 
 
 def stands_out(cells: int) -> float:
@@ -29,7 +33,7 @@ def stands_out(cells: int) -> float:
       cells: Of the grid; it has fewer than twice as many dyadic runs.
 
     >>> round(stands_out(108), 2), round(stands_out(512), 2)
-    (3.91, 4.27)
+    (4.43, 4.76)
     """
     return float(-ndtri(MOST_FALSE / (2 * max(cells, 1))))
 
@@ -59,33 +63,33 @@ def significant_runs(noisy: FloatArray, sigma: float) -> list[Run]:
     return parts(0, len(noisy)) if len(noisy) else []
 
 
-def hull(runs: Sequence[Run]) -> Run | None:
-    """From the first run to the last, None without one."""
-    return (runs[0][0], runs[-1][1]) if runs else None
+def trimmed(noisy: FloatArray, sigma: float, parts: Sequence[Run]) -> Run:
+    """First cell and end of what is kept of a grid, parts of which stood out on a coarser one.
 
-
-def trimmed(noisy: FloatArray, sigma: float, borders: Sequence[int]) -> Run:
-    """First cell and end of what is kept of a grid whose outermost parts are known to hold something.
-
-    An outermost part is cut where a run inside it stands out: at that run, and as far beyond it as the counts add up to
-    more than the deviation of their noise.
+    Outermost parts that these counts do not confirm are left out. The outermost of the others is cut where a run inside
+    it stands out: at that run, and as far beyond it as the counts add up to more than the deviation of their noise.
 
     Args:
       noisy: (cells,) counts.
       sigma: Deviation of the noise on each.
-      borders: First cells of the parts, and the number of cells.
+      parts: Disjoint runs of cells that stood out before, in order; at least one.
 
-    >>> trimmed(np.array([0.0, -1, 90, 0, 0, 3, 90, 1.2, 0, -1]), 1.0, [0, 4, 10])
+    >>> trimmed(np.array([0.0, -1, 90, 0, 0, 3, 90, 1.2, 0, -1]), 1.0, [(0, 4), (4, 10)])
     (2, 8)
-    >>> trimmed(np.array([0.0, 0, 0, 0, 90, 0, 0, 0]), 1.0, [0, 4, 8]), trimmed(np.zeros(3), 1.0, [0, 3])
-    ((0, 5), (0, 3))
+    >>> trimmed(np.array([5.0, 0, 0, 0, 90, 1, 0, -1]), 1.0, [(0, 4), (4, 5), (7, 8)])
+    (0, 5)
+    >>> trimmed(np.zeros(3), 1.0, [(0, 3)])
+    (0, 3)
     """
+    full = [part for part in parts if noisy[slice(*part)].sum() > CONFIRMED * sigma * np.sqrt(part[1] - part[0])]
+    (low, low_stop), (high, high_stop) = (full[0], full[-1]) if full else (parts[0], parts[-1])
     runs = significant_runs(noisy, sigma)
-    first, stop = 0, borders[-1]
-    if runs and runs[0][0] < borders[1]:
-        first = runs[0][0] - _reach(noisy[: runs[0][0]][::-1], sigma)
-    if runs and runs[-1][1] > borders[-2]:
-        stop = runs[-1][1] + _reach(noisy[runs[-1][1] :], sigma)
+    inside = [run for run in runs if low <= run[0] and run[1] <= high_stop]
+    first, stop = low, high_stop
+    if inside and inside[0][0] < low_stop:
+        first = inside[0][0] - _reach(noisy[low : inside[0][0]][::-1], sigma)
+    if inside and inside[-1][1] > high:
+        stop = inside[-1][1] + _reach(noisy[inside[-1][1] : high_stop], sigma)
     return first, stop
 
 
