@@ -30,7 +30,7 @@ def test_runs_are_disjoint_ascend_and_stand_out() -> None:
 
 
 def test_few_persons_spread_over_many_cells_still_stand_out_together() -> None:
-    # 4.3 deviations for 64 cells: of 4, two cells hold 8 > 6.1 and one 4 < 4.3; of 2, eight hold 16 > 12.2 and four 8 < 8.6.
+    # 4.3 deviations for 64 cells. Of 4, two cells hold 8 > 6.1, one 4 < 4.3; of 2, eight hold 16 > 12.2, four 8 < 8.6.
     assert [b - a for a, b in significant_runs(np.full(64, 4.0), 1.0)] == [2] * 32
     assert [b - a for a, b in significant_runs(np.full(64, 2.0), 1.0)] == [8] * 8
 
