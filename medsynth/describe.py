@@ -34,11 +34,15 @@ def drafted(out: Path, pending: Sequence[str]) -> Result:
     )
 
 
-def confirmed(path: Path, names: Sequence[str]) -> Result:
-    """What was confirmed."""
+def confirmed(path: Path, names: Sequence[str], *, private: bool = False, waiting: Sequence[str] = ()) -> Result:
+    """What was confirmed, and what still waits."""
+    lines = [f"Confirmed in {path}: {', '.join(names) or 'nothing was left to confirm'}."]
+    if private and names:
+        lines.append("Private: `fit` finds their values and bounds under the budget; what was read was taken out.")
+    if waiting:
+        lines.append(f"Still waiting for your word: {', '.join(waiting)}.")
     return Result(
-        values={"schema": str(path), "confirmed": list(names)},
-        lines=(f"Confirmed in {path}: {', '.join(names) or 'nothing was left to confirm'}.",),
+        values={"schema": str(path), "confirmed": list(names), "unconfirmed": list(waiting)}, lines=tuple(lines)
     )
 
 

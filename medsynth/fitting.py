@@ -16,7 +16,7 @@ from medsynth.privacy.guarantee import Guarantee
 from medsynth.privacy.ledger import Ledger
 from medsynth.progress import Progress
 from medsynth.schema import dump_schema
-from medsynth.schema.private import private_columns
+from medsynth.schema.private import private_columns, stand_in
 from medsynth.schema.sections import LARGEST_DELTA
 from medsynth.sources import Source
 from medsynth.sources.encoded import encode_batches
@@ -187,6 +187,7 @@ def require_sound(request: FitRequest) -> None:
     epsilon, delta = request.budget
     Guarantee.of(epsilon, delta, unit=request.schema.privacy.noun, persons=request.schema.privacy.persons)
     require_confirmed(request.schema)
+    stand_in(request.schema)  # what the schema names must fit into what will be found
 
 
 def bounding_key(ledger: Ledger) -> bytes:

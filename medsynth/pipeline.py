@@ -70,7 +70,7 @@ def confirm(schema: Path, *, columns: Sequence[str] | None, private: bool) -> Re
     from medsynth.schema.confirm import confirm_schema
 
     confirmed = confirm_schema(schema, columns=columns, as_="private" if private else "public")
-    return describe.confirmed(schema, confirmed)
+    return describe.confirmed(schema, confirmed, private=private, waiting=load_schema(schema).unconfirmed)
 
 
 def check(data: Path, schema_name: str) -> Result:

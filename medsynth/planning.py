@@ -12,6 +12,7 @@ from medsynth.models import MODELS
 from medsynth.models.base import Spending
 from medsynth.models.levels import LARGE
 from medsynth.privacy.guarantee import Guarantee
+from medsynth.schema import Schema
 from medsynth.schema.private import stand_in
 
 SECONDS_PER_DRAW = 17e-6
@@ -111,7 +112,7 @@ def make_plan(request: FitRequest) -> Plan:
     persons = schema.privacy.persons
     kept = kept_for_thresholds(schema, delta)
     guarantee = Guarantee.of(epsilon, delta, unit=schema.privacy.noun, persons=persons, thresholds=kept)
-    domains = DomainPlan.of(schema, mu2=schema.privacy.domain_share * guarantee.mu**2, delta=kept)
+    domains = _domains(schema, guarantee)
     share = schema.privacy.domain_share if domains.columns else 0.0
     domain = Codec(schema=stand_in(schema)).domain
     mu = guarantee.mu * math.sqrt(1 - share)
@@ -134,6 +135,14 @@ def make_plan(request: FitRequest) -> Plan:
             pair_cells=_pair_cells(domain, phases),
         ),
     )
+
+
+def _domains(schema: Schema, own: Guarantee) -> DomainPlan:
+    """What finding the private columns will cost, in a budget made for the schema."""
+    privacy, delta = schema.privacy, schema.delta_value
+    limit = Guarantee.of(privacy.epsilon, delta, thresholds=kept_for_thresholds(schema, delta))
+    failing = own.thresholds * min(1.0, (own.mu / limit.mu) ** 2)
+    return DomainPlan.of(schema, mu2=privacy.domain_share * own.mu**2, delta=failing)
 
 
 def _searching(domains: DomainPlan, share: float) -> Spending:

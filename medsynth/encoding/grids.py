@@ -21,6 +21,7 @@ FloatArray = npt.NDArray[np.float64]
 
 LARGEST_POWER: Final = 53
 SMALLEST_POWER: Final = -30
+EXACT_POWER: Final = 49
 FIRST_YEAR: Final = 1800
 LAST_YEAR: Final = 2200
 LONGEST_LABEL: Final = 100
@@ -73,7 +74,7 @@ def coarse_edges(kind: str, *, step: float | None = None) -> FloatArray:
 
     Args:
       kind: integer, decimal or date.
-      step: Of a decimal whose places are public; beyond 2^53 steps nothing is told apart.
+      step: Of a decimal whose places are public; beyond 2^49 steps neighbours are not always told apart.
 
     >>> coarse_edges("integer").size, coarse_edges("decimal").size, coarse_edges("date").size
     (109, 169, 402)
@@ -83,7 +84,8 @@ def coarse_edges(kind: str, *, step: float | None = None) -> FloatArray:
         return years.astype(np.int64).astype(np.float64)
     powers = np.arange(0 if kind == "integer" else SMALLEST_POWER, LARGEST_POWER + 1)
     positive = 2.0**powers
-    positive = positive[positive <= 2.0**LARGEST_POWER * min(1.0, step or 1.0)]
+    if step is not None:
+        positive = positive[positive <= 2.0**EXACT_POWER * step]
     return np.concatenate([-positive[::-1], [0.0], positive])
 
 

@@ -89,7 +89,7 @@ def encode_open(
     Args:
       batches: Raw rows with these columns and those of person and order.
       schema: Says who a person is and which rows count.
-      grids: Of the numbers and dates.
+      grids: Of the numbers and dates, each of at most 2^16 cells.
       categories: Columns whose labels are looked for.
       key: 64 secret bytes: which rows of a person are kept, and how persons are told apart.
     """
@@ -97,7 +97,7 @@ def encode_open(
     texts = [_Texts(schema.columns[name].missing_texts) for name in categories]  # type: ignore[union-attr]
     codes, persons, orders, ties = [], [], [], []
     for frame in batches:
-        on_grid = [grid.encode(frame[grid.attribute.name]) for grid in grids]
+        on_grid = [grid.encode(frame[grid.attribute.name]).astype(np.uint16) for grid in grids]
         hashes = [text.add(frame[name], key) for text, name in zip(texts, categories, strict=True)]
         codes.append(on_grid)
         ties.append(row_hashes(_matrix([*on_grid, *hashes], len(frame)), key[:32]))
@@ -108,7 +108,9 @@ def encode_open(
     tie = np.concatenate([np.empty(0, dtype=np.uint64), *ties])
     person = np.concatenate([np.empty((0, 2), dtype=np.uint64), *persons])
     weights = bounding.weights(person, np.concatenate(orders) if orders else None, tie)
-    columns = [np.concatenate([np.empty(0, dtype=np.int32), *(batch[k] for batch in codes)]) for k in range(len(grids))]
+    columns = [
+        np.concatenate([np.empty(0, dtype=np.uint16), *(batch[k] for batch in codes)]) for k in range(len(grids))
+    ]
     domain = Domain(attributes=tuple(grid.attribute for grid in grids))
     return OpenRecords(
         grids=EncodedRecords(domain=domain, l2=bounding.l2, columns=columns, weights=weights),
@@ -127,7 +129,7 @@ class _Texts:
     def __init__(self, missing: frozenset[str]) -> None:
         self._missing = missing
         self._numbers: dict[str, int] = {}
-        self._rows: list[npt.NDArray[np.int64]] = []
+        self._rows: list[npt.NDArray[np.int32]] = []
 
     def add(self, values: "pd.Series[Any]", key: bytes) -> npt.NDArray[np.uint64]:
         """Takes up some rows; returns keyed hashes (n,) of their labels, 0 for none."""
@@ -135,14 +137,14 @@ class _Texts:
         labels = [label_of(value) for value in distinct]
         labels = [None if label in self._missing else label for label in labels]
         numbers = [-1 if label is None else self._numbers.setdefault(label, len(self._numbers)) for label in labels]
-        self._rows.append(np.array([*numbers, -1], dtype=np.int64)[positions])
+        self._rows.append(np.array([*numbers, -1], dtype=np.int32)[positions])
         hashes = hash_texts(np.array([label or "" for label in labels], dtype=object), key[16:32])
         hashes[[label is None for label in labels]] = 0
         return np.append(hashes, np.uint64(0))[positions]
 
     def counts(self, weights: npt.NDArray[np.int64]) -> tuple[list[str], npt.NDArray[np.int64]]:
         """(labels, counts in units) of what rows with a weight hold."""
-        rows = np.concatenate([np.empty(0, dtype=np.int64), *self._rows])
+        rows = np.concatenate([np.empty(0, dtype=np.int32), *self._rows])
         held = rows >= 0
         # Sums of integers below 2^53 are exact in double precision: 8e9 persons.
         sums = np.bincount(rows[held], weights[held], minlength=len(self._numbers)).astype(np.int64)

@@ -1,7 +1,10 @@
 from datetime import date
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
+from medsynth.encoding.grids import label_of
 from medsynth.errors import SchemaError
 from medsynth.schema import Schema, dump_schema, parse_schema
 from medsynth.schema.private import named_values, private_columns, require_found, stand_in, with_found
@@ -50,6 +53,53 @@ def test_a_schema_with_what_was_found_reads_back_and_has_nothing_open() -> None:
     assert (schema.columns["pay"].places, schema.columns["age"].missing_codes) == (1, (-1,))
     assert parse_schema(dump_schema(schema)) == schema
     assert SCHEMA.columns["job"].source == "private"
+
+
+@settings(max_examples=100, deadline=None)
+@given(texts=st.lists(st.text(), min_size=1, max_size=5))
+def test_every_label_that_can_be_published_reads_back(texts: list[str]) -> None:
+    labels = {label for text in texts if (label := label_of(text)) is not None} or {"x"}
+    schema = parse_schema(
+        "{medsynth: 1, dataset: {name: t}, privacy: {rows_are_persons: true, persons: 9}, "
+        "columns: {job: {kind: category, source: private}}}"
+    )
+    found = with_found(schema, {"job": {"values": tuple(sorted(labels)), "other": True}})
+    assert found.columns["job"].values == tuple(sorted(labels))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "no",
+        "1e5",
+        "0x10",
+        "1_000",
+        "010",
+        "~",
+        "null",
+        "1:30",
+        "- a",
+        "a: b",
+        "#x",
+        "'",
+        '"',
+        "\\",
+        "{",
+        "😀",
+        "2020-01-01",
+        ".inf",
+        "=",
+        "<<",
+        "*a",
+        "&a",
+        "!x",
+        "%y",
+        "@z",
+        "`q",
+    ],
+)
+def test_labels_that_yaml_would_take_for_something_else_read_back(text: str) -> None:
+    test_every_label_that_can_be_published_reads_back.hypothesis.inner_test([text])
 
 
 def test_an_empty_list_is_allowed_only_where_it_was_found() -> None:
