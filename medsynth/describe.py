@@ -227,7 +227,8 @@ def finished(
 ) -> Result:
     """The end of a run: guarantee, fidelity, utility, rare shares, the strongest attack, the files."""
     headline = headline_scores(evaluations)
-    lines = [str(file.guarantee["sentence"]), *(f"INTERNAL: {line}" for line in headline_lines(headline))]
+    lines = [str(file.guarantee["sentence"]), *found_lines(file)]
+    lines += [f"INTERNAL: {line}" for line in headline_lines(headline)]
     lines += [
         f"Rare condition '{u.name}': {u.natural:.2%} before, {u.drawn:.2%} after upsampling (column _weight undoes it)."
         for u in drawn.upsampled

@@ -157,7 +157,7 @@ def header(limit: Guarantee, population: str, privacy_unit: str | None = None) -
 def admit(limit: Guarantee, entries: tuple[Entry, ...], mu: float, *, label: str, fix: str, delta: float = 0.0) -> None:
     """The filter: refuses a release with which the sum of mu^2, or that of delta, would pass the limit.
 
-    Source: Smith and Thakurta (2022), arXiv:2210.17520; `docs/mathematics.md`, section 4 and on thresholds.
+    Source: Smith and Thakurta (2022), arXiv:2210.17520; `docs/mathematics.md`, section 4, and on thresholds.
     """
     spent = spend(entries)
     if spent + mu**2 > limit.mu**2 * (1 + _ROUNDING):

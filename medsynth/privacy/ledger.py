@@ -215,7 +215,7 @@ class Ledger(Releases):
           epsilon: The new limit.
           delta: Its delta; None keeps the present one.
           thresholds: The part of delta kept for thresholds; None keeps the present one. Decide it from the schema,
-            not from what was released (`docs/mathematics.md`, section 9).
+            not from what was released (`docs/mathematics.md`, on thresholds).
 
         Raises:
           BudgetError: If more than that is spent already.

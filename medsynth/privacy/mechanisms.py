@@ -59,7 +59,7 @@ def surviving(
       The counts of labels that others hold too are `gaussian`; one person's own labels are left out but for the
       probability that `thresholds.calibrated` bounds.
 
-    Source: `docs/mathematics.md`, section 9.
+    Source: `docs/mathematics.md`, on thresholds.
     """
     noisy = gaussian(counts, sigma=sigma)
     return {labels[place]: float(noisy[place]) for place in np.flatnonzero(noisy >= threshold).tolist()}

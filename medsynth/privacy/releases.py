@@ -159,7 +159,7 @@ class Releases:
 
         Formal guarantee:
           But for an event of probability delta at most, mu-GDP under add/remove of one person,
-          mu = l2 / sigma; mu and delta are booked. Source: `docs/mathematics.md`, section 9.
+          mu = l2 / sigma; mu and delta are booked. Source: `docs/mathematics.md`, on thresholds.
         """
         threshold = calibrated(records, sigma=sigma, delta=delta)
         settings = Entry(number=0, run=self._run, label=label, kind="threshold", mu=0, delta=threshold.delta)

@@ -1,7 +1,7 @@
 """Which labels of an open list may be published: those that enough persons hold, by a noisy count.
 
 Source: Korolova, Kenthapadi, Mishra and Ntoulas (2009), doi:10.1145/1526709.1526733, there with Laplace noise; proof
-of what is done here in `docs/mathematics.md`, section 9.
+of what is done here in `docs/mathematics.md`, on thresholds.
 """
 
 import math
