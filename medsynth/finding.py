@@ -244,30 +244,35 @@ def _find_span(
     step = 10.0**-places if column.kind == "decimal" else float(getattr(column, "round_to", None) or 1)
     borders, wide = _ticks(edges, step)
     starts = finer_starts(borders, shared_cells(masses[wide], np.diff(borders), wanted))
-    guarded = np.concatenate([[starts[0] - 1], starts, [borders[-1]]])
-    cells = NumberCells(
-        name=grid.name,
+    ends = np.searchsorted(starts, _first_ticks(grid.edges[np.array(runs, dtype=np.int64).reshape(-1, 2)], step))
+    return _Span(
+        cells=_guarded(grid.name, column, starts, int(borders[-1]), step=step, places=places),
+        borders=np.searchsorted(np.append(starts, borders[-1]), borders).tolist(),
+        parts=[(first, stop) for first, stop in ends.tolist() if first < stop] or [(0, len(starts))],
+    )
+
+
+def _guarded(name: str, column: Any, starts: TickArray, stop: int, *, step: float, places: int) -> NumberCells:
+    """Cells from these ticks on, between one for all below and one for all above."""
+    guarded = np.concatenate([[starts[0] - 1], starts, [stop]])
+    return NumberCells(
+        name=name,
         starts=guarded,
-        stop=int(borders[-1]) + 1,
+        stop=stop + 1,
         tail=Tail(first=len(guarded), blank=True, codes=tuple(column.missing_codes), other=False),
         step=step,
         places=places,
         dtype=column.kind,
     )
-    outer = [(_first_tick(grid.edges[a], step), _first_tick(grid.edges[b], step)) for a, b in runs]
-    ends = [(int(a), int(b)) for a, b in np.searchsorted(starts, outer).tolist() if a < b] if runs else []
-    return _Span(
-        cells=cells, borders=np.searchsorted(cells.starts[1:], borders).tolist(), parts=ends or [(0, len(starts))]
-    )
 
 
-def _first_tick(edge: float, step: float) -> int:
-    return math.ceil(edge / step - 1e-9)
+def _first_ticks(edges: FloatArray, step: float) -> TickArray:
+    return np.asarray(np.ceil(edges / step - 1e-9).astype(np.int64))
 
 
 def _ticks(edges: FloatArray, step: float) -> tuple[TickArray, TickArray]:
     """First ticks of the intervals that hold any, with the end of the last, and which intervals these are."""
-    ticks = np.ceil(edges / step - 1e-9).astype(np.int64)
+    ticks = _first_ticks(edges, step)
     ticks[-1] = max(int(ticks[-1]), int(ticks[0]) + 1)
     wide = np.flatnonzero(np.diff(ticks))
     return np.append(ticks[wide], ticks[-1]), wide

@@ -260,15 +260,18 @@ def test_without_private_columns_nothing_is_kept_for_thresholds() -> None:
     assert make_plan(FitRequest(schema=schema)).smallest_category is None
 
 
-def test_a_budget_made_without_thresholds_refuses_a_private_category_until_it_keeps_some(tmp_path: Path) -> None:
+def test_a_budget_made_without_thresholds_refuses_a_private_category_until_it_keeps_some(
+    tmp_path: Path, command: Callable[..., Any]
+) -> None:
     schema = parse_schema(WARD)
     path = tmp_path / "b.jsonl"
-    ledger = Ledger(8.0, schema.delta_value, population="open ward", privacy_unit="column 'who'", path=path)
+    Ledger(8.0, schema.delta_value, population="open ward", privacy_unit="column 'who'", path=path)
     synthesizer = Synthesizer(schema, epsilon=4.0, model="independent", ledger=path)
     with pytest.raises(BudgetError, match=r"keeps no part of delta for thresholds, which private categories need"):
         synthesizer.fit(ward(100))
     assert Ledger.open(path).entries == ()
-    ledger.set_limit(8.0, thresholds=1e-7)
+    raised = command("ledger", "set-limit", path, 8.0, "--thresholds")
+    assert "kept for thresholds: delta 1e-07 of the limit's, 0 of it spent" in raised.out
     synthesizer.fit(ward(100))
     assert 0 < Ledger.open(path).spent_delta < 1e-7
 
