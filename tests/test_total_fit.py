@@ -208,7 +208,7 @@ rules: ["died == 'yes' implies age >= 20"]
 """
 
 
-@settings(max_examples=16, deadline=None, phases=[Phase.generate], suppress_health_check=list(HealthCheck))
+@settings(max_examples=10, deadline=None, phases=[Phase.generate], suppress_health_check=list(HealthCheck))
 @given(frame=odd_tables(), rule=st.sampled_from(["weight, max: 3", "last, max: 2, order: day", "sample, max: 2"]))
 def test_no_content_of_a_table_stops_the_search_for_a_domain(frame: pd.DataFrame, rule: str) -> None:
     fitted(frame, "independent", parse_schema(OPEN.replace("RULE", rule)))
