@@ -3,9 +3,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from scipy import stats
 
 from medsynth.encoding.domain import Level
 from medsynth.encoding.grids import GridCells, coarse_edges
+from medsynth.privacy.ledger import Ledger
 from medsynth.privacy.mechanisms import UNITS_PER_PERSON
 from medsynth.schema import Schema, parse_schema
 from medsynth.sources.open import OpenRecords, encode_open, sensitivity_of
@@ -106,3 +108,17 @@ def test_an_empty_table_has_no_labels_and_an_empty_grid() -> None:
     records = read(rows(job=["a"]).iloc[:0])
     assert persons(records) == {}
     assert not records.marginals([(Level.finest(GRID.attribute),)])[0].any()
+
+
+@pytest.mark.parametrize("rule", ["weight, max: 3", "last, max: 2, order: day"])
+@pytest.mark.parametrize("many", [1, 3])
+def test_labels_of_one_person_with_one_or_many_rows_survive_at_most_as_often_as_delta_says(
+    rule: str, many: int
+) -> None:
+    # 1,000 thresholds at delta 1e-2; more than the upper end of the binomial interval with probability 1e-6.
+    person = rows(who=[7] * many, job=list("abc")[:many], day=[f"2020-01-0{k}" for k in range(1, many + 1)])
+    records, survived = read(person, rule), 0
+    for _ in range(1000):
+        ledger = Ledger(8.0, 0.1, thresholds=0.05)
+        survived += bool(ledger.threshold(records, "job", sigma=5.0, delta=1e-2, label="Jobs").labels)
+    assert survived <= stats.binom.ppf(1 - 1e-6, 1000, 1e-2)
