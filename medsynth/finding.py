@@ -22,6 +22,7 @@ from medsynth.encoding.binning import (
     Run,
     finer_starts,
     quantile_starts,
+    refined,
     shared_cells,
     significant_runs,
     trimmed,
@@ -295,7 +296,8 @@ def _find_bins(
     if search.bins == "even":
         return bounds | {"bins": bins}
     inside = [border - first for border in span.borders if first < border < stop]
-    chosen = ticks[quantile_starts(noisy[first:stop], counts.sigma, bins, borders=inside)].tolist()
+    kept = quantile_starts(noisy[first:stop], counts.sigma, bins, borders=inside)
+    chosen = refined(ticks[[*kept, stop - first]], np.add.reduceat(noisy[first:stop], kept), bins).tolist()
     # What the schema names beyond the bounds that were found gets a bin of its own.
     inner = (_value(tick, cells) for tick in (*chosen, int(ticks[-1])))
     edges = {bounds["min"], *(value for value in inner if bounds["min"] < value <= bounds["max"])}

@@ -6,6 +6,7 @@ import pytest
 from medsynth.encoding.binning import (
     finer_starts,
     quantile_starts,
+    refined,
     shared_cells,
     significant_runs,
     stands_out,
@@ -82,3 +83,19 @@ def test_a_part_that_is_not_confirmed_is_left_out() -> None:
     noisy = np.array([0.0, 0, 0, 50, 50, 0, 0, 0, 1.0])
     assert trimmed(noisy, 1.0, [(0, 3), (3, 5), (8, 9)]) == (3, 5)
     assert trimmed(np.zeros(9), 1.0, [(0, 3), (8, 9)]) == (0, 9)
+
+
+def test_what_the_search_could_not_tell_apart_is_cut_evenly_and_a_heap_is_not() -> None:
+    # 100 persons in 10 bins: a share is 10. A bin of 60 over 30 ticks gives 6, a heap on one tick stays, 10 give 1.
+    assert refined(np.array([0, 30, 31, 40]), np.array([60.0, 30.0, 10.0]), 10).tolist() == [
+        0,
+        5,
+        10,
+        15,
+        20,
+        25,
+        30,
+        31,
+    ]
+    equal = np.array([0, 4, 8, 12])
+    assert refined(equal, np.full(3, 5.0), 3).tolist() == equal[:-1].tolist()
