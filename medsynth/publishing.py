@@ -124,7 +124,9 @@ def _about(schema: "Schema", record: Mapping[str, Any]) -> dict[str, Any]:
 
 def _guarantee(file: ModelFile) -> dict[str, Any]:
     plain = dict(file.guarantee)
-    plain.pop("thresholds", None)  # part of delta; every figure beside it counts it in
+    kept = plain.pop("thresholds", 0.0)
+    if kept:
+        plain["of_delta,_kept_for_thresholds"] = kept
     plain["membership_tpr_cap"] = plain.pop("membership_tpr_cap_at_1pct_fpr")
     return plain
 

@@ -340,6 +340,12 @@ def test_from_a_draft_to_a_released_table_on_the_command_line(
     assert json.loads(command("ledger", "show", "ward.ledger.jsonl", "--json").out)["spent_delta"] <= 1e-7
     shared = (tmp_path / "out" / "shareable" / "report.json").read_text(encoding="utf-8")
     assert "were found under a budget, with noise" in shared
+    content = json.loads(shared)
+    assert [entry["label"] for entry in content["ledger"] if entry["delta"]] == ["Domain of 'job': categories"]
+    assert content["guarantee"]["details"]["of_delta,_kept_for_thresholds"] == pytest.approx(1e-7)
+    page = (tmp_path / "out" / "shareable" / "report.html").read_text(encoding="utf-8")
+    assert "Of delta, kept for thresholds" in page
+    assert "delta 1e-07" in page
 
 
 def test_a_fit_says_what_it_found(tmp_path: Path, command: Callable[..., Any], monkeypatch: pytest.MonkeyPatch) -> None:
