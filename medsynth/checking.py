@@ -99,6 +99,12 @@ def _finding(name: str, expectation: str, schema: "Schema", plain: pd.DataFrame)
                 "Correct its kind, or the table.",
                 whole_column=True,
             )
+        if column.is_open:
+            return Finding(
+                column=name,
+                sentence=f"Column '{name}': some record cannot be read as {kind}; it is treated as missing. "
+                "Correct the table, or declare a missing code.",
+            )
         return Finding(
             column=name,
             sentence=(

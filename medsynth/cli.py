@@ -327,12 +327,15 @@ def ledger_verify(ledger: Budget, as_json: AsJson = False) -> None:
 def ledger_set_limit(
     ledger: Budget,
     epsilon: Annotated[float, typer.Argument(metavar="EPSILON", help="The population's new limit.")],
+    thresholds: Annotated[
+        bool, typer.Option("--thresholds", help="Keep a tenth of delta for thresholds: for private categories.")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Change a population's limit; the change stays visible in the file."""
     from medsynth import pipeline
 
-    _emit(pipeline.ledger_set_limit(ledger, epsilon), as_json)
+    _emit(pipeline.ledger_set_limit(ledger, epsilon, thresholds=thresholds), as_json)
 
 
 @app.command(rich_help_panel="TOOLS")

@@ -1,9 +1,5 @@
 """What each command says when it is done, and what a run notes for later steps."""
 
-import importlib.metadata
-import importlib.util
-import os
-import platform
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -15,28 +11,14 @@ from medsynth.outputs import Result, RunFolder
 from medsynth.planning import WITHIN, Forecast, Plan
 from medsynth.publishing import Clock
 from medsynth.sampling.draw import KINDS, Drawn
-from medsynth.schema import dump_schema
+from medsynth.schema import dump_schema, parse_schema
 from medsynth.score import Evaluation, Score
-from medsynth.version import __version__
 
 if TYPE_CHECKING:
     from medsynth.checking import Finding
-    from medsynth.privacy.ledger import Ledger
     from medsynth.schema import Schema
 
-EXTRAS = ("torch", "opacus", "sdv", "sdmetrics", "lifelines")
 FEW_SECONDS = 5.0
-ENGINES = (
-    "numpy",
-    "scipy",
-    "pandas",
-    "pyarrow",
-    "duckdb",
-    "scikit-learn",
-    "great-expectations",
-    "opendp",
-    "safetensors",
-)
 
 
 def drafted(out: Path, pending: Sequence[str]) -> Result:
@@ -52,11 +34,15 @@ def drafted(out: Path, pending: Sequence[str]) -> Result:
     )
 
 
-def confirmed(path: Path, names: Sequence[str]) -> Result:
-    """What was confirmed."""
+def confirmed(path: Path, names: Sequence[str], *, private: bool = False, waiting: Sequence[str] = ()) -> Result:
+    """What was confirmed, and what still waits."""
+    lines = [f"Confirmed in {path}: {', '.join(names) or 'nothing was left to confirm'}."]
+    if private and names:
+        lines.append("Private: `fit` finds their values and bounds under the budget; what was read was taken out.")
+    if waiting:
+        lines.append(f"Still waiting for your word: {', '.join(waiting)}.")
     return Result(
-        values={"schema": str(path), "confirmed": list(names)},
-        lines=(f"Confirmed in {path}: {', '.join(names) or 'nothing was left to confirm'}.",),
+        values={"schema": str(path), "confirmed": list(names), "unconfirmed": list(waiting)}, lines=tuple(lines)
     )
 
 
@@ -84,6 +70,7 @@ def planned(plan: Plan) -> Result:
             f"measured cells, noise {phase.sigma:,.1f} {plan.counted} on a cell"
             for phase in plan.spending
         ),
+        *_open_columns(plan),
         *_smallest(plan),
         _cost(plan.forecast),
     ]
@@ -96,6 +83,8 @@ def planned(plan: Plan) -> Result:
             "counted": plan.counted,
             "smallest_group": plan.smallest_group,
             "smallest_group_by_column": dict(plan.seen),
+            "smallest_category": plan.smallest_category,
+            "private": list(plan.private),
             "noise_seconds": plan.noise_seconds,
             "fit_seconds": plan.forecast.seconds,
             "fit_bytes": plan.forecast.bytes,
@@ -112,6 +101,23 @@ def _smallest(plan: Plan) -> tuple[str, str]:
         f"table at epsilon {plan.guarantee.epsilon:g} ({plan.seen[best]:,} in '{best}'): group it or accept it.",
         "One of that size is told from nobody in nine fits of ten; conditions over several columns need more.",
     )
+
+
+def _open_columns(plan: Plan) -> list[str]:
+    """What is said of columns that are still to be found."""
+    if not plan.private:
+        return []
+    lines = [
+        f"Private columns, to be found: {', '.join(plan.private)}. Their cells here are assumed, not found; the part "
+        "of the budget for them is domain_share in the schema."
+    ]
+    if plan.smallest_category is not None:
+        lines.append(
+            f"A private category held by fewer than about {plan.smallest_category:,} persons is not found but counted "
+            f"as (other); one that a single {plan.guarantee.unit} holds is published with probability at most "
+            f"{plan.guarantee.thresholds:.2g} over all columns."
+        )
+    return lines
 
 
 def _cost(forecast: Forecast) -> str:
@@ -138,8 +144,29 @@ def fitted(out: Path, file: ModelFile) -> Result:
     """The guarantee and where the model is."""
     return Result(
         values={"model": str(out), "guarantee": dict(file.guarantee), "ledger": [dict(entry) for entry in file.ledger]},
-        lines=(str(file.guarantee["sentence"]), f"Model: {out}", f"Next: medsynth sample {out} -o synthetic.parquet"),
+        lines=(
+            str(file.guarantee["sentence"]),
+            *found_lines(file),
+            f"Model: {out}",
+            f"Next: medsynth sample {out} -o synthetic.parquet",
+        ),
     )
+
+
+def found_lines(file: ModelFile) -> tuple[str, ...]:
+    """What was found of private columns: noisy, part of the model."""
+    if not file.domains:
+        return ()
+    columns = parse_schema(file.schema, where="model file").columns
+    found = {name: column for name, column in columns.items() if column.source == "found"}
+    return ("Found under the budget:", *(f"  {name}: {_found(column)}" for name, column in found.items()))
+
+
+def _found(column: Any) -> str:
+    if column.kind == "category":
+        return f"{len(column.values)} values, the rest as (other)"
+    bins = f" in {len(column.edges)} bins" if getattr(column, "edges", None) else ""
+    return f"{column.min} to {column.max}{bins}"
 
 
 def sampled(out: Path, drawn: Drawn, meaning: str) -> Result:
@@ -212,7 +239,8 @@ def finished(
 ) -> Result:
     """The end of a run: guarantee, fidelity, utility, rare shares, the strongest attack, the files."""
     headline = headline_scores(evaluations)
-    lines = [str(file.guarantee["sentence"]), *(f"INTERNAL: {line}" for line in headline_lines(headline))]
+    lines = [str(file.guarantee["sentence"]), *found_lines(file)]
+    lines += [f"INTERNAL: {line}" for line in headline_lines(headline)]
     lines += [
         f"Rare condition '{u.name}': {u.natural:.2%} before, {u.drawn:.2%} after upsampling (column _weight undoes it)."
         for u in drawn.upsampled
@@ -300,65 +328,3 @@ def with_next_step(result: Result) -> Result:
     """The demo's last line."""
     step = "Next: medsynth init YOURFILE -s schema.yaml --person COLUMN"
     return Result(values=result.values, lines=(*result.lines, step), ok=result.ok)
-
-
-def budget(path: Path, ledger: "Ledger") -> Result:
-    """What is booked and what is left."""
-    limit = ledger.guarantee
-    lines = [
-        f"{path}: population '{ledger.population}', limit epsilon {limit.epsilon:g} at delta {limit.delta:.3g}",
-        f"left for one further fit: epsilon {ledger.remaining_epsilon:.4g}",
-        *(f"  {entry.number:>4}  fit {entry.run}  {entry.label:<32} mu {entry.mu:.5f}" for entry in ledger.entries),
-        *(f"  fit {run} read the same table as fit {first}" for run, first in ledger.same_table.items()),
-    ]
-    return Result(
-        values={
-            "population": ledger.population,
-            "limit": {"epsilon": limit.epsilon, "delta": limit.delta},
-            "remaining_epsilon": ledger.remaining_epsilon,
-            "entries": [entry.as_dict() for entry in ledger.entries],
-            "same_table": {str(run): first for run, first in ledger.same_table.items()},
-        },
-        lines=tuple(lines),
-    )
-
-
-def verified(path: Path, head: str) -> Result:
-    """The chain's head."""
-    return Result(
-        values={"head": head},
-        lines=(
-            f"{path}: every line follows from the one before it.",
-            f"Head: {head}",
-            "Keep it elsewhere: a restored old copy shows only against it.",
-        ),
-    )
-
-
-def machine() -> Result:
-    """Versions, extras and the machine."""
-    versions = {name: importlib.metadata.version(name) for name in ENGINES}
-    extras = {name: _installed(name) for name in EXTRAS}
-    facts = {
-        "medsynth": __version__,
-        "python": platform.python_version(),
-        "system": f"{platform.system()} {platform.machine()}",
-        "processors": os.cpu_count(),
-        "memory": _memory(),
-        "noise": "exact discrete Gaussian (OpenDP), operating system's entropy",
-    }
-    lines = [f"{name:<20} {value}" for name, value in (facts | versions).items()]
-    lines += [f"{name:<20} {value or 'not installed (optional)'}" for name, value in extras.items()]
-    return Result(values={**facts, "versions": versions, "extras": extras}, lines=tuple(lines))
-
-
-def _memory() -> str:
-    """Physical memory, where the system tells."""
-    names = getattr(os, "sysconf_names", {})
-    if not {"SC_PAGE_SIZE", "SC_PHYS_PAGES"} <= set(names):
-        return "not known"
-    return f"{os.sysconf('SC_PAGE_SIZE') * os.sysconf('SC_PHYS_PAGES') / 2**30:.1f} GiB"
-
-
-def _installed(name: str) -> str | None:
-    return importlib.metadata.version(name) if importlib.util.find_spec(name) else None

@@ -1,5 +1,6 @@
 """Fitting, as the command line and the Python class share it: source and schema to a model that can be shared."""
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -7,6 +8,7 @@ from medsynth.encoding.codec import Codec, require_columns
 from medsynth.encoding.comparison import Claim, MeasuredTable
 from medsynth.encoding.condition import Condition, compile_condition
 from medsynth.errors import SchemaError, UsageError
+from medsynth.finding import Search, find_domains, kept_for_thresholds
 from medsynth.models import MODELS
 from medsynth.models.base import Fitted
 from medsynth.models.model_file import ModelFile
@@ -15,6 +17,7 @@ from medsynth.privacy.guarantee import Guarantee
 from medsynth.privacy.ledger import Ledger
 from medsynth.progress import Progress
 from medsynth.schema import dump_schema
+from medsynth.schema.private import private_columns, stand_in
 from medsynth.schema.sections import LARGEST_DELTA
 from medsynth.sources import Source
 from medsynth.sources.encoded import encode_batches
@@ -71,6 +74,7 @@ def open_ledger(schema: "Schema", path: object = None) -> Ledger:
         persons=schema.privacy.persons,
         privacy_unit=privacy_unit(schema),
         path=None if path is None else str(path),
+        thresholds=kept_for_thresholds(schema, schema.delta_value),
     )
 
 
@@ -79,10 +83,19 @@ def privacy_unit(schema: "Schema") -> str:
     return "rows" if schema.privacy.rows_are_persons else f"column {schema.privacy.unit!r}"
 
 
-def fit_model(source: Source, request: FitRequest, ledger: Ledger, progress: Progress) -> ModelFile:
+def fit_model(
+    source: Source, request: FitRequest, ledger: Ledger, progress: Progress, *, search: Search | None = None
+) -> ModelFile:
     """Fits a model under the ledger.
 
     The budget is asked for before a row is read; no row's content raises, warns or changes what is printed.
+
+    Args:
+      source: Private rows.
+      request: What to fit.
+      ledger: The population's.
+      progress: Hears of the steps.
+      search: How private columns are searched; None as always.
 
     Raises:
       UsageError, SchemaError: As `require_sound` says.
@@ -93,25 +106,19 @@ def fit_model(source: Source, request: FitRequest, ledger: Ledger, progress: Pro
     schema = request.schema
     require_sound(request)
     model = MODELS[request.model]()
-    codec = Codec(schema=schema)
     require_columns(source.columns, schema.inputs)
-    epsilon, delta = request.budget
-    allowance = ledger.allowance(
-        epsilon,
-        delta,
-        label=f"Fit of {request.model}",
-        unit=schema.privacy.noun,
-        persons=schema.privacy.persons,
-        privacy_unit=privacy_unit(schema),
-    )
+    allowance = _allowance(request, ledger)
+    found, mu = _found(source, schema, allowance, progress, search)
+    codec = Codec(schema=found)
+    domains = allowance.entries
     progress.start("Reading and encoding the table")
-    records = encode_batches(source.batches(schema.inputs), codec, bounding_key(ledger), rows=source.rows)
+    records = encode_batches(source.batches(schema.inputs), codec, bounding_key(allowance), rows=source.rows)
     allowance.note_table(records.content)
     fitted = model.fit(
         records,
         allowance,
         persons=schema.privacy.persons,
-        mu=allowance.guarantee.mu,
+        mu=mu,
         progress=progress,
         impossible=impossible_conditions(codec),
         weights=pair_weights(schema, codec.domain),
@@ -119,11 +126,41 @@ def fit_model(source: Source, request: FitRequest, ledger: Ledger, progress: Pro
     progress.finish()
     return ModelFile(
         fitted=fitted,
-        schema=dump_schema(schema.self_contained()),
+        schema=dump_schema(found.self_contained()),
         guarantee=allowance.guarantee.as_dict(),
         ledger=tuple(entry.as_dict() for entry in allowance.entries),
         about={"model": request.model, "medsynth": __version__},
+        domains=tuple(entry.number for entry in domains),
     )
+
+
+def _allowance(request: FitRequest, ledger: Ledger) -> Ledger:
+    """The fit's own part of the budget, asked for before a row is read."""
+    schema = request.schema
+    epsilon, delta = request.budget
+    return ledger.allowance(
+        epsilon,
+        delta,
+        label=f"Fit of {request.model}",
+        unit=schema.privacy.noun,
+        persons=schema.privacy.persons,
+        privacy_unit=privacy_unit(schema),
+        thresholds=bool(private_columns(schema, "category")),
+    )
+
+
+def _found(
+    source: Source, schema: "Schema", allowance: Ledger, progress: Progress, search: Search | None
+) -> "tuple[Schema, float]":
+    """(the schema without open columns, the mu that is left for the model)."""
+    mu = allowance.guarantee.mu
+    if not private_columns(schema):
+        return schema, mu
+    share = schema.privacy.domain_share
+    progress.start("Finding private domains")
+    key = bounding_key(allowance)
+    found = find_domains(source, schema, allowance, mu2=share * mu**2, key=key, search=search)
+    return found, mu * math.sqrt(1 - share)
 
 
 def impossible_conditions(codec: Codec) -> tuple[Condition, ...]:
@@ -153,6 +190,7 @@ def require_sound(request: FitRequest) -> None:
     epsilon, delta = request.budget
     Guarantee.of(epsilon, delta, unit=request.schema.privacy.noun, persons=request.schema.privacy.persons)
     require_confirmed(request.schema)
+    stand_in(request.schema)  # what the schema names must fit into what will be found
 
 
 def bounding_key(ledger: Ledger) -> bytes:
@@ -161,18 +199,11 @@ def bounding_key(ledger: Ledger) -> bytes:
 
 
 def require_confirmed(schema: "Schema") -> None:
-    """Refuses a schema with parts that `init` read from data and nobody confirmed, or that need a later engine.
+    """Refuses a schema with parts that `init` read from data and nobody confirmed.
 
     Raises:
       SchemaError: Naming the columns and the command that confirms them.
     """
-    private = [name for name, column in schema.columns.items() if column.source == "private"]
-    if private:
-        raise SchemaError(
-            f"Schema '{schema.dataset.name}': column '{private[0]}' says source: private, "
-            "but domains are not yet found under the ledger. "
-            "Declare a public domain from documentation, or drop the column."
-        )
     if schema.unconfirmed:
         names = ", ".join(repr(name) for name in schema.unconfirmed[:5])
         raise SchemaError(

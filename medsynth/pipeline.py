@@ -13,12 +13,13 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from medsynth import describe
+from medsynth import describe, describe_tools
 from medsynth.checking import check_table, refuse_unreadable
 from medsynth.encoding.codec import Codec, require_columns
 from medsynth.encoding.comparison import Comparison
 from medsynth.errors import InputError, UsageError
 from medsynth.estimand import row_meaning
+from medsynth.finding import THRESHOLD_SHARE
 from medsynth.fitting import FitRequest, bounding_key, claim_of, fit_model, open_ledger, require_sound
 from medsynth.holdout import Tables, compare
 from medsynth.judging import attack, from_plain, measure, to_plain
@@ -39,6 +40,7 @@ from medsynth.publishing import provenance_of, write_report
 from medsynth.sampling.draw import KINDS, Draw, Drawing, draw, generator, require_drawable
 from medsynth.sampling.provenance import require_original, require_table_name, table_files, write_table
 from medsynth.schema import load_schema, parse_schema, uncounted
+from medsynth.schema.private import stand_in
 from medsynth.schema.table import ROWS_COLUMN
 from medsynth.sources.files import FileSource, read_frame
 from medsynth.sources.frame import FrameSource
@@ -70,7 +72,7 @@ def confirm(schema: Path, *, columns: Sequence[str] | None, private: bool) -> Re
     from medsynth.schema.confirm import confirm_schema
 
     confirmed = confirm_schema(schema, columns=columns, as_="private" if private else "public")
-    return describe.confirmed(schema, confirmed)
+    return describe.confirmed(schema, confirmed, private=private, waiting=load_schema(schema).unconfirmed)
 
 
 def check(data: Path, schema_name: str) -> Result:
@@ -206,7 +208,7 @@ def run(
     schema = load_schema(schema_name)
     request = _sound_request(schema, model=model, epsilon=epsilon, delta=delta)
     drawing: Any = {"seed": seed, "where": where, "upsample": upsample, "kind": kind}
-    require_drawable(Codec(schema=schema), n or 0, **drawing)
+    require_drawable(Codec(schema=stand_in(schema, where)), n or 0, **drawing)
     tables = Tables(train=data, holdout=holdout, holdout_share=None if holdout else holdout_share, ledger=ledger)
 
     frame, problems = _checked(tables, schema, progress)
@@ -334,25 +336,25 @@ def demo(out: Path, *, overwrite: bool = False, progress: Progress | None = None
 
 def ledger_show(path: Path) -> Result:
     """What was booked for a population, and what is left."""
-    return describe.budget(path, Ledger.open(path))
+    return describe_tools.budget(path, Ledger.open(path))
 
 
 def ledger_verify(path: Path) -> Result:
     """Verifies a budget file."""
     ledger = Ledger.open(path)
-    return describe.verified(path, ledger.verify())
+    return describe_tools.verified(path, ledger.verify())
 
 
-def ledger_set_limit(path: Path, epsilon: float) -> Result:
-    """Changes a population's limit."""
+def ledger_set_limit(path: Path, epsilon: float, *, thresholds: bool = False) -> Result:
+    """Changes a population's limit; on request keeps the usual part of delta for thresholds."""
     ledger = Ledger.open(path)
-    ledger.set_limit(epsilon)
-    return describe.budget(path, ledger)
+    ledger.set_limit(epsilon, thresholds=THRESHOLD_SHARE * ledger.guarantee.delta if thresholds else None)
+    return describe_tools.budget(path, ledger)
 
 
 def doctor() -> Result:
     """Versions, extras and the machine."""
-    return describe.machine()
+    return describe_tools.machine()
 
 
 def _sound_request(schema: "Schema", *, model: str, epsilon: float | None, delta: float | None) -> FitRequest:

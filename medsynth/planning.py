@@ -3,20 +3,20 @@
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
 
 from medsynth.encoding.bounding import bounding_of
 from medsynth.encoding.codec import Codec
 from medsynth.encoding.domain import Domain
+from medsynth.finding import DomainPlan, kept_for_thresholds
 from medsynth.fitting import FitRequest
 from medsynth.models import MODELS
+from medsynth.models.base import Spending
 from medsynth.models.levels import LARGE
 from medsynth.models.one_ways import cell_noise
 from medsynth.privacy.guarantee import Guarantee
 from medsynth.privacy.mechanisms import UNITS_PER_PERSON
-
-if TYPE_CHECKING:
-    from medsynth.models.base import Spending
+from medsynth.schema import Schema
+from medsynth.schema.private import stand_in
 
 SECONDS_PER_DRAW = 17e-6
 """Time of one exact discrete Gaussian draw, measured; whatever the noise."""
@@ -84,20 +84,25 @@ class Plan:
     Attributes:
       guarantee: What the fit will promise.
       columns: Modelled columns.
-      cells: Finest cells over all columns.
-      spending: How the model splits the budget, phase by phase; noise in `counted`.
+      cells: Finest cells over all columns; of private columns, of those that stand in for them.
+      spending: How the budget is split, phase by phase: private domains first, then as the model does;
+        noise in `counted`.
       counted: What a count of 1 is: the table's word for persons, or records where these count one by one.
-      seen: The smallest group that a column's table shows, by column.
+      seen: The smallest group that a column's table shows, by column; of private columns, of those that stand in.
+      smallest_category: Persons who must hold a private category, by a noisy count, for it to be found; None without.
+      private: Private columns.
       forecast: Time and memory of the fit.
     """
 
     guarantee: Guarantee
     columns: int
     cells: int
-    spending: tuple["Spending", ...]
+    spending: tuple[Spending, ...]
     counted: str
     seen: Mapping[str, int]
     forecast: Forecast
+    smallest_category: int | None = None
+    private: tuple[str, ...] = ()
 
     @property
     def smallest_group(self) -> int:
@@ -116,31 +121,53 @@ def make_plan(request: FitRequest) -> Plan:
     Args:
       request: Schema, model and budget.
     """
-    epsilon, delta = request.budget
-    persons = request.schema.privacy.persons
-    guarantee = Guarantee.of(epsilon, delta, unit=request.schema.privacy.noun, persons=persons)
-    domain = Codec(schema=request.schema).domain
-    l2 = bounding_of(request.schema.privacy).l2
-    spending = tuple(MODELS[request.model]().spending(domain, persons=persons, mu=guarantee.mu))
-    noise = cell_noise(domain, mu2=spending[0].share * guarantee.mu**2, l2=l2)
+    schema, (epsilon, delta) = request.schema, request.budget
+    persons = schema.privacy.persons
+    kept = kept_for_thresholds(schema, delta)
+    guarantee = Guarantee.of(epsilon, delta, unit=schema.privacy.noun, persons=persons, thresholds=kept)
+    domains = _domains(schema, guarantee)
+    share = schema.privacy.domain_share if domains.columns else 0.0
+    domain = Codec(schema=stand_in(schema)).domain
+    mu = guarantee.mu * math.sqrt(1 - share)
+    phases = tuple(MODELS[request.model]().spending(domain, persons=persons, mu=mu))
+    scaled = tuple(replace(phase, share=phase.share * (1 - share)) for phase in phases)
+    l2 = bounding_of(schema.privacy).l2
+    noise = cell_noise(domain, mu2=phases[0].share * mu**2, l2=l2)
+    spending = (*((_searching(domains, share),) if share else ()), *scaled)
     return Plan(
         guarantee=guarantee,
         columns=len(domain),
         cells=sum(domain.sizes),
         spending=tuple(replace(phase, sigma=phase.sigma * l2 / UNITS_PER_PERSON) for phase in spending),
-        counted="records" if l2 > UNITS_PER_PERSON else f"{request.schema.privacy.noun}s",
+        counted="records" if l2 > UNITS_PER_PERSON else f"{schema.privacy.noun}s",
         seen={name: math.ceil(SEEN_AT * sigma) for name, sigma in noise.items()},
+        smallest_category=domains.smallest_category,
+        private=domains.columns,
         forecast=Forecast.of(
             persons=persons,
             columns=len(domain),
             tables=sum(phase.tables for phase in spending),
             cells=sum(phase.cells for phase in spending),
-            pair_cells=_pair_cells(domain, spending),
+            pair_cells=_pair_cells(domain, phases),
         ),
     )
 
 
-def _pair_cells(domain: Domain, spending: Sequence["Spending"]) -> int:
+def _domains(schema: Schema, own: Guarantee) -> DomainPlan:
+    """What finding the private columns will cost, in a budget made for the schema."""
+    privacy, delta = schema.privacy, schema.delta_value
+    limit = Guarantee.of(privacy.epsilon, delta, thresholds=kept_for_thresholds(schema, delta))
+    failing = own.thresholds * min(1.0, (own.mu / limit.mu) ** 2)
+    return DomainPlan.of(schema, mu2=privacy.domain_share * own.mu**2, delta=failing)
+
+
+def _searching(domains: DomainPlan, share: float) -> Spending:
+    return Spending(
+        label="Private domains", share=share, tables=domains.tables, cells=domains.cells, sigma=domains.sigma
+    )
+
+
+def _pair_cells(domain: Domain, spending: Sequence[Spending]) -> int:
     """Cells of the pairs that the last phase may measure, at the finest levels that pairs enter."""
     if len(spending) < 2:
         return 0

@@ -64,7 +64,10 @@ def _own(folder: RunFolder, record: Mapping[str, Any], evaluations: Mapping[str,
     return collect(
         **_about(schema, record),
         guarantee=_guarantee(file),
-        ledger=[{key: entry[key] for key in ("label", "kind", "mu")} for entry in file.ledger],
+        ledger=[
+            {key: entry[key] for key in ("label", "kind", "mu")} | {"delta": entry.get("delta") or None}
+            for entry in file.ledger
+        ],
         model={"name": str(file.about["model"]), "settings": dict(getattr(file.fitted, "settings", {}))},
         sampling=record["sampling"],
         rare=rare_rows(file, schema, evaluations, record["rare_shares"]),
@@ -123,6 +126,9 @@ def _about(schema: "Schema", record: Mapping[str, Any]) -> dict[str, Any]:
 
 def _guarantee(file: ModelFile) -> dict[str, Any]:
     plain = dict(file.guarantee)
+    kept = plain.pop("thresholds", 0.0)
+    if kept:
+        plain["of_delta,_kept_for_thresholds"] = kept
     plain["membership_tpr_cap"] = plain.pop("membership_tpr_cap_at_1pct_fpr")
     return plain
 

@@ -9,6 +9,7 @@ from sklearn.base import BaseEstimator
 from sklearn.exceptions import NotFittedError
 
 from medsynth.encoding.codec import Codec
+from medsynth.finding import kept_for_thresholds
 from medsynth.fitting import FitRequest, fit_model, open_ledger, require_sound
 from medsynth.models.model_file import ModelFile, load_model, save_model
 from medsynth.privacy.guarantee import Guarantee
@@ -84,13 +85,26 @@ class Synthesizer(BaseEstimator):  # type: ignore[misc]
         epsilon, delta = request.budget
         privacy = request.schema.privacy
         population = request.schema.dataset.name
-        return Ledger(epsilon, delta, population=population, unit=privacy.noun, persons=privacy.persons)
+        return Ledger(
+            epsilon,
+            delta,
+            population=population,
+            unit=privacy.noun,
+            persons=privacy.persons,
+            thresholds=kept_for_thresholds(request.schema, delta),
+        )
 
     @property
     def guarantee_(self) -> Guarantee:
         """What the last fit promises."""
         plain = self._fitted().guarantee
-        return Guarantee.of(plain["epsilon"], plain["delta"], unit=plain["unit"], persons=plain["persons"])
+        return Guarantee.of(
+            plain["epsilon"],
+            plain["delta"],
+            unit=plain["unit"],
+            persons=plain["persons"],
+            thresholds=plain.get("thresholds", 0.0),
+        )
 
     def sample(
         self,

@@ -47,6 +47,24 @@ policy: {epsilon_max: 5, exact_match_excess_max: 0.2, tv_2way_max: 0.9}
 """
 
 
+OPEN = {
+    "age": "{kind: integer, source: private, missing: true}",
+    "sex": "{kind: category, source: private, missing: true}",
+    "charge": "{kind: decimal, source: private, missing_codes: [-1]}",
+    "admitted": "{kind: date, source: private, missing: true}",
+}
+"""Columns of the clinic whose values or bounds are to be found under the budget."""
+
+
+def opened(text: str) -> str:
+    """The clinic's schema with one private column of each kind that can be."""
+    lines = text.splitlines(keepends=True)
+    named = {line.split(":")[0].strip(): place for place, line in enumerate(lines) if line.startswith("  ")}
+    for name, description in OPEN.items():
+        lines[named[name]] = f"  {name}: {description}\n"
+    return "".join(lines)
+
+
 def clinic_rows(n: int, seed: int, *, persons: int | None = None) -> pd.DataFrame:
     """Visits of invented patients that obey the schema."""
     rng = np.random.default_rng(seed)
@@ -118,6 +136,12 @@ def clinic(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def clinic_schema() -> str:
     """The text of `clinic.yaml`."""
     return CLINIC
+
+
+@pytest.fixture
+def open_schema() -> str:
+    """The text of `clinic.yaml` with private columns."""
+    return opened(CLINIC)
 
 
 @pytest.fixture

@@ -152,6 +152,56 @@ def test_without_its_mechanisms_a_fit_says_the_same_of_any_table(
             assert first == second
 
 
+SURVIVORS: dict[str, dict[str, float]] = {
+    "none": {},
+    "some": {"F": 90.0, "M": 80.0, "divers": 40.0},
+}
+
+
+@pytest.mark.parametrize(("model", "survivors"), [("independent", "none"), *((model, "some") for model in MODELS)])
+def test_without_its_mechanisms_a_fit_finds_the_same_domain_in_any_table(
+    model: str,
+    survivors: str,
+    world: Callable[[str], Path],
+    open_schema: str,
+    command: Callable[..., Any],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A category, an integer, a decimal and a date are private; the rest is as in the other tests."""
+    monkeypatch.setattr("medsynth.privacy.mechanisms.surviving", lambda *_, **__: SURVIVORS[survivors])
+    seen = []
+    for table in ("ordinary", "strange", "hoarder", "empty"):
+        folder = world(table)
+        (folder / "clinic.yaml").write_text(open_schema, encoding="utf-8")
+        monkeypatch.setattr(
+            "medsynth.privacy.mechanisms.gaussian", STUBS["scripted" if survivors == "some" else "zeros"]()
+        )
+        fitted = command("fit", "visits.csv", "-s", "clinic.yaml", "-o", "m.medsynth", "--model", model)
+        assert fitted.code == 0, fitted.err
+        ledger, model_bytes = folder / "clinic.ledger.jsonl", (folder / "m.medsynth").read_bytes()
+        seen.append(((fitted.out, fitted.err), extract(folder / "m.medsynth"), booked(ledger), model_bytes))
+    assert sum("Domain of" in entry["label"] for entry in seen[0][1]) == 7
+    assert "Found under the budget:" in seen[0][0][0]
+    for other in seen[1:]:
+        for first, second in zip(seen[0], other, strict=True):
+            assert first == second
+
+
+def test_without_noise_no_category_passes_a_threshold_that_one_person_holds(
+    world: Callable[[str], Path], open_schema: str, command: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With the real threshold and zeros for counts, labels of any table are dropped alike."""
+    outputs = []
+    for table in ("ordinary", "strange"):
+        folder = world(table)
+        (folder / "clinic.yaml").write_text(open_schema, encoding="utf-8")
+        monkeypatch.setattr("medsynth.privacy.mechanisms.gaussian", zeros)
+        fitted = command("fit", "visits.csv", "-s", "clinic.yaml", "-o", "m.medsynth", "--model", "independent")
+        outputs.append((fitted.out, (folder / "m.medsynth").read_bytes()))
+    assert outputs[0] == outputs[1]
+    assert "  sex: 1 values, the rest as (other)" in outputs[0][0]  # what a rule of the schema names
+
+
 def bundle(folder: Path) -> dict[str, bytes]:
     """What of a run leaves the house."""
     out = folder / "out"

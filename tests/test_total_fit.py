@@ -190,6 +190,30 @@ def plain_rows(n: int) -> pd.DataFrame:
     )
 
 
+OPEN = """\
+medsynth: 1
+dataset: {name: tiny}
+privacy: {unit: who, persons: 100, bounding: {rule: RULE}, epsilon: 2.0}
+columns:
+  who: {kind: id}
+  age: {kind: integer, source: private, round_to: 5, missing_codes: [-1, "N"]}
+  cost: {kind: decimal, source: private, bins: 5}
+  day: {kind: date, source: private, unit: month, missing: true}
+  sex: {kind: category, source: private}
+  grade: {kind: category, source: private, missing_codes: [2]}
+  insured: {kind: boolean}
+  died: {kind: boolean, "true": "yes", "false": "no", missing: true}
+rare: [{name: old, where: "age >= 80"}]
+rules: ["died == 'yes' implies age >= 20"]
+"""
+
+
+@settings(max_examples=10, deadline=None, phases=[Phase.generate], suppress_health_check=list(HealthCheck))
+@given(frame=odd_tables(), rule=st.sampled_from(["weight, max: 3", "last, max: 2, order: day", "sample, max: 2"]))
+def test_no_content_of_a_table_stops_the_search_for_a_domain(frame: pd.DataFrame, rule: str) -> None:
+    fitted(frame, "independent", parse_schema(OPEN.replace("RULE", rule)))
+
+
 EXTREMES: dict[str, Callable[[], pd.DataFrame]] = {
     "no row": lambda: plain_rows(0),
     "one row": lambda: plain_rows(1),
@@ -208,6 +232,11 @@ EXTREMES: dict[str, Callable[[], pd.DataFrame]] = {
 @pytest.mark.parametrize("name", EXTREMES)
 def test_an_extreme_table_is_fitted_like_any_other(model: str, name: str) -> None:
     fitted(EXTREMES[name](), model)
+
+
+@pytest.mark.parametrize("name", EXTREMES)
+def test_the_domain_of_an_extreme_table_is_found_like_any_other(name: str) -> None:
+    fitted(EXTREMES[name](), "independent", parse_schema(OPEN.replace("RULE", "weight, max: 3")))
 
 
 @pytest.mark.parametrize("rule", ["first, max: 2, order: day", "last, max: 2, order: age", "sample, max: 2"])

@@ -40,6 +40,7 @@ class Bounding:
       rule: `first` or `last` rows by a declared order, a keyed `sample`, `weight` (a keyed sample whose rows share one
         person's weight), or `row` where every row is a person.
       rows: Most rows kept per person, at least 1.
+      shared: Whether the kept rows of a person share one person's weight whatever the rule, as under `weight`.
 
     Formal guarantee:
       Adding or removing one person changes a marginal by at most `l2` units in L1 and in L2 norm.
@@ -47,6 +48,7 @@ class Bounding:
 
     rule: Rule
     rows: int = 1
+    shared: bool = False
 
     @property
     def l2(self) -> int:
@@ -55,7 +57,12 @@ class Bounding:
         Under `first`, `last`, `sample` all k kept rows may fall into one cell: k, not sqrt(k). Under `weight` the
         entries of a person are nonnegative and sum to at most one person, so the L2 norm is at most 1.
         """
-        return UNITS_PER_PERSON * (self.rows if self.rule in {"first", "last", "sample"} else 1)
+        return UNITS_PER_PERSON * (1 if self._shares else self.rows)
+
+    @property
+    def _shares(self) -> bool:
+        """Whether the kept rows of a person weigh together at most one person."""
+        return self.shared or self.rule in {"weight", "row"}
 
     def contributions(self, persons: HashArray, order: npt.NDArray[Any] | None, tie: HashArray) -> Contributions:
         """Units each row contributes, and how many rows of its person are kept.
@@ -76,7 +83,7 @@ class Bounding:
         counts = np.diff(np.append(starts, len(ordered)))
         rank = np.arange(len(ordered)) - np.repeat(starts, counts)
         kept = np.repeat(np.minimum(counts, self.rows), counts)
-        unit = UNITS_PER_PERSON // kept if self.rule == "weight" else np.full(len(kept), UNITS_PER_PERSON)
+        unit = UNITS_PER_PERSON // kept if self._shares else np.full(len(kept), UNITS_PER_PERSON)
         named = ordered.any(axis=1)
         weights, rows = np.empty((2, len(ordered)), dtype=np.int64)
         weights[sorting] = np.where((rank < self.rows) & named, unit, 0)
@@ -98,13 +105,14 @@ def person_digests(identifiers: pd.Series, key: bytes) -> HashArray:
     """
     codes, uniques = factorized(identifiers)
     texts = np.array([canonical_text(value) for value in uniques], dtype=object)
-    halves = [_hash_texts(texts, key[offset : offset + 16]) for offset in (0, 16)]
+    halves = [hash_texts(texts, key[offset : offset + 16]) for offset in (0, 16)]
     digests = np.column_stack([np.append(half, np.uint64(0)) for half in halves])
     digests[:-1][texts == ""] = 0
     return digests[codes]
 
 
-def _hash_texts(texts: npt.NDArray[Any], key: bytes) -> HashArray:
+def hash_texts(texts: npt.NDArray[Any], key: bytes) -> HashArray:
+    """Keyed hashes (n,) of texts, whatever they hold."""
     if not len(texts):
         return np.empty(0, dtype=np.uint64)
     # A text that is no valid Unicode cannot be hashed as it is.
@@ -117,7 +125,7 @@ def _printable(key: bytes) -> str:
     return key[:8].hex()
 
 
-def row_hashes(codes: IntArray, key: bytes) -> HashArray:
+def row_hashes(codes: "IntArray | HashArray", key: bytes) -> HashArray:
     """Keyed hashes (n,) of encoded rows: which of a person's rows are kept depends on content and a secret key."""
     multipliers = np.frombuffer(key, dtype=np.uint64)
     mixed = np.full(len(codes), multipliers[0], dtype=np.uint64)

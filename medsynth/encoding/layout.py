@@ -10,6 +10,7 @@ from medsynth.encoding.cells import Cells, Tail
 from medsynth.encoding.domain import IntArray
 from medsynth.encoding.numbers import NumberCells, TickArray, evenly, with_cuts
 from medsynth.encoding.raw import WRITTEN_TRUTHS
+from medsynth.schema.private import require_found
 
 if TYPE_CHECKING:
     from medsynth.schema import Schema
@@ -20,7 +21,12 @@ MOST_DATE_CELLS = 800
 
 
 def build_cells(schema: "Schema") -> tuple[Cells, ...]:
-    """Cells of every modelled column, in schema order."""
+    """Cells of every modelled column, in schema order.
+
+    Raises:
+      SchemaError: If the schema leaves some of them open.
+    """
+    require_found(schema)
     cuts = schema_cuts(schema)
     return tuple(column_cells(name, schema.columns[name], cuts.get(name, ())) for name in schema.modelled)
 

@@ -9,7 +9,7 @@ import os
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from datetime import datetime, time
+from datetime import date, datetime, time
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -18,6 +18,7 @@ import pandas as pd
 from medsynth.encoding.raw import WRITTEN_TRUTHS
 from medsynth.schema import Schema
 from medsynth.schema.texts import canonical_text
+from medsynth.schema.values import LARGEST
 
 if TYPE_CHECKING:
     from great_expectations import ExpectationSuite
@@ -153,11 +154,13 @@ def _column_expectations(kinds: Any, name: str, column: Any) -> Iterator[Any]:
     if not (column.missing or column.missing_codes):
         yield kinds.ExpectColumnValuesToNotBeNull(column=name)
     if column.kind in NUMBERS:
-        yield kinds.ExpectColumnValuesToBeBetween(column=name, min_value=float(column.min), max_value=float(column.max))
+        low, high = (-LARGEST, LARGEST) if column.is_open else (column.min, column.max)
+        yield kinds.ExpectColumnValuesToBeBetween(column=name, min_value=float(low), max_value=float(high))
     elif column.kind == "date":
-        first, last = (datetime.combine(day, time.min) for day in (column.min, column.max))
+        days = (date(1, 1, 1), date(9999, 12, 30)) if column.is_open else (column.min, column.max)
+        first, last = (datetime.combine(day, time.min) for day in days)
         yield kinds.ExpectColumnValuesToBeBetween(column=name, min_value=first, max_value=last)
-    elif not column.other:
+    elif not column.other and not column.is_open:
         allowed = column.code_system.codes if column.kind == "code" else column.texts
         if len(allowed) <= LARGEST_SET:
             yield kinds.ExpectColumnValuesToBeInSet(column=name, value_set=list(allowed))

@@ -75,6 +75,7 @@ class ModelFile:
       guarantee: The guarantee as plain values.
       about: Other plain public values, such as name and population of the dataset.
       kind: How `fitted` is stored.
+      domains: Ledger entries that paid for what the schema left open; the shape of every array follows from them too.
     """
 
     fitted: Fitted
@@ -83,6 +84,7 @@ class ModelFile:
     guarantee: Mapping[str, Any] = field(default_factory=dict)
     about: Mapping[str, Any] = field(default_factory=dict)
     kind: str = "graphical"
+    domains: Sequence[int] = ()
 
 
 def save_model(path: str | Path, model: ModelFile) -> None:
@@ -109,11 +111,12 @@ def model_bytes(model: ModelFile) -> bytes:
         "ledger": [dict(entry) for entry in model.ledger],
         "guarantee": dict(model.guarantee),
         "about": dict(model.about),
+        "domains": list(model.domains),
         "arrays": {
             name: {
                 "type": part.array.dtype.name,
                 "shape": list(part.array.shape),
-                "ledger_entries": list(part.entries),
+                "ledger_entries": sorted({*part.entries, *model.domains}),
             }
             for name, part in parts.items()
         },
@@ -145,6 +148,7 @@ def load_model(path: str | Path) -> ModelFile:
             guarantee=dict(manifest["guarantee"]),
             about=dict(manifest["about"]),
             kind=manifest["kind"],
+            domains=tuple(int(entry) for entry in manifest.get("domains", ())),
         )
     except ModelFileError:
         raise

@@ -11,7 +11,7 @@ from typing import Any, Final
 from medsynth.errors import BudgetError, InputError, UsageError
 from medsynth.privacy.accountant import GaussianEvent, epsilon_from, mu_of
 from medsynth.privacy.budget_file import Line
-from medsynth.privacy.guarantee import Guarantee
+from medsynth.privacy.guarantee import Guarantee, gaussian_delta
 from medsynth.schema.sections import SMALLEST_EPSILON
 
 VERSION: Final = 1
@@ -29,8 +29,9 @@ class Entry:
       number: Counts all releases of the population, from 1.
       run: Counts the population's fits, from 1; 0 for a release booked outside any fit.
       label: What was released, in words.
-      kind: marginals, interactions, distances, or the kind of a booked event.
+      kind: marginals, interactions, distances, threshold, or the kind of a booked event.
       mu: Its cost.
+      delta: Its cost in delta, above 0 for a threshold alone.
       tables: Number of tables, 0 where that says nothing.
       cells: Number of noisy numbers.
       sigma_low: Smallest standard deviation of the noise, in persons; None where that says nothing.
@@ -43,6 +44,7 @@ class Entry:
     label: str
     kind: str
     mu: float
+    delta: float = 0.0
     tables: int = 0
     cells: int = 0
     sigma_low: float | None = None
@@ -88,7 +90,8 @@ class State:
         if header["kind"] != "header" or header["medsynth_ledger"] != VERSION:
             raise ValueError("version")
         unit, persons = header["unit"], header["persons"]
-        limit = Guarantee.of(header["epsilon"], header["delta"], unit=unit, persons=persons)
+        kept = header.get("thresholds", 0.0)
+        limit = Guarantee.of(header["epsilon"], header["delta"], unit=unit, persons=persons, thresholds=kept)
         return cls(read=1, limit=limit, entries=(), runs=0, privacy_unit=header.get("privacy_unit"))
 
     def _after(self, lines: Sequence[Line]) -> "State":
@@ -97,10 +100,15 @@ class State:
         for line in lines:
             match line["kind"]:
                 case "entry":
-                    entries.append(Entry(**line["entry"]))
-                    mu_of(GaussianEvent(entries[-1].mu))
+                    entries.append(_entry(line["entry"]))
                 case "limit":
-                    limit = Guarantee.of(line["epsilon"], line["delta"], unit=old.unit, persons=old.persons)
+                    limit = Guarantee.of(
+                        line["epsilon"],
+                        line["delta"],
+                        unit=old.unit,
+                        persons=old.persons,
+                        thresholds=line.get("thresholds", 0.0),
+                    )
                 case "run":
                     runs += 1
                     privacy_unit = privacy_unit or line.get("privacy_unit")
@@ -124,6 +132,14 @@ class State:
             )
 
 
+def _entry(plain: Line) -> Entry:
+    entry = Entry(**plain)
+    mu_of(GaussianEvent(entry.mu))
+    if not 0 <= entry.delta < 1:
+        raise ValueError("delta")
+    return entry
+
+
 def header(limit: Guarantee, population: str, privacy_unit: str | None = None) -> Line:
     """The first line of a budget, with a fresh secret."""
     return {
@@ -132,6 +148,7 @@ def header(limit: Guarantee, population: str, privacy_unit: str | None = None) -
         "population": population,
         "epsilon": limit.epsilon,
         "delta": limit.delta,
+        "thresholds": limit.thresholds,
         "unit": limit.unit,
         "privacy_unit": privacy_unit,
         "neighbours": limit.neighbours,
@@ -141,27 +158,37 @@ def header(limit: Guarantee, population: str, privacy_unit: str | None = None) -
     }
 
 
-def admit(limit: Guarantee, entries: tuple[Entry, ...], mu: float, *, label: str, fix: str) -> None:
-    """The filter: refuses a release with which the sum of mu^2 would pass the limit.
+def admit(limit: Guarantee, entries: tuple[Entry, ...], mu: float, *, label: str, fix: str, delta: float = 0.0) -> None:
+    """The filter: refuses a release with which the sum of mu^2, or that of delta, would pass the limit.
 
-    Source: Smith and Thakurta (2022), arXiv:2210.17520; `docs/mathematics.md`, section 4.
+    Source: Smith and Thakurta (2022), arXiv:2210.17520; `docs/mathematics.md`, section 4, and on thresholds.
     """
     spent = spend(entries)
-    if spent + mu**2 <= limit.mu**2 * (1 + _ROUNDING):
-        return
-    before = epsilon_from(math.sqrt(spent), limit.delta)
-    after = epsilon_from(math.sqrt(spent + mu**2), limit.delta)
-    digits = _digits(after, limit.epsilon)
-    releases = f"{len(entries)} release{'' if len(entries) == 1 else 's'}"
-    raise BudgetError(
-        f"{label}: would spend epsilon {after:.{digits}f} of {limit.epsilon:.{digits}f} "
-        f"({before:.{digits}f} spent in {releases}, {_left(limit, spent)}). {fix}"
-    )
+    if spent + mu**2 > limit.mu**2 * (1 + _ROUNDING):
+        left = gaussian_delta(limit.delta, limit.thresholds)
+        before, after = epsilon_from(math.sqrt(spent), left), epsilon_from(math.sqrt(spent + mu**2), left)
+        digits = _digits(after, limit.epsilon)
+        raise BudgetError(
+            f"{label}: would spend epsilon {after:.{digits}f} of {limit.epsilon:.{digits}f} "
+            f"({before:.{digits}f} spent in {_releases(entries)}, {_left(limit, spent)}). {fix}"
+        )
+    failed = spend_delta(entries)
+    # Without a margin for rounding: the sum is exact to the last bit, and what thresholds plan leaves room.
+    if delta and failed + delta > limit.thresholds:
+        raise BudgetError(
+            f"{label}: would spend delta {failed + delta:.3g} of the {limit.thresholds:.3g} kept for thresholds "
+            f"({failed:.3g} spent in {_releases(entries)}). Keep a part of delta for thresholds with "
+            "`medsynth ledger set-limit --thresholds`, or declare the categories public."
+        )
+
+
+def _releases(entries: Sequence[Entry]) -> str:
+    return f"{len(entries)} release{'' if len(entries) == 1 else 's'}"
 
 
 def _left(limit: Guarantee, spent: float) -> str:
     """What one further release may have, rounded down: costs add up in squares, so it is more than the difference."""
-    epsilon = epsilon_from(math.sqrt(max(0.0, limit.mu**2 - spent)), limit.delta)
+    epsilon = epsilon_from(math.sqrt(max(0.0, limit.mu**2 - spent)), gaussian_delta(limit.delta, limit.thresholds))
     if epsilon < SMALLEST_EPSILON:
         return "nothing left"
     return f"{float(Context(prec=2, rounding=ROUND_FLOOR).create_decimal(epsilon)):.2g} left for one more"
@@ -175,6 +202,11 @@ def _digits(after: float, limit: float) -> int:
 def spend(entries: Sequence[Entry]) -> float:
     """Sum of mu^2."""
     return math.fsum(entry.mu**2 for entry in entries)
+
+
+def spend_delta(entries: Sequence[Entry]) -> float:
+    """Sum of delta over the thresholds."""
+    return math.fsum(entry.delta for entry in entries)
 
 
 def today() -> str:

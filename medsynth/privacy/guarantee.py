@@ -9,7 +9,7 @@ from typing import Literal
 from scipy.special import ndtr, ndtri
 
 from medsynth.errors import UsageError
-from medsynth.privacy.accountant import delta_default, delta_from, epsilon_from, mu_from
+from medsynth.privacy.accountant import check_delta, delta_default, delta_from, epsilon_from, mu_from
 from medsynth.schema.sections import epsilon_problem
 
 MOST_FAILURE = 0.5
@@ -27,6 +27,7 @@ class Guarantee:
       unit: Who is protected, in the words of the table: person, patient.
       neighbours: Only adding or removing one person, with all bounded rows, is offered.
       persons: Stated, public number of persons; None where nobody stated it.
+      thresholds: The part of delta kept for thresholds, 0 where none may be released; mu holds but for it.
 
     >>> guarantee = Guarantee.of(1.0, 1e-6, unit="patient")
     >>> round(guarantee.membership_auc_cap, 3), round(guarantee.membership_tpr_cap(0.01), 3)
@@ -41,6 +42,7 @@ class Guarantee:
     unit: str = "person"
     neighbours: Literal["add-remove"] = "add-remove"
     persons: int | None = None
+    thresholds: float = 0.0
 
     @classmethod
     def of(
@@ -50,14 +52,16 @@ class Guarantee:
         *,
         unit: str = "person",
         persons: int | None = None,
+        thresholds: float = 0.0,
     ) -> "Guarantee":
-        """The guarantee of an (epsilon, delta) budget spent on mu-GDP releases.
+        """The guarantee of an (epsilon, delta) budget spent on mu-GDP releases and on thresholds.
 
         Args:
           epsilon: From `SMALLEST_EPSILON` to `LARGEST_EPSILON`, as in a schema.
           delta: In (0, 1); None takes `delta_default(persons)`.
           unit: Who is protected.
           persons: Stated, public number of persons.
+          thresholds: The part of delta kept for thresholds, at least 0 and below delta; mu follows from the rest.
 
         Raises:
           UsageError: If a number is outside its range, or neither delta nor persons is given.
@@ -69,9 +73,14 @@ class Guarantee:
             if persons is None:
                 raise UsageError("A guarantee needs a delta or the stated number of persons. Give one of them.")
             delta = delta_default(persons)
-        epsilon, delta = float(epsilon), float(delta)
-        mu = mu_from(epsilon, delta)
-        return cls(epsilon=epsilon, delta=delta, mu=mu, unit=unit, persons=persons)
+        epsilon, delta, thresholds = float(epsilon), float(delta), float(thresholds)
+        if not 0 <= thresholds < delta < 1:
+            check_delta(delta)
+            raise UsageError(
+                f"The part of delta for thresholds must lie from 0 to below {delta:g}, got {thresholds:g}."
+            )
+        mu = mu_from(epsilon, gaussian_delta(delta, thresholds))
+        return cls(epsilon=epsilon, delta=delta, mu=mu, unit=unit, persons=persons, thresholds=thresholds)
 
     @property
     def rho(self) -> float:
@@ -79,27 +88,27 @@ class Guarantee:
         return self.mu**2 / 2
 
     def epsilon_at(self, delta: float) -> float:
-        """The same guarantee as epsilon at another delta."""
-        return epsilon_from(self.mu, delta)
+        """The same guarantee as epsilon at another delta, above what is kept for thresholds."""
+        return epsilon_from(self.mu, gaussian_delta(delta, self.thresholds))
 
     def delta_at(self, epsilon: float) -> float:
         """The same guarantee as delta at another epsilon."""
-        return delta_from(self.mu, epsilon)
+        return delta_from(self.mu, epsilon) + self.thresholds
 
     @property
     def membership_auc_cap(self) -> float:
-        """The highest AUC any membership attack can reach: Phi(mu / sqrt 2).
+        """The highest AUC any membership attack can reach: Phi(mu / sqrt 2), and what thresholds may fail by.
 
-        Source: Dong, Roth and Su (2022): area under the trade-off curve G_mu.
+        Source: Dong, Roth and Su (2022): area under the trade-off curve G_mu; `docs/mathematics.md`, on thresholds.
         """
-        return float(ndtr(self.mu / math.sqrt(2)))
+        return min(1.0, float(ndtr(self.mu / math.sqrt(2))) + self.thresholds)
 
     def membership_tpr_cap(self, fpr: float) -> float:
         """The highest true positive rate of any membership attack at a false positive rate.
 
-        Source: Dong, Roth and Su (2022): Phi(Phi^-1(fpr) + mu).
+        Source: Dong, Roth and Su (2022): Phi(Phi^-1(fpr) + mu); thresholds add what they may fail by.
         """
-        return float(ndtr(ndtri(fpr) + self.mu))
+        return min(1.0, float(ndtr(ndtri(fpr) + self.mu)) + self.thresholds)
 
     @property
     def odds_factor(self) -> float:
@@ -156,12 +165,22 @@ class Guarantee:
             "unit": self.unit,
             "neighbours": self.neighbours,
             "persons": self.persons,
+            "thresholds": self.thresholds,
             "membership_auc_cap": self.membership_auc_cap,
             "membership_tpr_cap_at_1pct_fpr": self.membership_tpr_cap(0.01),
             "odds_factor": self.odds_factor if self.bounds_odds else None,
             "odds_failure": self.odds_failure if self.bounds_odds else None,
             "sentence": self.sentence(),
         }
+
+
+def gaussian_delta(delta: float, thresholds: float) -> float:
+    """What of delta is left for Gaussian releases, rounded down.
+
+    >>> gaussian_delta(1e-6, 0.0), gaussian_delta(1e-6, 1e-7) <= 9e-7
+    (1e-06, True)
+    """
+    return math.nextafter(delta - thresholds, 0.0) if thresholds else delta
 
 
 def _factor(value: float) -> str:

@@ -1,6 +1,6 @@
-"""The ledger: books the cost of a release, then counts, then adds noise, in one call.
+"""The ledger: the budget of a population and of its fits; what it can release is in `releases`.
 
-    population's limit        a filter on the sum of mu^2 over every release from one population
+    population's limit        a filter on the sums of mu^2 and of delta over every release from one population
     └── allowance of a fit    a second filter, on that fit's own releases: its guarantee
 
 Both refuse before anything is booked, counted or drawn.
@@ -13,30 +13,16 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
-import numpy.typing as npt
-
-from medsynth.errors import InputError, UsageError
-from medsynth.privacy import mechanisms
-from medsynth.privacy.accountant import Event, GaussianEvent, epsilon_from, mu_of
-from medsynth.privacy.budget import Entry, State, admit, header, spend, today
+from medsynth.errors import BudgetError, InputError, UsageError
+from medsynth.privacy.accountant import epsilon_from
+from medsynth.privacy.budget import Entry, State, admit, header, spend, spend_delta, today
 from medsynth.privacy.budget_file import FileBook, Line, MemoryBook
 from medsynth.privacy.fingerprint import TableNotes
-from medsynth.privacy.guarantee import Guarantee
-from medsynth.privacy.measurement import (
-    Clique,
-    Countable,
-    Measurement,
-    count,
-    drawn_sigma,
-    in_persons,
-    on_lattice,
-    sensitivities,
-    shape_of,
-)
+from medsynth.privacy.guarantee import Guarantee, gaussian_delta
+from medsynth.privacy.releases import Releases
 
 
-class Ledger(TableNotes):
+class Ledger(Releases, TableNotes):
     """The privacy budget of one population, in memory or in a file.
 
     Args:
@@ -47,6 +33,7 @@ class Ledger(TableNotes):
       persons: Stated, public number of persons.
       privacy_unit: Who counts as one person, `rows` or `column 'NAME'`; None leaves it to the first fit that says it.
       path: Budget file, made if missing; None keeps the budget in memory.
+      thresholds: The part of delta kept for thresholds, of all fits together. An existing file's stands.
 
     Raises:
       UsageError: If epsilon or delta is outside its range.
@@ -71,8 +58,9 @@ class Ledger(TableNotes):
         persons: int | None = None,
         privacy_unit: str | None = None,
         path: str | Path | None = None,
+        thresholds: float = 0.0,
     ) -> None:
-        limit = Guarantee.of(epsilon, delta, unit=unit, persons=persons)
+        limit = Guarantee.of(epsilon, delta, unit=unit, persons=persons, thresholds=thresholds)
         if path is None:
             book = MemoryBook(header(limit, population, privacy_unit))
         else:
@@ -138,8 +126,23 @@ class Ledger(TableNotes):
     @property
     def remaining_epsilon(self) -> float:
         """The epsilon that one further fit could have, at the same delta."""
+        limit = self.guarantee
+        left = gaussian_delta(limit.delta, limit.thresholds)
         # Rounded down, so that asking for exactly this much is not refused.
-        return epsilon_from(math.sqrt(self.remaining_mu2), self.guarantee.delta) * (1 - 1e-9)
+        return epsilon_from(math.sqrt(self.remaining_mu2), left) * (1 - 1e-9)
+
+    @property
+    def spent_delta(self) -> float:
+        """Sum of delta over the thresholds among `entries`."""
+        return spend_delta(self.entries)
+
+    @property
+    def threshold_delta(self) -> float:
+        """What of delta this fit may spend on thresholds: as large a part of what is kept as it has of mu^2.
+
+        All fits together then spend what is kept when they have spent mu^2, and not before.
+        """
+        return _threshold_delta(self._state().limit, self.guarantee)
 
     def allowance(
         self,
@@ -150,6 +153,7 @@ class Ledger(TableNotes):
         unit: str | None = None,
         persons: int | None = None,
         privacy_unit: str | None = None,
+        thresholds: bool = False,
     ) -> "Ledger":
         """A ledger for one fit: it may spend (epsilon, delta) of the budget, and not more.
 
@@ -160,154 +164,41 @@ class Ledger(TableNotes):
           unit: Who is protected, in the words of the fit's table; None takes the population's.
           persons: Stated, public number of persons of the fit's table; None takes the population's.
           privacy_unit: Who counts as one person in the fit, as for the class.
+          thresholds: Whether the fit releases thresholds, so that `threshold_delta` must be left.
 
         Returns:
           A ledger on the same budget whose `guarantee` and `entries` are the fit's own.
 
         Raises:
-          BudgetError: If the population cannot pay for it; nothing is booked then.
+          BudgetError: If the population cannot pay for it, or keeps no delta for thresholds; nothing is booked then.
           InputError: If the budget has another privacy unit; nothing is booked then.
           UsageError: If a number is outside its range, or this ledger is an allowance itself.
         """
         if self._own is not None:
             raise UsageError("An allowance cannot be divided again. Ask the population's ledger.")
         limit = self.guarantee
+        delta = limit.delta if delta is None else delta
         own = Guarantee.of(
             epsilon,
-            limit.delta if delta is None else delta,
+            delta,
             unit=limit.unit if unit is None else unit,
             persons=limit.persons if persons is None else persons,
+            thresholds=limit.thresholds * min(1.0, delta / limit.delta),
         )
 
         def decide(lines: Sequence[Line]) -> Line:
             state = self._state(lines)
             state.require_unit(privacy_unit, self._book.name)
-            admit(state.limit, state.entries, own.mu, label=label, fix=self._population_fix)
+            failing = _threshold_delta(state.limit, own) if thresholds else 0.0
+            if thresholds and not failing:
+                raise no_thresholds(label, self.population)
+            admit(state.limit, state.entries, own.mu, label=label, fix=self._population_fix, delta=failing)
             settings = {"epsilon": own.epsilon, "delta": own.delta, "label": label, "privacy_unit": privacy_unit}
             return {"kind": "run", "run": state.runs + 1, "date": today(), **settings}
 
         fit = Ledger.__new__(Ledger)
         fit._attach(self._book, self._book.append(decide)["run"], own)
         return fit
-
-    def measure(
-        self,
-        records: Countable,
-        cliques: Sequence[Clique],
-        sigmas: Sequence[float],
-        *,
-        label: str,
-        interactions: bool = False,
-    ) -> list[Measurement]:
-        """Publishes noisy tables: books their joint cost as one entry, counts, adds noise.
-
-        Args:
-          records: Private rows that can be counted.
-          cliques: The tables.
-          sigmas: Standard deviation of the noise on a cell of each table, in persons.
-          label: What is released, in words.
-          interactions: Publish only what each table holds beyond its margins; two groups or more an axis.
-
-        Returns:
-          One measurement per clique, in order; without a clique nothing is booked.
-
-        Raises:
-          BudgetError: If the cost does not fit; nothing is booked, counted or drawn then.
-
-        Formal guarantee:
-          mu-GDP under add/remove of one person, mu = sqrt(sum of (sensitivity / sigma)^2), the booked cost.
-          The sensitivity of a table is l2, that of its interactions `interaction_sensitivity`.
-          The noise drawn is wider than sigma by 1 + 2e-9 or more, which covers the lattice.
-        """
-        if not cliques:
-            return []
-        moved = sensitivities(records, cliques, interactions=interactions)
-        entry = self._book_noise(
-            sigmas,
-            moved,
-            Entry(
-                number=0,
-                run=self._run,
-                label=label,
-                kind="interactions" if interactions else "marginals",
-                mu=0,
-                tables=len(cliques),
-                cells=sum(math.prod(shape_of(clique)) for clique in cliques),
-            ),
-        )
-        # Booked before the count: a crash must not leave unrecorded noise.
-        tables = count(records, cliques, interactions=interactions)
-        return [
-            Measurement(
-                clique=clique,
-                noisy=mechanisms.gaussian(table, sigma=drawn_sigma(sigma)),
-                sigma=float(sigma),
-                sensitivity=sensitivity,
-                entry=entry.number,
-                interactions=interactions,
-            )
-            for clique, table, sigma, sensitivity in zip(cliques, tables, sigmas, moved, strict=True)
-        ]
-
-    def distances(
-        self,
-        records: Countable,
-        cliques: Sequence[Clique],
-        references: Sequence[npt.NDArray[np.float64]],
-        sigma: float,
-        *,
-        label: str,
-    ) -> tuple[npt.NDArray[np.float64], int]:
-        """Publishes how far each table lies from a public reference: noisy L1 distances.
-
-        One person adds a nonnegative vector of sum at most l2 to a table: all of that person's rows
-        are counted in it, none twice. By the triangle inequality the table's L1 distance to a fixed
-        reference moves by at most l2; a vector of P distances has L2 sensitivity sqrt(P) l2.
-
-        Args:
-          records: Private rows that can be counted.
-          cliques: The P tables.
-          references: A public or noisy table per clique, in persons; rounded to the lattice.
-          sigma: Standard deviation of the noise on a distance, in persons.
-          label: What is released, in words.
-
-        Returns:
-          float64 array (P,) of noisy distances in persons, and the number of the ledger entry.
-
-        Raises:
-          BudgetError: If the cost does not fit; nothing is booked, counted or drawn then.
-
-        Formal guarantee:
-          mu-GDP under add/remove of one person, mu = sqrt(P) l2 / sigma, the booked cost.
-        """
-        targets = [on_lattice(table, clique) for table, clique in zip(references, cliques, strict=True)]
-        sensitivity = math.sqrt(len(cliques)) * in_persons(records.l2)
-        settings = Entry(
-            number=0,
-            run=self._run,
-            label=label,
-            kind="distances",
-            mu=0,
-            tables=len(cliques),
-            cells=len(cliques),
-        )
-        entry = self._book_noise([sigma], [sensitivity], settings)
-        tables = count(records, cliques)
-        exact = [int(np.abs(table - target).sum()) for table, target in zip(tables, targets, strict=True)]
-        return mechanisms.gaussian(np.array(exact, dtype=np.int64), sigma=drawn_sigma(sigma)), entry.number
-
-    def book(self, event: Event, *, label: str) -> int:
-        """Books the cost of a release that is made elsewhere, before it is made.
-
-        Returns:
-          The number of the entry.
-
-        Raises:
-          BudgetError: If the cost does not fit; nothing is booked then.
-          UsageError: If the cost of such an event has no proof.
-        """
-        mu = mu_of(event)
-        return self._append(Entry(number=0, run=self._run, label=label, kind=event.kind, mu=mu)).number
 
     def key(self, purpose: str) -> bytes:
         """A secret key of 32 bytes for one purpose, the same for the life of the budget.
@@ -318,12 +209,14 @@ class Ledger(TableNotes):
         secret = bytes.fromhex(self._header["key"])
         return hmac.new(secret, purpose.encode(), hashlib.sha256).digest()
 
-    def set_limit(self, epsilon: float, delta: float | None = None) -> Guarantee:
+    def set_limit(self, epsilon: float, delta: float | None = None, *, thresholds: float | None = None) -> Guarantee:
         """Changes the population's limit; the change stays visible in the file.
 
         Args:
           epsilon: The new limit.
           delta: Its delta; None keeps the present one.
+          thresholds: The part of delta kept for thresholds; None keeps the present one. Decide it from the schema,
+            not from what was released (`docs/mathematics.md`, on thresholds).
 
         Raises:
           BudgetError: If more than that is spent already.
@@ -332,12 +225,22 @@ class Ledger(TableNotes):
         if self._own is not None:
             raise UsageError("The limit belongs to the population. Change it in the population's ledger.")
         old = self.guarantee
-        new = Guarantee.of(epsilon, old.delta if delta is None else delta, unit=old.unit, persons=old.persons)
+        new = Guarantee.of(
+            epsilon,
+            old.delta if delta is None else delta,
+            unit=old.unit,
+            persons=old.persons,
+            thresholds=old.thresholds if thresholds is None else thresholds,
+        )
 
         def decide(lines: Sequence[Line]) -> Line:
             entries = self._state(lines).entries
-            admit(new, entries, 0.0, label=f"Limit of '{self.population}'", fix="Set a limit above the spend.")
-            return {"kind": "limit", "epsilon": new.epsilon, "delta": new.delta, "date": today()}
+            label = f"Limit of '{self.population}'"
+            admit(new, entries, 0.0, label=label, fix="Set a limit above the spend.")
+            if spend_delta(entries) > new.thresholds:
+                raise UsageError(f"{label}: more of delta is spent on thresholds already. Keep more for them.")
+            kept = {"thresholds": new.thresholds, "date": today()}
+            return {"kind": "limit", "epsilon": new.epsilon, "delta": new.delta, **kept}
 
         self._book.append(decide)
         return new
@@ -369,17 +272,6 @@ class Ledger(TableNotes):
         self._known = state
         return state
 
-    def _book_noise(self, sigmas: Sequence[float], sensitivities: Sequence[float], settings: Entry) -> Entry:
-        """Books Gaussian releases that share one entry."""
-        if len(sigmas) != len(sensitivities) or settings.tables < 1:
-            raise UsageError(f"{settings.label}: needs at least one table, and one sigma for each.")
-        for sigma in sigmas:
-            mechanisms.check_sigma(sigma)
-        parts = ((s / sigma) ** 2 for s, sigma in zip(sensitivities, sigmas, strict=True))
-        mu = GaussianEvent(math.sqrt(math.fsum(parts))).mu
-        low, high, moved = float(min(sigmas)), float(max(sigmas)), max(sensitivities)
-        return self._append(replace(settings, mu=mu, sigma_low=low, sigma_high=high, sensitivity=moved))
-
     def _append(self, entry: Entry) -> Entry:
         """Admits an entry under both filters and books it, as one step for all programs."""
 
@@ -387,9 +279,24 @@ class Ledger(TableNotes):
             state = self._state(lines)
             if self._own is not None:
                 own_fix = "Raise --epsilon, or fit without it."
-                admit(self._own, self._mine(state.entries), entry.mu, label=entry.label, fix=own_fix)
-            admit(state.limit, state.entries, entry.mu, label=entry.label, fix=self._population_fix)
+                own = self._mine(state.entries)
+                admit(self._own, own, entry.mu, label=entry.label, fix=own_fix, delta=entry.delta)
+            admit(state.limit, state.entries, entry.mu, label=entry.label, fix=self._population_fix, delta=entry.delta)
             booked = replace(entry, number=len(state.entries) + 1)
             return {"kind": "entry", "date": today(), "entry": booked.as_dict()}
 
         return Entry(**self._book.append(decide)["entry"])
+
+
+def _threshold_delta(limit: Guarantee, own: Guarantee) -> float:
+    """The part of `own.thresholds` that goes with its part of the population's mu^2; rounded down."""
+    # Sums of what several fits spend on parts of it stay below the whole.
+    return own.thresholds * min(1.0, (own.mu / limit.mu) ** 2) * (1 - 1e-9)
+
+
+def no_thresholds(label: str, population: str) -> BudgetError:
+    """The error of a fit that needs thresholds where none may be released."""
+    return BudgetError(
+        f"{label}: the budget of '{population}' keeps no part of delta for thresholds, which private categories need. "
+        "Keep one with `medsynth ledger set-limit --thresholds`, or declare the categories public."
+    )

@@ -1,9 +1,10 @@
 """The one place where noise is drawn.
 
-Every release calls `mechanisms.gaussian(...)` through this module, so that a test which replaces
-this one function by a stub has taken all private information out of a fit.
+Every release calls `mechanisms.gaussian(...)` or `mechanisms.surviving(...)` through this module, so that a test which
+replaces these two functions by stubs has taken all private information out of a fit.
 """
 
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 import numpy as np
@@ -41,6 +42,27 @@ def gaussian(values: npt.NDArray[np.int64], *, sigma: float) -> npt.NDArray[np.f
     check_sigma(sigma)
     units = sampler.discrete_gaussian(values, scale=sigma * UNITS_PER_PERSON)
     return np.asarray(units / UNITS_PER_PERSON)  # NumPy makes a number of an array without axes
+
+
+def surviving(
+    labels: Sequence[str], counts: npt.NDArray[np.int64], *, sigma: float, threshold: float
+) -> Mapping[str, float]:
+    """The labels whose noisy count reaches a threshold, with that count in persons.
+
+    Args:
+      labels: Private.
+      counts: int64 (labels,) in units of 2^-20 person, above 0. Private.
+      sigma: Standard deviation of the noise on one count, in persons.
+      threshold: In persons.
+
+    Formal guarantee:
+      The counts of labels that others hold too are `gaussian`; one person's own labels are left out but for the
+      probability that `thresholds.calibrated` bounds.
+
+    Source: `docs/mathematics.md`, on thresholds.
+    """
+    noisy = gaussian(counts, sigma=sigma)
+    return {labels[place]: float(noisy[place]) for place in np.flatnonzero(noisy >= threshold).tolist()}
 
 
 def lattice_factor(sigma: float) -> float:

@@ -101,6 +101,8 @@ class LedgerEntry(Block):
     mu: Number
     share: Number = None
     """Part of the spent budget: mu squared over the sum of mu squared."""
+    delta: Number = None
+    """What a threshold may fail by, a part of the guarantee's delta; none for other releases."""
 
 
 class Model(Block):

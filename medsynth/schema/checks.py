@@ -120,6 +120,8 @@ def _derived_problems(schema: "Schema") -> Iterator[str]:
         yield from _first_bad_expression(schema, problem)
         return
     for name, expression in schema.derived_expressions.items():
+        if getattr(schema.columns.get(name), "source", "public") == "private":
+            yield f"derived {shown(name)}: is computed, so nothing is left to find. Write source: public."
         if name == schema.privacy.unit or getattr(schema.columns.get(name), "kind", "") in {
             "id",
             "drop",
@@ -246,11 +248,11 @@ def _positive_problems(target: str, positive: Any, schema: "Schema") -> Iterator
 def notices(schema: "Schema") -> tuple[str, ...]:
     """Sentences about keys whose engine comes later, and about choices worth a second look."""
     found = [f"Schema: {sentence}" for key, sentence in _LATER.items() if getattr(schema, key)]
-    private = [name for name, column in schema.columns.items() if column.source == "private"]
-    if private:
+    noisy = [name for name, column in schema.columns.items() if column.source == "found"]
+    if noisy:
         found.append(
-            f"Schema: {', '.join(map(shown, private))}: source: private is read, but finding a domain under the "
-            "budget is not yet offered; `fit` refuses until the domain is confirmed as public."
+            f"Schema: {', '.join(map(shown, noisy))}: values or bounds were found under a budget, with noise. Rare "
+            "values are counted as (other), and numbers beyond the bounds as the nearest bound."
         )
     if schema.utility is not None and schema.utility.task == "survival":
         found.append("Schema: utility task survival is read and kept, but not yet evaluated.")

@@ -31,7 +31,10 @@ from medsynth.schema.values import (
     Whole,
 )
 
-Source = Literal["public", "data", "private"]
+Source = Literal["public", "data", "private", "found"]
+"""What a description rests on: public knowledge; rows, awaiting a person's word; nothing yet, to be found under the
+budget; an earlier fit, which found it under its budget.
+"""
 Attacker = Literal["known", "secret", "neither"]
 MOST_CELLS = 4096
 
@@ -48,6 +51,8 @@ class _Modelled(_Described):
     other: Flag = False
     unit: Text | None = None
     keeps_others: ClassVar[bool] = False
+    needed: ClassVar[tuple[str, ...]] = ()
+    found: ClassVar[tuple[str, ...]] = ()
 
     @model_validator(mode="after")
     def _check_common(self) -> Self:
@@ -58,6 +63,35 @@ class _Modelled(_Described):
                 "Remove 'other'."
             )
         return self
+
+    @model_validator(mode="after")
+    def _check_found(self) -> Self:
+        """What the budget is to find must not be written, and what nothing finds must be."""
+        if self.source != "private":
+            absent = [key for key in self.needed if getattr(self, key) in (None, ())]
+            if absent and not (self.source == "found" and self.keeps_others and self.other):
+                raise ValueError("\n".join(map(self._absence, absent)))
+            return self
+        if not self.needed:
+            raise ValueError(f"source: private leaves nothing to find for kind {self.kind}. Write source: public.")  # type: ignore[attr-defined]
+        fields = type(self).model_fields
+        written = [key for key in (*self.needed, *self.found) if getattr(self, key) != fields[key].default]
+        if written:
+            raise ValueError(
+                f"source: private is found under the budget, so {listed(written)} must not be written. Remove "
+                f"{'it' if len(written) == 1 else 'them'}, or write source: public."
+            )
+        return self
+
+    def _absence(self, key: str) -> str:
+        if key in self.model_fields_set:
+            return f"{key}: must not be empty. List at least one."
+        return f"key {shown(key)} is absent. Add it."
+
+    @property
+    def is_open(self) -> bool:
+        """Whether the values or bounds are still to be found under the budget."""
+        return self.source == "private"
 
     @property
     def missing_texts(self) -> frozenset[str]:
@@ -78,9 +112,11 @@ class Category(_Modelled):
     """
 
     kind: Literal["category"] = "category"
-    values: Annotated[tuple[Label, ...], Field(min_length=1)]
+    values: tuple[Label, ...] = ()
     ordered: Flag = False
     keeps_others: ClassVar[bool] = True
+    needed: ClassVar[tuple[str, ...]] = ("values",)
+    found: ClassVar[tuple[str, ...]] = ("ordered", "other")
 
     @model_validator(mode="after")
     def _check(self) -> Self:
@@ -125,13 +161,15 @@ class Integer(_Modelled):
     """A whole number between public bounds."""
 
     kind: Literal["integer"] = "integer"
-    min: Whole
-    max: Whole
+    min: Whole | None = None
+    max: Whole | None = None
     bins: Annotated[Whole, Field(ge=1, le=MOST_CELLS)] | None = None
     scale: Literal["linear", "log"] = "linear"
     edges: tuple[Whole, ...] | None = None
     spikes: tuple[Whole, ...] = ()
     round_to: Annotated[Whole, Field(ge=1)] | None = None
+    needed: ClassVar[tuple[str, ...]] = ("min", "max")
+    found: ClassVar[tuple[str, ...]] = ("scale", "edges", "spikes")
 
     @model_validator(mode="after")
     def _check(self) -> Self:
@@ -143,13 +181,15 @@ class Decimal(_Modelled):
     """A number between public bounds, with a fixed number of decimal places."""
 
     kind: Literal["decimal"] = "decimal"
-    min: Number
-    max: Number
+    min: Number | None = None
+    max: Number | None = None
     places: Annotated[Whole, Field(ge=0, le=12)] = 2
     bins: Annotated[Whole, Field(ge=1, le=MOST_CELLS)] | None = None
     scale: Literal["linear", "log"] = "linear"
     edges: tuple[Number, ...] | None = None
     spikes: tuple[Number, ...] = ()
+    needed: ClassVar[tuple[str, ...]] = ("min", "max")
+    found: ClassVar[tuple[str, ...]] = ("scale", "edges", "spikes")
 
     @model_validator(mode="after")
     def _check(self) -> Self:
@@ -161,13 +201,14 @@ class Date(_Modelled):
     """A day between public bounds; `unit` is the finest step that is learned."""
 
     kind: Literal["date"] = "date"
-    min: Day
-    max: Day
+    min: Day | None = None
+    max: Day | None = None
     unit: Literal["day", "week", "month"] | None = None
+    needed: ClassVar[tuple[str, ...]] = ("min", "max")
 
     @model_validator(mode="after")
     def _check(self) -> Self:
-        if self.min > self.max:
+        if self.min is not None and self.max is not None and self.min > self.max:
             raise ValueError(f"bounds must ascend, got min {self.min} and max {self.max}. Swap them.")
         return self
 
@@ -250,6 +291,8 @@ def _not_among(values: tuple[Any, ...], missing: frozenset[str]) -> None:
 
 def _check_number(column: Integer | Decimal) -> None:
     low, high = column.min, column.max
+    if low is None or high is None:
+        return
     unit = f" ({column.unit})" if column.unit else ""
     if low > high:
         raise ValueError(f"bounds must ascend, got min {low:g} and max {high:g}{unit}. Swap them.")

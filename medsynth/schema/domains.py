@@ -38,6 +38,8 @@ def _check_listed(where: str, op: str, value: Any, column: Any) -> None:
     if op in _ORDERS and not getattr(column, "ordered", False):
         raise UsageError(f"{where}: {op} needs an order. Set ordered: true, or use == or in.")
     text = canonical_text(value)
+    if column.is_open and text not in column.missing_texts:
+        return
     if text in column.texts or (text == OTHER and column.other and op not in _ORDERS):
         return
     _refuse_missing(where, text, column)
@@ -58,7 +60,7 @@ def _check_number(where: str, op: str, value: Any, column: Any) -> None:
         raise UsageError(f"{where}: {shown(value)} is not a number. Write a number without quotes.")
     if canonical_text(value) in column.missing_texts:
         _refuse_missing(where, canonical_text(value), column)
-    if not column.min <= value <= column.max:
+    if not column.is_open and not column.min <= value <= column.max:
         raise UsageError(
             f"{where}: {value:g} lies outside its bounds {column.min:g} to {column.max:g}. "
             "Correct the value, or widen the bounds."
@@ -73,7 +75,7 @@ def _check_date(where: str, value: Any, column: Any) -> None:
     except (TypeError, ValueError):
         raise UsageError(f"{where}: {shown(value)} is not a date. Write it as '2020-01-31'.") from None
     _refuse_missing(where, value, column)
-    if not column.min <= day <= column.max:
+    if not column.is_open and not column.min <= day <= column.max:
         raise UsageError(
             f"{where}: {day} lies outside its bounds {column.min} to {column.max}. Correct the date, or widen the "
             "bounds."
@@ -109,7 +111,7 @@ def possible_values(name: str, schema: "Schema") -> list[Any] | None:
     """The finite list of values a column can hold, or None where it has none."""
     column = schema.columns.get(name)
     if column is not None:
-        return list(column.values) if column.kind in {"category", "boolean"} else None
+        return list(column.values) if column.kind in {"category", "boolean"} and not column.is_open else None
     return _outcomes(schema.derived_expressions[name], schema)
 
 

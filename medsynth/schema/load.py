@@ -127,4 +127,7 @@ def json_schema() -> dict[str, Any]:
     for kind in KINDS.values():
         definition = schema["$defs"][kind.__name__]
         definition["required"] = ["kind", *definition.get("required", [])]
+        if needed := getattr(kind, "needed", ()):
+            private = {"properties": {"source": {"const": "private"}}, "required": ["source"]}
+            definition |= {"if": {"not": private}, "then": {"required": list(needed)}}
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", "$id": SCHEMA_ID, **schema}

@@ -106,6 +106,7 @@ class Privacy(Entry):
     epsilon: Number = 1.0
     delta: Annotated[float | Literal["auto"], BeforeValidator(_delta)] = "auto"
     neighbours: Annotated[Literal["add-remove"], BeforeValidator(_neighbours)] = "add-remove"
+    domain_share: Annotated[Number, Field(gt=0, le=0.5)] = 0.1
 
     @model_validator(mode="after")
     def _check(self) -> Self:

@@ -3,6 +3,7 @@
 frame     a pandas data frame
 files     CSV, gzipped CSV and Parquet, read by DuckDB in batches, larger than memory
 encoded   codes and bounded weights: what both hand over
+open      the same of columns whose values or bounds are still to be found
 """
 
 from collections.abc import Iterator

@@ -102,7 +102,7 @@ def encode_batches(
         if schema.privacy.unit is not None:
             persons.append(person_digests(frame[schema.privacy.unit], key[32:]))
         if schema.privacy.order is not None:
-            orders.append(_order(frame, schema))
+            orders.append(order_of(frame, schema))
     tie = np.concatenate(ties) if ties else np.empty(0, dtype=np.uint64)
     person = np.concatenate(persons) if persons else np.empty((0, 2), dtype=np.uint64)
     order = np.concatenate(orders) if orders else None
@@ -122,7 +122,8 @@ def encode_batches(
     )
 
 
-def _order(frame: pd.DataFrame, schema: "Schema") -> npt.NDArray[np.float64]:
+def order_of(frame: pd.DataFrame, schema: "Schema") -> npt.NDArray[np.float64]:
+    """Sort keys (n,) of the rows by the declared order."""
     column = schema.columns.get(schema.privacy.order or "")
     return order_values(frame[schema.privacy.order], "number" if column is None else column.kind)
 

@@ -43,6 +43,7 @@ def test_entry_holds_public_settings_only(ledger: Ledger, two_tables: Any) -> No
         "label": "One-ways",
         "kind": "marginals",
         "mu": entry.mu,
+        "delta": 0.0,
         "tables": 2,
         "cells": 8,
         "sigma_low": 10.0,

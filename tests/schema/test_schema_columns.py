@@ -173,7 +173,7 @@ BAD_COLUMNS = {
     ),
     "source is unknown": (
         {"kind": "id", "source": "guess"},
-        "column 'x': source: 'guess' is not allowed here. Allowed: public, data, private.",
+        "column 'x': source: 'guess' is not allowed here. Allowed: public, data, private, found.",
     ),
     "attacker is unknown": (
         {"kind": "category", "values": ["a"], "attacker": "knows"},

@@ -49,13 +49,43 @@ def test_confirm_some_leaves_the_others_waiting(path: Path) -> None:
     assert confirm_schema(path, ["privacy.persons"]) == ("privacy.persons",)
 
 
-def test_private_columns_are_marked_and_persons_stay_waiting(path: Path) -> None:
-    assert confirm_schema(path, as_="private") == ("a", "b: source", "source")
+def test_private_columns_keep_their_kind_and_nothing_that_was_read(path: Path) -> None:
+    assert confirm_schema(path, as_="private") == ("a", "b: source")
     schema = load_schema(path)
-    assert schema.columns["a"].source == "private"
-    assert schema.unconfirmed == ("privacy.persons",)
+    assert schema.columns["a"].source == schema.columns["b: source"].source == "private"
+    assert schema.unconfirmed == ("source", "privacy.persons")
+    expected = TEXT.replace(
+        'a: {kind: category, values: ["source: data", data], source: data}  # why a',
+        "a: {kind: category, missing: true, source: private}  # why a",
+    ).replace(
+        'kind: integer\n    min: 0\n    max: 9\n    source:   "data"   # why b',
+        "{kind: integer, missing: true, source: private}   # why b",
+    )
+    assert path.read_bytes().decode() == expected
+
+
+def test_what_a_person_added_to_a_private_column_is_kept(path: Path) -> None:
+    path.write_text(
+        TEXT.replace("values: [", 'attacker: known, description: "a: b", missing_codes: ["?"], other: true, values: ['),
+        encoding="utf-8",
+    )
+    confirm_schema(path, ["a"], as_="private")
+    column = load_schema(path).columns["a"]
+    assert (column.attacker, column.description) == ("known", "a: b")
+    assert not {"values", "missing_codes", "other"} & column.model_fields_set
+
+
+def test_what_has_nothing_to_find_cannot_be_private(path: Path) -> None:
     with pytest.raises(UsageError, match=r"number of persons must be stated publicly"):
         confirm_schema(path, ["privacy.persons"], as_="private")
+    with pytest.raises(UsageError, match=r"Column 'source' has nothing to find: only category, integer, decimal, date"):
+        confirm_schema(path, ["source"], as_="private")
+    merged = TEXT.replace("source: {kind: boolean, source: data}", "source: {<<: {kind: date}, source: data}")
+    path.write_text(
+        merged.replace("<<: {kind: date}", "<<: {kind: date, min: 2020-01-01, max: 2020-02-01}"), encoding="utf-8"
+    )
+    with pytest.raises(UsageError, match=r"Column 'source' is merged from another"):
+        confirm_schema(path, ["source"], as_="private")
 
 
 def test_what_does_not_wait_is_refused(path: Path) -> None:

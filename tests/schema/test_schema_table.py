@@ -230,7 +230,7 @@ def test_predicate_of_derived_column_knows_its_values(changed: Changed) -> None:
 def test_unconfirmed_lists_what_was_read_from_data(changed: Changed) -> None:
     content = changed(columns__age__source="data", privacy__persons_source="data")
     assert build_schema(content).unconfirmed == ("age", "privacy.persons")
-    assert build_schema(changed(columns__age__source="private")).unconfirmed == ()
+    assert build_schema(changed(columns__age={"kind": "integer", "source": "private"})).unconfirmed == ()
 
 
 def test_keys_whose_engine_comes_later_parse_and_say_so(changed: Changed) -> None:
@@ -238,13 +238,12 @@ def test_keys_whose_engine_comes_later_parse_and_say_so(changed: Changed) -> Non
         changed(
             studies=[{"name": "s", "formula": "charge ~ age", "family": "cox"}],
             plausible=["age > 1"],
-            columns__age__source="private",
             privacy__delta=0.1,
             utility={"task": "survival", "time": "age", "event": "smoker"},
         )
     )
     text = " ".join(schema.notices())
-    for word in ("studies", "plausible", "source: private", "survival", "delta 0.1"):
+    for word in ("studies", "plausible", "survival", "delta 0.1"):
         assert word in text
     assert build_schema(changed()).notices() == ()
 
