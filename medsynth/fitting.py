@@ -13,7 +13,6 @@ from medsynth.models.model_file import ModelFile
 from medsynth.privacy.guarantee import Guarantee
 from medsynth.privacy.ledger import Ledger
 from medsynth.progress import Progress
-from medsynth.schema import dump_schema
 from medsynth.schema.sections import LARGEST_DELTA
 from medsynth.sources import Source
 from medsynth.sources.encoded import encode_batches
@@ -116,7 +115,7 @@ def fit_model(source: Source, request: FitRequest, ledger: Ledger, progress: Pro
     progress.finish()
     return ModelFile(
         fitted=fitted,
-        schema=dump_schema(schema.self_contained()),
+        schema=schema.self_contained_text,
         guarantee=allowance.guarantee.as_dict(),
         ledger=tuple(entry.as_dict() for entry in allowance.entries),
         about={"model": request.model, "medsynth": __version__},
