@@ -178,7 +178,7 @@ class Build:
     mutation: Mutation
     pair: str
     model: str = "independent"
-    runs: int = 100
+    runs: int = 60
 
 
 BUILDS: dict[str, Build] = {
@@ -190,8 +190,8 @@ BUILDS: dict[str, Build] = {
     "bounds_from_data": Build(mutation=bounds_from_data, pair="extreme_number"),
     "rows_protected": Build(mutation=rows_protected, pair="many_rows"),
     "seed_reused": Build(mutation=seed_reused, pair="nobody"),
-    "selection_without_noise": Build(mutation=selection_without_noise, pair="flipped_selection", model="mst", runs=200),
-    "filter_sees_real_rows": Build(mutation=filter_sees_real_rows, pair="nobody"),
+    "selection_without_noise": Build(mutation=selection_without_noise, pair="flipped_selection", model="mst", runs=100),
+    "filter_sees_real_rows": Build(mutation=filter_sees_real_rows, pair="nobody", runs=200),
 }
 
 

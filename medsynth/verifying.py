@@ -1,6 +1,7 @@
 """`medsynth verify`: the empirical epsilon of medsynth's own fit, of a model file's, or of any `module:function`."""
 
 import hashlib
+import os
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -12,7 +13,7 @@ import pandas as pd
 
 from medsynth.audit import Audit, Fit, Pair, Release, audit_fit, hostile_pairs, pairs_of
 from medsynth.audit.attack import Curve
-from medsynth.errors import InputError, UsageError
+from medsynth.errors import InputError
 from medsynth.models import MODELS
 from medsynth.models.model_file import ModelFile, load_model
 from medsynth.outputs import Result
@@ -101,10 +102,16 @@ def verify(
     return audit_fit(fit, pairs, curve=curve, runs=runs, workers=workers, progress=progress)
 
 
-def verify_command(target: str | None, **options: Any) -> Result:
-    """What `medsynth verify` prints."""
-    audit = verify(target, **options)
+def verified(target: str | None, *, workers: int | None, **options: Any) -> Result:
+    """What `medsynth verify` prints; without a number of workers it takes all processors."""
+    audit = verify(target, workers=usable_processors() if workers is None else workers, **options)
     return Result(values=audit.as_dict(), lines=audit.lines(), ok=not audit.violated)
+
+
+def usable_processors() -> int:
+    """Processors that this program may use."""
+    affinity = getattr(os, "sched_getaffinity", None)
+    return len(affinity(0)) if affinity else os.cpu_count() or 1
 
 
 def _resolve(
@@ -157,18 +164,12 @@ class ImportedFit:
             sys.path.append("")
         try:
             found: Any = import_module(self.module)
-        except ImportError as error:
+        except Exception as error:  # whatever a module of somebody else's does
             raise InputError(
-                f"{self.module}:{self.name}: module {self.module!r} cannot be imported ({error}). "
-                "Install it, or call from its folder."
-            ) from None
+                f"{self.module}:{self.name}: module {self.module!r} cannot be imported ({type(error).__name__}). "
+                "Install what it needs, and call from its folder."
+            ) from error
         function = getattr(found, self.name, None)
         if not callable(function):
             raise InputError(f"{self.module}:{self.name}: the module has no function {self.name!r}. Name one it has.")
         return function  # type: ignore[no-any-return]
-
-
-def require_runs(runs: int, workers: int) -> None:
-    """Refuses numbers of runs and workers that are none."""
-    if runs < 1 or workers < 1:
-        raise UsageError("--runs and --workers must be 1 or more.")

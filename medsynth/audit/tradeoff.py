@@ -19,7 +19,7 @@ from medsynth.inference import clopper_pearson
 
 FloatArray = npt.NDArray[np.float64]
 
-UNRESOLVED: Final = 1e-7
+UNRESOLVED: Final = 1e-9
 """Smallest p-value that is told apart from 0: the chance that the true rate lies outside the searched interval."""
 CELLS: Final = 128
 NEGLIGIBLE: Final = 7.0
@@ -82,7 +82,7 @@ def p_value(hits: int, false_alarms: int, trials: int, claim: Claim) -> float:
       claim: What no attack may exceed.
 
     Returns:
-      p-value in [1e-7, 1]. Exact: never too small, whatever the true rates.
+      p-value in [1e-9, 1]. Exact: never too small, whatever the true rates.
 
     >>> p_value(60, 50, 100, GaussianClaim(mu=1.0)) > 0.9, p_value(90, 10, 100, GaussianClaim(mu=1.0)) < 1e-6
     (True, True)

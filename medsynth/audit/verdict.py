@@ -135,4 +135,4 @@ class Audit:
 
 
 def _rounded(value: float) -> str:
-    return "below 1e-06" if value < 1e-6 else f"{value:.1g}"
+    return "below 1e-08" if value < 1e-8 else f"{value:.1g}"
