@@ -1,6 +1,8 @@
 """Thousands of refits on tiny tables, through the callable that is audited and nothing else."""
 
 import multiprocessing
+import os
+import threading
 import warnings
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
@@ -49,7 +51,7 @@ class Refits:
             return
         # Spawned everywhere: a fork would share state of the noise library, and does not exist on every system.
         context = multiprocessing.get_context("spawn")
-        with ProcessPoolExecutor(self._workers, mp_context=context) as pool:
+        with ProcessPoolExecutor(self._workers, mp_context=context, initializer=_end_with_parent) as pool:
             self._pool = pool
             try:
                 yield self
@@ -65,6 +67,18 @@ class Refits:
         tasks = [(self._fit, table, pair.schema, size) for size in sizes for table in (pair.without, pair.within)]
         found = list(map(_repeat, tasks) if self._pool is None else self._pool.map(_repeat, tasks))
         return _joined(found[0::2]), _joined(found[1::2])
+
+
+def _end_with_parent() -> None:
+    """Lets no worker outlive the audit, however that ends: a worker alone would wait for work for ever."""
+    parent = multiprocessing.parent_process()
+
+    def watch() -> None:
+        if parent is not None:
+            parent.join()
+            os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
 
 
 def _joined(parts: Sequence[list[Trace]]) -> list[Trace]:
