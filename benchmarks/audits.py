@@ -4,6 +4,7 @@
                    attack that finds it, by 500 repeats in which only the noise is simulated
     known_good     three full audits of the sound models; false alarms in 500 simulated repeats
     one_marginal   audited mu of a fit of one column at the mu of (1, 1e-5), 10,000 refits of each world
+    simulated      the same in 40 repeats in which only the noise is simulated
     speed          seconds of refits in two processes
 
 Command: python benchmarks/audits.py [PART ...] [--builds NAME ...]
@@ -89,9 +90,8 @@ def _draws(build: str | None, pair: Pair, table: Any) -> Draws:
 
 def simulated_p(draws: tuple[Draws, Draws], runs: int, mu: float, rng: np.random.Generator) -> float:
     """p-value of the attack on published numbers in one repeat of an audit with simulated noise."""
-    without, within = (world.published(runs, rng) for world in draws)
-    scores = likelihood_ratios(without, within, runs // 2)
-    return p_value(*error_counts(*scores, runs // 2, separation), runs - runs // 2, GaussianClaim(mu=mu))
+    counts = _counts(draws[0].published(runs, rng), draws[1].published(runs, rng))
+    return p_value(*counts, GaussianClaim(mu=mu))
 
 
 def simulated_fact_p(rates: tuple[float, float], runs: int, mu: float, rng: np.random.Generator) -> float:
@@ -181,61 +181,59 @@ def _ideal_p(mu: float, runs: int, rng: np.random.Generator) -> float:
 
 def one_marginal_part() -> None:
     """Schemas allow a delta of 1e-6 at most, so the fit states the epsilon that has the same mu there."""
-    mu = mu_from(ONE_MARGINAL["epsilon"], ONE_MARGINAL["delta"])
-    pair = one_marginal(epsilon_from(mu, 1e-6), 1e-6)
-    runs = int(ONE_MARGINAL["runs"])
-    simulated = _simulated_shares(pair, runs, mu)
-    print(simulated, flush=True)
+    mu, pair, runs = _one_marginal()
     repeats: list[dict[str, float]] = []
     for _ in range(int(ONE_MARGINAL["repeats"])):
         began = time.perf_counter()
         with Refits(OwnFit(model="independent"), WORKERS).running() as refits:
             worlds = refits.traces(pair, runs)
         seconds = time.perf_counter() - began
-        published = ([(trace.numbers, trace.facts) for trace in world] for world in worlds)
-        counts = *error_counts(*likelihood_ratios(*published, runs // 2), runs // 2, separation), runs - runs // 2
-        bounds = {f"mu_{level:g}": mu_low(*counts, level) for level in (0.05, 0.001)}
-        joint = {f"mu_joint_{level:g}": mu_low_joint(*counts, level) for level in (0.05, 0.001)}
-        repeats.append({"seconds": seconds, "p_value": p_value(*counts, GaussianClaim(mu=mu))} | bounds | joint)
-        print({key: found / mu if key.startswith("mu") else found for key, found in repeats[-1].items()}, flush=True)
-        record(
-            "audit_one_marginal", _summary(repeats, mu), command="python benchmarks/audits.py one_marginal", seeds=[]
-        )
+        counts = _counts(*([(trace.numbers, trace.facts) for trace in world] for world in worlds))
+        repeats.append({"seconds": seconds, "p_value": p_value(*counts, GaussianClaim(mu=mu))} | _bounds(counts))
+        print(repeats[-1], flush=True)
+        ideal = round(runs / 2 * float(ndtr(mu / 2))), round(runs / 2 * float(ndtr(-mu / 2))), runs - runs // 2
+        values = {
+            "claimed_mu": mu,
+            "share_of_claim": _shares(repeats, mu),
+            "share_of_claim_ideal": {key: bound / mu for key, bound in _bounds(ideal).items()},
+            "repeats": repeats,
+        }
+        record("audit_one_marginal", values, command="python benchmarks/audits.py one_marginal", seeds=[])
 
 
-def _simulated_shares(pair: Pair, runs: int, mu: float) -> dict[str, Any]:
-    """The same attack in repeats in which only the noise is simulated: audited mu as a share of the claim."""
+def simulated() -> None:
+    """The attack of `one_marginal` in repeats in which only the noise is simulated."""
+    mu, pair, runs = _one_marginal()
     draws, rng = draws_of(None, pair), np.random.default_rng(SEED)
-    found = []
-    for _ in range(SIMULATED_REPEATS):
-        worlds = (world.published(runs, rng) for world in draws)
-        counts = *error_counts(*likelihood_ratios(*worlds, runs // 2), runs // 2, separation), runs - runs // 2
-        found.append((mu_low(*counts, 0.05) / mu, mu_low_joint(*counts, 0.05) / mu, mu_low(*counts, 0.001) / mu))
-    exact, joint, strict = np.array(found).T
-    return {
-        "repeats": SIMULATED_REPEATS,
-        "median_mu_0.05": float(np.median(exact)),
-        "median_mu_joint_0.05": float(np.median(joint)),
-        "most_mu_0.001": float(strict.max()),
-    }
+    worlds = ((draws[0].published(runs, rng), draws[1].published(runs, rng)) for _ in range(SIMULATED_REPEATS))
+    repeats = [_bounds(_counts(*both)) for both in worlds]
+    values = {"claimed_mu": mu, "repeats": SIMULATED_REPEATS, "share_of_claim": _shares(repeats, mu)}
+    record("audit_simulated", values, command="python benchmarks/audits.py simulated", seeds=[SEED])
+    print(values, flush=True)
 
 
-def _summary(repeats: Sequence[dict[str, float]], mu: float) -> dict[str, Any]:
-    ideal = round(5000 * float(ndtr(mu / 2))), round(5000 * float(ndtr(-mu / 2))), 5000
-    shares = {
-        key: {"median": float(np.median([r[key] for r in repeats]) / mu), "most": max(r[key] for r in repeats) / mu}
-        for key in repeats[0]
-        if key.startswith("mu")
-    }
-    return {
-        "claimed_mu": mu,
-        "share_of_claim": shares,
-        "share_of_claim_ideal": {
-            "mu_0.05": mu_low(*ideal, 0.05) / mu,
-            "mu_joint_0.05": mu_low_joint(*ideal, 0.05) / mu,
-        },
-        "repeats": list(repeats),
-    }
+def _one_marginal() -> tuple[float, Pair, int]:
+    """(claimed mu, the pair, runs of each world)."""
+    mu = mu_from(ONE_MARGINAL["epsilon"], ONE_MARGINAL["delta"])
+    return mu, one_marginal(epsilon_from(mu, 1e-6), 1e-6), int(ONE_MARGINAL["runs"])
+
+
+def _counts(without: Sequence[Any], within: Sequence[Any]) -> tuple[int, int, int]:
+    """(hits, false alarms, tested runs) of the attack on published numbers."""
+    half = len(without) // 2
+    return *error_counts(*likelihood_ratios(without, within, half), half, separation), len(without) - half
+
+
+def _bounds(counts: tuple[int, int, int]) -> dict[str, float]:
+    """Lower bounds on mu at two levels, by the exact test and by two intervals."""
+    tests = {"mu": mu_low, "mu_joint": mu_low_joint}
+    return {f"{name}_{level:g}": low(*counts, level) for name, low in tests.items() for level in (0.05, 0.001)}
+
+
+def _shares(repeats: Sequence[dict[str, float]], mu: float) -> dict[str, Any]:
+    """Median and largest of each bound over the repeats, as shares of the claim."""
+    found = {key: np.array([repeat[key] for repeat in repeats]) / mu for key in repeats[0] if key.startswith("mu")}
+    return {key: {"median": float(np.median(each)), "most": float(each.max())} for key, each in found.items()}
 
 
 def speed() -> None:
@@ -262,6 +260,7 @@ PARTS: dict[str, Callable[..., None]] = {
     "known_bad": known_bad,
     "known_good": known_good,
     "one_marginal": one_marginal_part,
+    "simulated": simulated,
     "speed": speed,
 }
 

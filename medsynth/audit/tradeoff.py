@@ -22,6 +22,8 @@ FloatArray = npt.NDArray[np.float64]
 UNRESOLVED: Final = 1e-9
 """Smallest p-value that is told apart from 0: the chance that the true rate lies outside the searched interval."""
 CELLS: Final = 128
+MOST_MU: Final = 20.0
+"""Beyond the claim: whoever is told apart by less is told apart without a doubt."""
 NEGLIGIBLE: Final = 7.0
 """Standard deviations of a count beyond which its probability is added instead of summed."""
 
@@ -88,7 +90,8 @@ def p_value(hits: int, false_alarms: int, trials: int, claim: Claim) -> float:
     (True, True)
 
     Source: Barnard (1945), doi:10.1038/156177a0 (unconditional test); Berger and Boos (1994), doi:10.1080/
-      01621459.1994.10476836 (interval for the nuisance parameter); `docs/mathematics.md`, section 9.
+      01621459.1994.10476836 (interval for the nuisance parameter); `docs/mathematics.md`, "Testing a claim from error
+      rates".
     """
     low, high = clopper_pearson(false_alarms, trials, 1 - UNRESOLVED)
     edges = np.linspace(low, high, CELLS + 1)
@@ -196,7 +199,10 @@ def _joint(hits: int, false_alarms: int, trials: int, level: float) -> tuple[flo
 
 
 def detectable_mu(claimed: float, trials: int, level: float, power: float = 0.95) -> float:
-    """The smallest true mu that an ideal attack would tell from the claimed one with the stated power, about.
+    """The smallest true mu that an ideal attack tells from the claimed one with at least the stated power, to 1 %.
+
+    At the midpoint, hits fall below one quantile and false alarms above another with chance (1 - power) / 2 each; the
+    mu is enough once even these two refute the claim.
 
     Args:
       claimed: mu of the claim.
@@ -207,16 +213,26 @@ def detectable_mu(claimed: float, trials: int, level: float, power: float = 0.95
     Returns:
       mu; infinite where no mu is enough, because the runs are too few.
 
-    Source: delta method for the difference of two probit rates at the midpoint.
+    Source: union bound over the two counts.
     """
-    needed = float(ndtri(1 - level) + ndtri(power))
-    for mu in claimed + np.linspace(0, 10, 2001):
-        rate = float(ndtr(-mu / 2))
-        density = math.exp(-(mu**2) / 8) / math.sqrt(2 * math.pi)
-        error = math.sqrt(2 * rate * (1 - rate) / trials) / density
-        if mu - claimed >= needed * error:
-            return float(mu)
-    return math.inf
+    from scipy import stats
+
+    def enough(mu: float) -> bool:
+        tail = (1 - power) / 2
+        hits = int(stats.binom.ppf(tail, trials, ndtr(mu / 2)))
+        false_alarms = int(stats.binom.ppf(1 - tail, trials, ndtr(-mu / 2)))
+        return p_value(hits, false_alarms, trials, GaussianClaim(mu=claimed)) <= level
+
+    high = claimed + 0.01
+    while not enough(high):
+        high *= 1.25
+        if high > claimed + MOST_MU:
+            return math.inf
+    low = max(claimed, high / 1.25)
+    while high - low > 0.01 * high:
+        middle = (low + high) / 2
+        low, high = (low, middle) if enough(middle) else (middle, high)
+    return high
 
 
 Objective = Callable[[FloatArray, FloatArray, int], FloatArray]
