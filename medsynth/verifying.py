@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from medsynth.audit import Audit, Fit, Pair, Release, audit_fit, hostile_pairs, pairs_of
-from medsynth.audit.attack import Curve
+from medsynth.audit import Audit, Fit, Pair, Release, audit_fit, pairs_of
+from medsynth.audit.attack import Curve, pairs_for
 from medsynth.errors import InputError
 from medsynth.models import MODELS
 from medsynth.models.model_file import ModelFile, load_model
@@ -85,7 +85,8 @@ def verify(
       target: None for medsynth's own fit; a model file, for fits of its model, schema, epsilon and delta;
         `module:function`, or the function itself, for any other fit (see `medsynth.audit.Fit`).
       model: Which of medsynth's models, where there is no target.
-      epsilon: Of the claim; None takes the model file's, else 4.
+      epsilon: Of the claim; None takes the model file's; else 4 for medsynth's own fit, which claims mu-GDP, and 1 for
+        another, which claims (epsilon, delta) alone.
       runs: Fits of each table.
       workers: Processes; a function must then be importable.
       progress: Hears of the pairs.
@@ -120,12 +121,12 @@ def _resolve(
     """(what is fitted, on which pairs, held to which curve)."""
     if target is None:
         _ = MODELS[model]
-        return OwnFit(model=model), hostile_pairs(epsilon), "gaussian"
+        return OwnFit(model=model), pairs_for("gaussian", epsilon), "gaussian"
     if callable(target):
-        return target, hostile_pairs(epsilon), "approximate"
+        return target, pairs_for("approximate", epsilon), "approximate"
     module, separator, name = str(target).rpartition(":")
     if separator and module and not Path(target).exists():
-        return ImportedFit(module=module, name=name), hostile_pairs(epsilon), "approximate"
+        return ImportedFit(module=module, name=name), pairs_for("approximate", epsilon), "approximate"
     file = load_model(target)
     kind, schema = str(file.about.get("model", "adaptive")), _schema_of(file, epsilon)
     _ = MODELS[kind]

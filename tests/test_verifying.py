@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import pytest
@@ -41,26 +42,26 @@ def module(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
     return name
 
 
-Cli = Callable[..., object]
+Command = Callable[..., Any]
 
 
-def test_own_fit_is_not_refuted_and_json_says_so(cli: Cli) -> None:
+def test_own_fit_is_not_refuted_and_json_says_so(command: Command) -> None:
     # Ten tested runs cannot reach the level of a check: 0.44^10 = 3e-4 is above 0.001 / 24.
-    ran = cli("verify", "--model", "independent", "--runs", 20, "--workers", 1, "--json")
-    assert ran.code == 0  # type: ignore[attr-defined]
-    found = json.loads(ran.out)  # type: ignore[attr-defined]
+    ran = command("verify", "--model", "independent", "--runs", 20, "--workers", 1, "--json")
+    assert ran.code == 0
+    found = json.loads(ran.out)
     assert found["ok"] is True
     assert found["violated"] is False
     assert (found["epsilon"], found["delta"], found["runs"]) == (4.0, 1e-6, 20)
     assert len(found["pairs"]) == 8
-    assert "Auditing: flipped_selection" in ran.err  # type: ignore[attr-defined]
+    assert "Auditing: flipped_selection" in ran.err
 
 
-def test_copying_function_ends_with_code_five(cli: Cli, module: str) -> None:
-    ran = cli("verify", f"{module}:copy", "--runs", 60, "--workers", 1)
-    assert ran.code == 5  # type: ignore[attr-defined]
-    assert "The claim is violated: nobody, unseen_category" in ran.out  # type: ignore[attr-defined]
-    assert "an audit cannot prove differential privacy" in ran.out  # type: ignore[attr-defined]
+def test_copying_function_ends_with_code_five(command: Command, module: str) -> None:
+    ran = command("verify", f"{module}:copy", "--runs", 60, "--workers", 1)
+    assert ran.code == 5
+    assert "The claim is violated: nobody" in ran.out
+    assert "an audit cannot prove differential privacy" in ran.out
 
 
 def test_constant_function_is_not_refuted(module: str) -> None:
@@ -78,10 +79,10 @@ def test_constant_function_is_not_refuted(module: str) -> None:
         ("no_such_file.medsynth", 3, "no_such_file.medsynth"),
     ],
 )
-def test_target_that_is_not_there_is_said_so(cli: Cli, target: str, code: int, said: str) -> None:
-    ran = cli("verify", target, "--runs", 20)
-    assert ran.code == code  # type: ignore[attr-defined]
-    assert said in ran.err  # type: ignore[attr-defined]
+def test_target_that_is_not_there_is_said_so(command: Command, target: str, code: int, said: str) -> None:
+    ran = command("verify", target, "--runs", 20)
+    assert ran.code == code
+    assert said in ran.err
 
 
 @pytest.mark.parametrize(
@@ -93,10 +94,10 @@ def test_target_that_is_not_there_is_said_so(cli: Cli, target: str, code: int, s
         (("--epsilon", "-1"), "Epsilon"),
     ],
 )
-def test_wrong_option_ends_with_code_two(cli: Cli, options: tuple[str, str], said: str) -> None:
-    ran = cli("verify", *options)
-    assert ran.code in {2, 3}  # type: ignore[attr-defined]
-    assert said.lower() in ran.err.lower()  # type: ignore[attr-defined]
+def test_wrong_option_ends_with_code_two(command: Command, options: tuple[str, str], said: str) -> None:
+    ran = command("verify", *options)
+    assert ran.code in {2, 3}
+    assert said.lower() in ran.err.lower()
 
 
 def test_value_that_is_no_function_is_refused(module: str) -> None:

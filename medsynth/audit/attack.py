@@ -6,7 +6,7 @@ from typing import Final, Literal
 
 import numpy as np
 
-from medsynth.audit.canaries import Pair, hostile_pairs
+from medsynth.audit.canaries import APPROXIMATE_EPSILON, Pair, hostile_pairs
 from medsynth.audit.likelihood_ratio import Seen, learn
 from medsynth.audit.refits import Fit, Refits
 from medsynth.audit.release import Trace
@@ -50,7 +50,7 @@ def audit_fit(
     Args:
       fit: Takes (table, schema), is said to be differentially private with the schema's epsilon and delta under adding
         or removing one person, and returns all it releases: a data frame of synthetic rows, or a `Release`.
-      pairs: Neighbouring tables; None takes `hostile_pairs()`. All state one epsilon and delta.
+      pairs: Neighbouring tables; None takes `pairs_for(curve)`. All state one epsilon and delta.
       curve: `gaussian` holds the fit to the mu-GDP that touches (epsilon, delta); `approximate` to (epsilon, delta).
       runs: Fits of each table, at least 20; half of them learn, half of them test.
       confidence: That a sound claim is not refuted, all attacks on all pairs together (Bonferroni).
@@ -63,7 +63,7 @@ def audit_fit(
     Source: Annamalai, Ganev and De Cristofaro (2024), arXiv:2405.10994 (worst-case tables, white box); Nasr et al.
       (2023), arXiv:2302.07956 (test of the curve); Jagielski, Ullman and Oprea (2020), arXiv:2006.07709 (halves).
     """
-    pairs = hostile_pairs() if pairs is None else tuple(pairs)
+    pairs = pairs_for(curve) if pairs is None else tuple(pairs)
     epsilon, delta = _require_sound(pairs, runs, confidence)
     mu = Guarantee.of(epsilon, delta).mu if curve == "gaussian" else None
     claim: Claim = ApproximateClaim(epsilon=epsilon, delta=delta) if mu is None else GaussianClaim(mu=mu)
@@ -88,6 +88,15 @@ def audit_fit(
         detectable_mu=detectable if math.isfinite(detectable) else None,
         pairs=tuple(found),
     )
+
+
+def pairs_for(curve: Curve, epsilon: float | None = None) -> tuple[Pair, ...]:
+    """The hostile pairs, at the epsilon where the fewest runs tell a broken build from a sound one, if none is asked.
+
+    That is 4 for mu-GDP, and 1 for (epsilon, delta) alone: at 4 an output in one of 55 runs would excuse every output.
+    """
+    fewest = APPROXIMATE_EPSILON if curve == "approximate" else None
+    return hostile_pairs(fewest if epsilon is None else epsilon)
 
 
 def _require_sound(pairs: Sequence[Pair], runs: int, confidence: float) -> tuple[float, float]:

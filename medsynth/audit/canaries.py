@@ -20,6 +20,7 @@ from medsynth.errors import UsageError
 from medsynth.schema import Schema, build_schema
 
 EPSILON: Final = 4.0
+APPROXIMATE_EPSILON: Final = 1.0
 DELTA: Final = 1e-6
 MANY_ROWS: Final = 50
 KEPT_ROWS: Final = 4

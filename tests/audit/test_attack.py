@@ -31,7 +31,7 @@ def gaussian(factor: float = 1.0) -> Callable[[pd.DataFrame, Schema], Release]:
     return fit
 
 
-def audited(fit: Callable[[pd.DataFrame, Schema], Release | pd.DataFrame], runs: int = 4000) -> Audit:
+def audited(fit: Callable[[pd.DataFrame, Schema], Release | pd.DataFrame], runs: int = 3000) -> Audit:
     return audit_fit(fit, [PAIR], curve="gaussian", runs=runs, confidence=SURE)
 
 
@@ -127,5 +127,7 @@ def test_every_check_counts_in_the_level() -> None:
         return Release(numbers={"rows": np.array(len(table))})
 
     pair = Pair(name="one", schema=PAIR.schema, without=PAIR.without, within=PAIR.within)
-    found = [audit_fit(fit, [pair], runs=100, confidence=1 - level).violated for level in (1e-8, 1e-10)]
+    found = [
+        audit_fit(fit, [pair], curve="gaussian", runs=100, confidence=1 - level).violated for level in (1e-8, 1e-10)
+    ]
     assert found == [True, False]

@@ -37,7 +37,7 @@ def _broken_builds() -> Any:
 broken = _broken_builds()
 GROSS = sorted({*broken.BUILDS} - {"sigma_halved", "composition_forgotten", "sensitivity_sqrt_k"})
 SUBTLE = ("sigma_halved", "composition_forgotten", "sensitivity_sqrt_k")
-RUNS = {"selection_without_noise": 80, "filter_sees_real_rows": 240}
+RUNS = {"selection_without_noise": 80, "filter_sees_real_rows": 200}
 
 
 @pytest.mark.parametrize("name", GROSS)
@@ -46,7 +46,7 @@ def test_gross_fault_is_refuted(name: str) -> None:
 
     Without noise, or with one seed, with a schema from rows, or 50 persons beside noise of 3.4, the worlds differ in
     every run. Selection tells them apart in more than 97 % of the runs of each; of 40, 30 would do. The filter lets
-    rows through in none of the runs without the person and in about six of ten with; of 120, 40 would do.
+    rows through in none of the runs without the person and in about six of ten with; of 100, 29 would do.
     """
     build = broken.BUILDS[name]
     fit = broken.BrokenFit(build=name)
@@ -92,7 +92,7 @@ def test_noise_of_half_the_width_is_refuted(name: str, monkeypatch: pytest.Monke
 def test_sound_model_is_not_refuted(model: str) -> None:
     # The exact test refutes a sound claim with chance 1e-7 at most.
     pairs = [PAIRS["nobody"], PAIRS["flipped_selection"]] if model != "independent" else list(PAIRS.values())
-    audit = audit_fit(OwnFit(model=model), pairs, curve="gaussian", runs=40, confidence=1 - 1e-7)
+    audit = audit_fit(OwnFit(model=model), pairs, curve="gaussian", runs=24, confidence=1 - 1e-7)
     assert not audit.violated
     assert audit.mu_low <= audit.mu  # type: ignore[operator]
 

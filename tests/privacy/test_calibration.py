@@ -46,7 +46,7 @@ def measure_interactions(make_records: Any) -> Residuals:
 
 def distances(make_records: Any) -> Residuals:
     records = make_records([[5 * UNITS_PER_PERSON]] * CELLS)
-    found, _ = Ledger(60.0, 1e-6).distances(records, records.cliques, [np.zeros(1)] * CELLS, SIGMA, label="x")
+    found, _ = Ledger(90.0, 1e-6).distances(records, records.cliques, [np.zeros(1)] * CELLS, SIGMA, label="x")
     return found - 5
 
 
