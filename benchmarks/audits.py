@@ -2,7 +2,8 @@
 
     known_bad      three full audits of each broken build (all pairs, public fit and sample), and the power of the
                    attack that finds it, by 500 repeats in which only the noise is simulated
-    known_good     three full audits of the sound models; false alarms in 500 simulated repeats
+    known_good     three full audits of the sound models
+    false_alarms   of one attack on a sound model, in 500 repeats in which only the noise is simulated
     one_marginal   audited mu of a fit of one column at the mu of (1, 1e-5), 10,000 refits of each world
     simulated      the same in 40 repeats in which only the noise is simulated
     speed          seconds of refits in two processes
@@ -23,7 +24,7 @@ from unittest.mock import patch
 import broken_builds
 import numpy as np
 from broken_builds import BUILDS, UNITS, BrokenFit
-from record import RESULTS, record
+from record import RESULTS, commit, record
 from scipy.special import ndtr
 
 from medsynth.audit import Audit, Pair, audit_fit, hostile_pairs, one_marginal
@@ -120,6 +121,7 @@ def known_bad(names: Sequence[str] = tuple(BUILDS)) -> None:
         audits = [_audit(BrokenFit(build=name), build.runs) for _ in range(AUDITS)]
         found = [audit.violated for audit in audits]
         values[name] = {
+            "commit": commit(),
             "runs": build.runs,
             "audits": AUDITS,
             "audits_that_refute": sum(found),
@@ -153,17 +155,21 @@ def _telling(audits: Sequence[Audit], pair: str) -> str:
     return CHECKS[int(np.argmin([max(found[k].p_value for found in checks) for k in range(len(CHECKS))]))]
 
 
-def known_good() -> None:
-    mu = mu_from(EPSILON, 1e-6)
-    draws = draws_of(None, PAIRS["nobody"])
-    values: dict[str, Any] = {
-        "false_alarms": {
-            "nominal": NOMINAL,
-            "learned_score": caught(lambda rng: simulated_p(draws, SIMULATED_RUNS, mu, rng), NOMINAL),
-            "ideal_score": caught(partial(_ideal_p, mu, SIMULATED_RUNS), NOMINAL),
-        }
+def false_alarms() -> None:
+    """How often a single attack refutes a sound claim at the nominal level of a test."""
+    mu, draws = mu_from(EPSILON, 1e-6), draws_of(None, PAIRS["nobody"])
+    values = {
+        "nominal": NOMINAL,
+        "runs": SIMULATED_RUNS,
+        "learned_score": caught(lambda rng: simulated_p(draws, SIMULATED_RUNS, mu, rng), NOMINAL),
+        "ideal_score": caught(partial(_ideal_p, mu, SIMULATED_RUNS), NOMINAL),
     }
-    print(values["false_alarms"], flush=True)
+    print(values, flush=True)
+    record("audit_false_alarms", values, command="python benchmarks/audits.py false_alarms", seeds=[SEED])
+
+
+def known_good() -> None:
+    values: dict[str, Any] = {}
     for model, runs in GOOD_RUNS.items():
         audits = [_audit(OwnFit(model=model), runs) for _ in range(AUDITS)]
         passed = sum(not audit.violated for audit in audits)
@@ -259,6 +265,7 @@ def _audit(fit: Any, runs: int) -> Audit:
 PARTS: dict[str, Callable[..., None]] = {
     "known_bad": known_bad,
     "known_good": known_good,
+    "false_alarms": false_alarms,
     "one_marginal": one_marginal_part,
     "simulated": simulated,
     "speed": speed,

@@ -296,7 +296,7 @@ def verify(
     """Audit a fit on tiny worst-case tables; bounds epsilon from below, needs no private data."""
     from medsynth import verifying
 
-    options = {"model": model, "epsilon": epsilon, "runs": runs, "workers": workers}
+    options: dict[str, Any] = {"model": model, "epsilon": epsilon, "runs": runs, "workers": workers}
     _emit(verifying.verified(target, **options, progress=_progress("VERIFY")), as_json, otherwise=5)
 
 

@@ -32,7 +32,7 @@ class Claim(Protocol):
     """A claimed guarantee, as a cap on every attack."""
 
     def cap(self, rate: FloatArray) -> FloatArray:
-        """The highest hit rate at each false alarm rate; ascends."""
+        """The highest hit rate at each false alarm rate: ascends; the inverse at r is one minus the cap at 1 - r."""
         ...
 
 
@@ -97,11 +97,12 @@ def p_value(hits: int, false_alarms: int, trials: int, claim: Claim) -> float:
     edges = np.linspace(low, high, CELLS + 1)
     # In a cell of rates the chance is largest at its lowest false alarm rate and its highest cap.
     rates, caps = edges[:-1], claim.cap(edges[1:])
-    allowed = claim.cap((np.arange(trials + 1) + 0.5) / (trials + 1))
-    excess = _stable(np.array((hits + 0.5) / (trials + 1))) - _stable(allowed)[false_alarms]
-    # As contradictory: any count of false alarms with so many hits, or more, above what it allows.
-    needed = np.sin(np.clip(_stable(allowed) + excess, 0.0, math.pi / 2)) ** 2 * (trials + 1) - 0.5
-    needed = np.where(_stable(allowed) + excess > math.pi / 2, trials + 1, np.ceil(needed - 1e-7))
+    counts = (np.arange(trials + 1) + 0.5) / (trials + 1)
+    # Excess of the hits over the cap, and of the false alarms below its inverse: ascends in hits, descends in alarms.
+    speaking = _stable(counts) + _stable(1 - claim.cap(1 - counts))
+    allowed = _stable(counts) + _stable(claim.cap(counts))
+    excess = speaking[hits] - allowed[false_alarms]
+    needed = np.searchsorted(speaking, allowed + excess - 1e-9)
     return float(min(1.0, UNRESOLVED + _chances(rates, caps, needed, trials).max()))
 
 
@@ -113,7 +114,7 @@ def _stable(rate: FloatArray) -> FloatArray:
     return np.asarray(np.arcsin(np.sqrt(rate)))
 
 
-def _chances(rates: FloatArray, caps: FloatArray, all_needed: FloatArray, trials: int) -> FloatArray:
+def _chances(rates: FloatArray, caps: FloatArray, all_needed: npt.NDArray[np.int64], trials: int) -> FloatArray:
     """P(hits >= needed for the false alarms) for each pair of true rates, (cells,); rounded up.
 
     Args:
