@@ -10,6 +10,7 @@ The flow, which is also the order of the folders:
     sampling    records, upsampling, rules
     fidelity    how close, between independent columns and a second real sample
     leakage     attacks on the released table
+    audit       empirical epsilon of any fit, on tiny worst-case tables
     report      one JSON, one page, two editions
     pipeline    the whole story
 
@@ -24,22 +25,35 @@ from typing import TYPE_CHECKING, Any
 from medsynth.version import __version__
 
 if TYPE_CHECKING:
-    from medsynth.pipeline import audit, evaluate
+    from medsynth.pipeline import audit as attack
+    from medsynth.pipeline import evaluate
     from medsynth.privacy.guarantee import Guarantee
     from medsynth.privacy.ledger import Ledger
     from medsynth.schema import Schema, load_schema
     from medsynth.synthesizer import Synthesizer
+    from medsynth.verifying import verify
 
-__all__ = ["Guarantee", "Ledger", "Schema", "Synthesizer", "__version__", "audit", "evaluate", "load_schema"]
+__all__ = [
+    "Guarantee",
+    "Ledger",
+    "Schema",
+    "Synthesizer",
+    "__version__",
+    "attack",
+    "evaluate",
+    "load_schema",
+    "verify",
+]
 
 _HOMES = {
     "Guarantee": "privacy.guarantee",
     "Ledger": "privacy.ledger",
     "Schema": "schema",
     "Synthesizer": "synthesizer",
-    "audit": "pipeline",
+    "attack": "pipeline:audit",  # `medsynth.audit` is the package
     "evaluate": "pipeline",
     "load_schema": "schema",
+    "verify": "verifying",
 }
 
 
@@ -47,4 +61,5 @@ def __getattr__(name: str) -> Any:
     """Imports a public name when it is first asked for: `import medsynth` stays light."""
     if name not in _HOMES:
         raise AttributeError(f"module 'medsynth' has no attribute {name!r}")
-    return getattr(import_module(f"medsynth.{_HOMES[name]}"), name)
+    module, _, attribute = _HOMES[name].partition(":")
+    return getattr(import_module(f"medsynth.{module}"), attribute or name)

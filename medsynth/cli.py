@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from medsynth.ending import ending
-from medsynth.errors import UsageError
 from medsynth.options import (
     AsJson,
     Budget,
@@ -26,13 +25,17 @@ from medsynth.options import (
     OutMaybe,
     Overwrite,
     Rows,
+    Runs,
     SchemaMaybe,
     SchemaOption,
     Seed,
     Synthetic,
+    Target,
     Train,
     Upsample,
     Where,
+    Workers,
+    shares,
 )
 from medsynth.writing import exiting_on_signals
 
@@ -85,10 +88,7 @@ def check(data: Data, schema: SchemaOption, as_json: AsJson = False) -> None:
     """Tell the steward what in a table breaks its schema (INTERNAL)."""
     from medsynth import pipeline
 
-    result = pipeline.check(data, schema)
-    _emit(result, as_json)
-    if not result.ok:
-        raise typer.Exit(3)
+    _emit(pipeline.check(data, schema), as_json, otherwise=3)
 
 
 @app.command(rich_help_panel="START")
@@ -141,7 +141,7 @@ def run(
             n=rows,
             seed=seed,
             where=where,
-            upsample=_shares(upsample),
+            upsample=shares(upsample),
             kind=draw,
             overwrite=overwrite,
             progress=_progress("RUN"),
@@ -205,7 +205,7 @@ def sample(
             n=rows,
             seed=seed,
             where=where,
-            upsample=_shares(upsample),
+            upsample=shares(upsample),
             kind=draw,
             overwrite=overwrite,
             progress=_progress,
@@ -284,6 +284,22 @@ def report(
     _emit(pipeline.report(folder, edition=edition.value), as_json)
 
 
+@app.command(rich_help_panel="EVIDENCE")
+def verify(
+    target: Target = None,
+    model: ModelName = "adaptive",
+    epsilon: Epsilon = None,
+    runs: Runs = 1000,
+    workers: Workers = None,
+    as_json: AsJson = False,
+) -> None:
+    """Audit a fit on tiny worst-case tables; bounds epsilon from below, needs no private data."""
+    from medsynth import verifying
+
+    options: dict[str, Any] = {"model": model, "epsilon": epsilon, "runs": runs, "workers": workers}
+    _emit(verifying.verified(target, **options, progress=_progress("VERIFY")), as_json, otherwise=5)
+
+
 @schema_app.command("confirm")
 def schema_confirm(
     schema: Annotated[Path, typer.Argument(metavar="SCHEMA", help="A drafted schema file.")],
@@ -346,27 +362,17 @@ def doctor(as_json: AsJson = False) -> None:
     _emit(pipeline.doctor(), as_json)
 
 
-def _shares(texts: list[str] | None) -> dict[str, float]:
-    shares = {}
-    for text in texts or []:
-        name, separator, share = text.rpartition(":")
-        try:
-            shares[name] = float(share.rstrip("%")) / (100 if share.endswith("%") else 1)
-        except ValueError:
-            separator = ""
-        if not separator or not name:
-            raise UsageError(f"--upsample {text}: write NAME:SHARE, as in died:0.3 or died:30%.")
-    return shares
-
-
 def _progress(command: str) -> "Progress":
     from medsynth import progress
 
     return progress.terminal_progress(getattr(progress, command))
 
 
-def _emit(result: Any, as_json: bool) -> None:
+def _emit(result: Any, as_json: bool, *, otherwise: int = 0) -> None:
+    """Prints a result; exits with a code of its own where somebody must act on what was found."""
     typer.echo(json.dumps(result.as_dict(), indent=2) if as_json else result.text())
+    if otherwise and not result.ok:
+        raise typer.Exit(otherwise)
 
 
 @exiting_on_signals()

@@ -16,7 +16,6 @@ from medsynth.models.workload import pair_weights
 from medsynth.privacy.guarantee import Guarantee
 from medsynth.privacy.ledger import Ledger
 from medsynth.progress import Progress
-from medsynth.schema import dump_schema
 from medsynth.schema.private import private_columns, stand_in
 from medsynth.schema.sections import LARGEST_DELTA
 from medsynth.sources import Source
@@ -126,7 +125,7 @@ def fit_model(
     progress.finish()
     return ModelFile(
         fitted=fitted,
-        schema=dump_schema(found.self_contained()),
+        schema=found.self_contained_text,
         guarantee=allowance.guarantee.as_dict(),
         ledger=tuple(entry.as_dict() for entry in allowance.entries),
         about={"model": request.model, "medsynth": __version__},

@@ -6,6 +6,8 @@ from typing import Annotated
 
 import typer
 
+from medsynth.errors import UsageError
+
 
 class Edition(StrEnum):
     """Which edition of the report."""
@@ -45,3 +47,27 @@ Train = Annotated[Path | None, typer.Option(metavar="DATA", help="Private rows i
 SchemaMaybe = Annotated[str | None, typer.Option("-s", "--schema", metavar="SCHEMA", help="Its schema.")]
 OutMaybe = Annotated[Path | None, typer.Option("-o", "--out", metavar="OUT", help="Folder for the scores.")]
 Budget = Annotated[Path, typer.Argument(metavar="LEDGER", help="Budget file of a population.")]
+Target = Annotated[
+    str | None,
+    typer.Argument(metavar="[MODEL | module:fit]", help="A model file or a function; default: medsynth's own fit."),
+]
+Runs = Annotated[int, typer.Option(metavar="N", help="Fits of each tiny table; half of them test.")]
+Workers = Annotated[int | None, typer.Option(metavar="W", help="Processes; default: as many as processors.")]
+
+
+def shares(texts: list[str] | None) -> dict[str, float]:
+    """Shares by name, as `--upsample` states them.
+
+    >>> shares(["died:30%", "b:0.2"])
+    {'died': 0.3, 'b': 0.2}
+    """
+    found = {}
+    for text in texts or []:
+        name, separator, share = text.rpartition(":")
+        try:
+            found[name] = float(share.rstrip("%")) / (100 if share.endswith("%") else 1)
+        except ValueError:
+            separator = ""
+        if not separator or not name:
+            raise UsageError(f"--upsample {text}: write NAME:SHARE, as in died:0.3 or died:30%.")
+    return found

@@ -23,6 +23,13 @@ MEASURE: Final = {
     "Measuring: rare conditions": 0.7,
     "Measuring: utility": 7.5,
 }
+VERIFY: Final = {
+    f"Auditing: {pair}": 10.0
+    for pair in (
+        *("nobody", "unseen_category", "extreme_number", "all_missing", "rare_condition"),
+        *("many_rows", "many_rows_kept", "flipped_selection"),
+    )
+}
 ATTACK: Final = {"Attacking: copies": 4.1, "Attacking: membership": 1.9}
 RUN: Final = {"Checking the table": 6.4, **FIT, **SAMPLE, **MEASURE, **ATTACK, "Writing the report": 2.5}
 """Steps and their seconds on the demo's table (2 cores, 2026); what counts is their proportion."""

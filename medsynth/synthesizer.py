@@ -1,6 +1,7 @@
 """The Python class: fit, sample, save, load, with the manners of scikit-learn."""
 
 from collections.abc import Mapping
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
@@ -129,7 +130,7 @@ class Synthesizer(BaseEstimator):  # type: ignore[misc]
           UsageError: If the predicate, a name or a share is wrong.
         """
         file = self._fitted()
-        codec = Codec(schema=parse_schema(file.schema, where="model"))
+        codec = _codec(file.schema)
         rows = codec.schema.privacy.persons if n is None else n
         return draw_records(file.fitted, codec, rows, generator(seed), where=where, upsample=upsample, kind=draw).frame
 
@@ -154,3 +155,9 @@ class Synthesizer(BaseEstimator):  # type: ignore[misc]
         if file is None:
             raise NotFittedError("This Synthesizer is not fitted yet. Call fit with a table first.")
         return file  # type: ignore[no-any-return]
+
+
+@lru_cache(maxsize=8)
+def _codec(schema: str) -> Codec:
+    """The codec of a schema's text; drawing again does not read it again."""
+    return Codec(schema=parse_schema(schema, where="model"))

@@ -15,9 +15,10 @@ PUBLIC = {
     "Schema",
     "Synthesizer",
     "__version__",
-    "audit",
+    "attack",
     "evaluate",
     "load_schema",
+    "verify",
 }
 
 

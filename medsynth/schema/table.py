@@ -206,6 +206,13 @@ class Schema(Entry):
         columns = {name: _inline(column) for name, column in self.columns.items()}
         return self.model_copy(update={"columns": columns}) if columns != self.columns else self
 
+    @cached_property
+    def self_contained_text(self) -> str:
+        """YAML of `self_contained`, as a model file holds it."""
+        from medsynth.schema.load import dump_schema
+
+        return dump_schema(self.self_contained())
+
 
 def _rows_column(privacy: Privacy) -> Integer:
     """The column of rows per person: public bounds, a cell for each number as long as they are few."""

@@ -1,8 +1,9 @@
 """Scalar types of a schema file: strict, finite, and explained when they are refused."""
 
 import math
+from collections.abc import Mapping
 from datetime import date, datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, Self
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict
 
@@ -24,6 +25,13 @@ class Entry(BaseModel):
 
     def __hash__(self) -> int:
         return hash(repr(self))
+
+    def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> Self:
+        """A copy without what was computed of the original: cached properties belong to their values."""
+        copied = super().model_copy(update=update, deep=deep)
+        for name in copied.__dict__.keys() - type(self).model_fields.keys():
+            del copied.__dict__[name]
+        return copied
 
 
 def _text(value: Any) -> str:

@@ -293,3 +293,11 @@ def test_order_of_columns_and_type_of_values_matter_for_equality(changed: Change
     other = build_schema(changed(columns__flag={"kind": "boolean"}))
     assert schema != other
     assert schema != "schema"
+
+
+def test_a_copy_writes_its_own_text_and_not_that_of_the_original(changed: Changed) -> None:
+    schema = build_schema(changed())
+    before = schema.self_contained_text
+    copied = schema.model_copy(update={"privacy": schema.privacy.model_copy(update={"epsilon": 7.5})})
+    assert "epsilon: 7.5" in copied.self_contained_text
+    assert schema.self_contained_text == before == dump_schema(schema.self_contained())

@@ -1,0 +1,139 @@
+"""`medsynth verify`: what it audits, what it prints, how it ends."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+
+import medsynth
+from medsynth.audit import Pair, one_marginal
+from medsynth.errors import InputError, ModelFileError, UsageError
+from medsynth.synthesizer import Synthesizer
+from medsynth.verifying import ImportedFit, OwnFit, release_of
+
+LEAKY = """\
+def copy(table, schema):
+    return table.drop(columns=schema.privacy.unit)
+
+
+def constant(table, schema):
+    import pandas as pd
+
+    return pd.DataFrame({"x": [1, 2]})
+
+
+def broken(table, schema):
+    raise RuntimeError("no")
+
+
+value = 3
+"""
+
+
+@pytest.fixture
+def module(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    """A module in the working folder, under a name of this test's own."""
+    monkeypatch.chdir(tmp_path)
+    name = f"somebodys_fit_{abs(hash(str(tmp_path)))}"
+    (tmp_path / f"{name}.py").write_text(LEAKY, encoding="utf-8")
+    return name
+
+
+Command = Callable[..., Any]
+
+
+def test_own_fit_is_not_refuted_and_json_says_so(command: Command) -> None:
+    # Ten tested runs cannot reach the level of a check: 0.44^10 = 3e-4 is above 0.001 / 24.
+    ran = command("verify", "--model", "independent", "--runs", 20, "--workers", 1, "--json")
+    assert ran.code == 0
+    found = json.loads(ran.out)
+    assert found["ok"] is True
+    assert found["violated"] is False
+    assert (found["epsilon"], found["delta"], found["runs"]) == (4.0, 1e-6, 20)
+    assert len(found["pairs"]) == 8
+    assert "Auditing: flipped_selection" in ran.err
+
+
+def test_copying_function_ends_with_code_five(command: Command, module: str) -> None:
+    ran = command("verify", f"{module}:copy", "--runs", 60, "--workers", 1)
+    assert ran.code == 5
+    assert "The claim is violated: nobody" in ran.out
+    assert "an audit cannot prove differential privacy" in ran.out
+
+
+def test_constant_function_is_not_refuted(module: str) -> None:
+    audit = medsynth.verify(f"{module}:constant", runs=20)
+    assert not audit.violated
+    assert audit.mu is None
+    assert audit.epsilon_low == 0
+
+
+@pytest.mark.parametrize(
+    ("target", "code", "said"),
+    [
+        ("no_such_module_at_all:fit", 3, "module 'no_such_module_at_all' cannot be imported (ModuleNotFoundError)"),
+        ("json:no_such_name", 3, "the module has no function 'no_such_name'"),
+        ("no_such_file.medsynth", 3, "no_such_file.medsynth"),
+    ],
+)
+def test_target_that_is_not_there_is_said_so(command: Command, target: str, code: int, said: str) -> None:
+    ran = command("verify", target, "--runs", 20)
+    assert ran.code == code
+    assert said in ran.err
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (("--runs", "3"), "Runs must be 20 or more, got 3"),
+        (("--workers", "0"), "Workers must be 1 or more, got 0"),
+        (("--model", "gan"), "Model 'gan' is not one of adaptive"),
+        (("--epsilon", "-1"), "Epsilon"),
+    ],
+)
+def test_wrong_option_ends_with_code_two(command: Command, options: tuple[str, str], said: str) -> None:
+    ran = command("verify", *options)
+    assert ran.code in {2, 3}
+    assert said.lower() in ran.err.lower()
+
+
+def test_value_that_is_no_function_is_refused(module: str) -> None:
+    with pytest.raises(InputError, match="has no function 'value'"):
+        ImportedFit(module=module, name="value")
+
+
+def test_function_that_always_raises_is_no_success(module: str) -> None:
+    with pytest.raises(UsageError, match="every fit raised RuntimeError"):
+        medsynth.verify(f"{module}:broken", runs=20)
+
+
+def test_model_file_is_audited_with_its_own_schema_and_claim(tmp_path: Path) -> None:
+    pair = one_marginal(3.0)
+    Synthesizer(pair.schema, model="independent", epsilon=2.0).fit(pair.within).save(tmp_path / "small.medsynth")
+    audit = medsynth.verify(tmp_path / "small.medsynth", runs=20)
+    assert audit.epsilon == 2.0
+    assert [found.pair for found in audit.pairs] == ["extreme_values", "all_missing", "many_rows"]
+    assert not audit.violated
+
+
+def test_damaged_model_file_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "bad.medsynth").write_bytes(b"nothing")
+    with pytest.raises(ModelFileError):
+        medsynth.verify(tmp_path / "bad.medsynth")
+
+
+def test_function_itself_can_be_given() -> None:
+    assert not medsynth.verify(lambda table, schema: pd.DataFrame(), runs=20).violated  # noqa: ARG005
+
+
+def test_release_of_a_fit_holds_every_measured_table_and_no_seed() -> None:
+    pair: Pair = one_marginal()
+    fitted = Synthesizer(pair.schema, model="independent").fit(pair.within)
+    release = release_of(fitted.model_, fitted.sample(4))
+    assert sorted(release.numbers) == ["table of persons, time 1", "table of ward, time 1"]
+    assert "measures table of ward" in release.facts
+    assert any(fact.startswith("books One-way tables") for fact in release.facts)
+    assert len(OwnFit(model="independent")(pair.within, pair.schema).rows) == 16  # type: ignore[arg-type]
