@@ -23,7 +23,7 @@ from medsynth.audit import Release
 from medsynth.encoding.bounding import Bounding
 from medsynth.fitting import fit_model
 from medsynth.models import one_ways
-from medsynth.privacy import ledger, mechanisms, sampler
+from medsynth.privacy import mechanisms, releases, sampler
 from medsynth.privacy.ledger import Ledger
 from medsynth.schema import Schema, parse_schema
 from medsynth.synthesizer import Synthesizer
@@ -62,7 +62,7 @@ def composition_forgotten() -> Iterator[None]:
 
     with (
         patch.object(one_ways, "split_noise", lambda costs, budget: split(costs, budget) / math.sqrt(len(costs))),
-        patch.object(ledger, "math", SimpleNamespace(**vars(math) | {"fsum": mean})),
+        patch.object(releases, "math", SimpleNamespace(**vars(math) | {"fsum": mean})),
     ):
         yield
 

@@ -50,10 +50,33 @@ def distances(make_records: Any) -> Residuals:
     return found - 5
 
 
+class Labels:
+    """As many labels as cells, each held by so many persons that all pass."""
+
+    l2, most_labels = UNITS_PER_PERSON, 1
+
+    def label_counts(self, column: str) -> tuple[list[str], npt.NDArray[np.int64]]:
+        return [f"{column}{place}" for place in range(CELLS)], np.full(CELLS, 1000 * UNITS_PER_PERSON)
+
+
+def surviving(make_records: Any) -> Residuals:  # noqa: ARG001
+    labels, counts = Labels().label_counts("x")
+    return np.array([*mechanisms.surviving(labels, counts, sigma=SIGMA, threshold=500.0).values()]) - 1000
+
+
+def threshold(make_records: Any) -> Residuals:  # noqa: ARG001
+    # 1,000 persons lie 130 deviations above the threshold: all labels pass.
+    book = Ledger(1.0, 1e-6, thresholds=1e-7)
+    return book.threshold(Labels(), "x", sigma=SIGMA, delta=1e-8, label="x").noisy - 1000
+
+
+DRAWING = {"gaussian", "mechanisms.gaussian", "mechanisms.surviving", "sampler.discrete_gaussian"}
 MECHANISMS: dict[str, tuple[Callable[[Any], Residuals], ...]] = {
     "mechanisms.gaussian": (gaussian,),
-    "Ledger.measure": (measure, measure_interactions),
-    "Ledger.distances": (distances,),
+    "mechanisms.surviving": (surviving,),
+    "Releases.measure": (measure, measure_interactions),
+    "Releases.distances": (distances,),
+    "Releases.threshold": (threshold,),
 }
 ALL = [draw for draws in MECHANISMS.values() for draw in draws]
 
@@ -87,7 +110,7 @@ def test_every_function_that_draws_is_calibrated() -> None:
 
 def _draws(function: ast.FunctionDef) -> bool:
     calls = (node.func for node in ast.walk(function) if isinstance(node, ast.Call))
-    return any(ast.unparse(call) in {"mechanisms.gaussian", "sampler.discrete_gaussian"} for call in calls)
+    return any(ast.unparse(call) in DRAWING for call in calls)
 
 
 @pytest.mark.parametrize("model", sorted(MODELS))
