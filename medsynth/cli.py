@@ -297,7 +297,7 @@ def verify(
     from medsynth import verifying
 
     options: dict[str, Any] = {"model": model, "epsilon": epsilon, "runs": runs, "workers": workers}
-    _emit(verifying.verified(target, **options, progress=_progress("VERIFY")), as_json, otherwise=5)
+    _emit(verifying.verified(target, **options, progress=_progress), as_json, otherwise=5)
 
 
 @schema_app.command("confirm")

@@ -30,6 +30,7 @@ VERIFY: Final = {
         *("many_rows", "many_rows_kept", "flipped_selection"),
     )
 }
+VERIFY_MODEL: Final = {f"Auditing: {pair}": 10.0 for pair in ("extreme_values", "all_missing", "many_rows")}
 ATTACK: Final = {"Attacking: copies": 4.1, "Attacking: membership": 1.9}
 RUN: Final = {"Checking the table": 6.4, **FIT, **SAMPLE, **MEASURE, **ATTACK, "Writing the report": 2.5}
 """Steps and their seconds on the demo's table (2 cores, 2026); what counts is their proportion."""

@@ -17,7 +17,7 @@ from medsynth.errors import InputError
 from medsynth.models import MODELS
 from medsynth.models.model_file import ModelFile, load_model
 from medsynth.outputs import Result
-from medsynth.progress import Progress
+from medsynth.progress import Progress, Silent
 from medsynth.schema import parse_schema
 from medsynth.synthesizer import Synthesizer
 
@@ -103,9 +103,16 @@ def verify(
     return audit_fit(fit, pairs, curve=curve, runs=runs, workers=workers, progress=progress)
 
 
-def verified(target: str | None, *, workers: int | None, **options: Any) -> Result:
-    """What `medsynth verify` prints; without a number of workers it takes all processors."""
-    audit = verify(target, workers=usable_processors() if workers is None else workers, **options)
+def verified(
+    target: str | None, *, workers: int | None, progress: Callable[[str], Progress] = lambda _: Silent(), **options: Any
+) -> Result:
+    """What `medsynth verify` prints; without a number of workers it takes all processors.
+
+    `progress` is asked for the steps by name once it is known what is audited.
+    """
+    workers = usable_processors() if workers is None else workers
+    steps = progress("VERIFY_MODEL" if target is not None and _function_named(target) is None else "VERIFY")
+    audit = verify(target, workers=workers, progress=steps, **options)
     return Result(values=audit.as_dict(), lines=audit.lines(), ok=not audit.violated)
 
 
@@ -124,13 +131,19 @@ def _resolve(
         return OwnFit(model=model), pairs_for("gaussian", epsilon), "gaussian"
     if callable(target):
         return target, pairs_for("approximate", epsilon), "approximate"
-    module, separator, name = str(target).rpartition(":")
-    if separator and module and not Path(target).exists():
-        return ImportedFit(module=module, name=name), pairs_for("approximate", epsilon), "approximate"
+    named = _function_named(target)
+    if named is not None:
+        return ImportedFit(module=named[0], name=named[1]), pairs_for("approximate", epsilon), "approximate"
     file = load_model(target)
     kind, schema = str(file.about.get("model", "adaptive")), _schema_of(file, epsilon)
     _ = MODELS[kind]
     return OwnFit(model=kind), pairs_of(schema), "gaussian"
+
+
+def _function_named(target: str | Path) -> tuple[str, str] | None:
+    """(module, function) of `module:function`; None for a file."""
+    module, separator, name = str(target).rpartition(":")
+    return (module, name) if separator and module and not Path(target).exists() else None
 
 
 def _schema_of(file: ModelFile, epsilon: float | None) -> "Schema":

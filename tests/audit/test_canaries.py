@@ -49,3 +49,5 @@ def test_every_shipped_schema_has_pairs_that_encode(name: str) -> None:
 
 def test_progress_foretells_every_pair() -> None:
     assert list(progress.VERIFY) == [f"Auditing: {pair.name}" for pair in hostile_pairs()]
+    of_schema = pairs_of(load_schema("adult"))
+    assert list(progress.VERIFY_MODEL) == [f"Auditing: {pair.name}" for pair in of_schema]
