@@ -178,7 +178,7 @@ class Build:
     mutation: Mutation
     pair: str
     model: str = "independent"
-    runs: int = 40
+    runs: int = 60
 
 
 BUILDS: dict[str, Build] = {
@@ -191,7 +191,7 @@ BUILDS: dict[str, Build] = {
     "rows_protected": Build(mutation=rows_protected, pair="many_rows"),
     "seed_reused": Build(mutation=seed_reused, pair="nobody"),
     "selection_without_noise": Build(mutation=selection_without_noise, pair="flipped_selection", model="mst", runs=100),
-    "filter_sees_real_rows": Build(mutation=filter_sees_real_rows, pair="nobody", runs=120),
+    "filter_sees_real_rows": Build(mutation=filter_sees_real_rows, pair="nobody", runs=160),
 }
 
 
