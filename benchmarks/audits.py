@@ -137,7 +137,7 @@ def _power(name: str, audits: Sequence[Audit], mu: float) -> dict[str, Any]:
     """By simulated noise, or by the rates of the telling fact where it is a fact that gives the build away."""
     build = BUILDS[name]
     check = build.attack
-    if check == "published numbers":
+    if build.hidden:
         draws = draws_of(name, PAIRS[build.pair])
         return {"attack": check} | caught(lambda rng: simulated_p(draws, build.runs, mu, rng), LEVEL)
     tests = [c for audit in audits for pair in audit.pairs if pair.pair == build.pair for c in pair.checks]
@@ -153,7 +153,7 @@ def _power(name: str, audits: Sequence[Audit], mu: float) -> dict[str, Any]:
 def power_of_facts(names: Sequence[str] = tuple(BUILDS)) -> None:
     """The power for builds that no noise hides, by audits of their own pair at the level of a full audit."""
     values: dict[str, Any] = {}
-    for name in (name for name in names if BUILDS[name].attack != "published numbers"):
+    for name in (name for name in names if not BUILDS[name].hidden):
         options: dict[str, Any] = {"runs": BUILDS[name].runs, "confidence": 1 - len(CHECKS) * LEVEL}
         pairs = [PAIRS[BUILDS[name].pair]]
         audits = [audit_fit(BrokenFit(build=name), pairs, curve="gaussian", **options) for _ in range(AUDITS)]
