@@ -2,6 +2,7 @@
 
     known_bad      three full audits of each broken build (all pairs, public fit and sample), and the power of the
                    attack that finds it, by 500 repeats in which only the noise is simulated
+    power_of_facts the power alone, of builds that something else than a noisy number gives away
     known_good     three full audits of the sound models
     false_alarms   of one attack on a sound model, in 500 repeats in which only the noise is simulated
     one_marginal   audited mu of a fit of one column at the mu of (1, 1e-5), 10,000 refits of each world
@@ -135,8 +136,8 @@ def known_bad(names: Sequence[str] = tuple(BUILDS)) -> None:
 def _power(name: str, audits: Sequence[Audit], mu: float) -> dict[str, Any]:
     """By simulated noise, or by the rates of the telling fact where it is a fact that gives the build away."""
     build = BUILDS[name]
-    check = _telling(audits, build.pair)
-    if check == "published numbers" and build.model == "independent":
+    check = build.attack
+    if build.hidden:
         draws = draws_of(name, PAIRS[build.pair])
         return {"attack": check} | caught(lambda rng: simulated_p(draws, build.runs, mu, rng), LEVEL)
     tests = [c for audit in audits for pair in audit.pairs if pair.pair == build.pair for c in pair.checks]
@@ -149,10 +150,16 @@ def _power(name: str, audits: Sequence[Audit], mu: float) -> dict[str, Any]:
     return {"attack": check, "hit_rate_low": hit, "false_alarm_rate_high": false} | found
 
 
-def _telling(audits: Sequence[Audit], pair: str) -> str:
-    """The attack with the smallest p-values on a pair; of equal ones the first."""
-    checks = [[c for p in audit.pairs if p.pair == pair for c in p.checks] for audit in audits]
-    return CHECKS[int(np.argmin([max(found[k].p_value for found in checks) for k in range(len(CHECKS))]))]
+def power_of_facts(names: Sequence[str] = tuple(BUILDS)) -> None:
+    """The power for builds that no noise hides, by audits of their own pair at the level of a full audit."""
+    values: dict[str, Any] = {}
+    for name in (name for name in names if not BUILDS[name].hidden):
+        options: dict[str, Any] = {"runs": BUILDS[name].runs, "confidence": 1 - len(CHECKS) * LEVEL}
+        pairs = [PAIRS[BUILDS[name].pair]]
+        audits = [audit_fit(BrokenFit(build=name), pairs, curve="gaussian", **options) for _ in range(AUDITS)]
+        values[name] = {"runs": BUILDS[name].runs} | _power(name, audits, mu_from(EPSILON, 1e-6))
+        print(name, values[name], flush=True)
+        record("audit_power_of_facts", values, command="python benchmarks/audits.py power_of_facts", seeds=[SEED])
 
 
 def false_alarms() -> None:
@@ -264,6 +271,7 @@ def _audit(fit: Any, runs: int) -> Audit:
 
 PARTS: dict[str, Callable[..., None]] = {
     "known_bad": known_bad,
+    "power_of_facts": power_of_facts,
     "known_good": known_good,
     "false_alarms": false_alarms,
     "one_marginal": one_marginal_part,
@@ -275,10 +283,12 @@ PARTS: dict[str, Callable[..., None]] = {
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("parts", nargs="*", choices=[*PARTS, []], help="default: all")
-    parser.add_argument("--builds", nargs="+", choices=[*BUILDS], default=[*BUILDS], help="of known_bad; default: all")
+    parser.add_argument(
+        "--builds", nargs="+", choices=[*BUILDS], default=[*BUILDS], help="of broken builds; default: all"
+    )
     arguments = parser.parse_args()
     for name in arguments.parts or PARTS:
-        PARTS[name](arguments.builds) if name == "known_bad" else PARTS[name]()
+        PARTS[name](arguments.builds) if name in {"known_bad", "power_of_facts"} else PARTS[name]()
 
 
 if __name__ == "__main__":

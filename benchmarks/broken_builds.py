@@ -173,12 +173,16 @@ class Build:
       pair: Where it shows most.
       model: That it is audited with.
       runs: Fits of each table that are enough.
+      attack: What finds it on that pair.
+      hidden: Whether nothing but noise hides it there, so that its power can be simulated.
     """
 
     mutation: Mutation
     pair: str
     model: str = "independent"
-    runs: int = 40
+    runs: int = 60
+    attack: str = "published numbers"
+    hidden: bool = True
 
 
 BUILDS: dict[str, Build] = {
@@ -186,12 +190,21 @@ BUILDS: dict[str, Build] = {
     "sigma_halved": Build(mutation=sigma_halved, pair="nobody", runs=600),
     "composition_forgotten": Build(mutation=composition_forgotten, pair="nobody", runs=600),
     "sensitivity_sqrt_k": Build(mutation=sensitivity_sqrt_k, pair="many_rows_kept", runs=600),
-    "categories_from_data": Build(mutation=categories_from_data, pair="unseen_category"),
-    "bounds_from_data": Build(mutation=bounds_from_data, pair="extreme_number"),
+    "categories_from_data": Build(mutation=categories_from_data, pair="unseen_category", runs=100, hidden=False),
+    "bounds_from_data": Build(mutation=bounds_from_data, pair="extreme_number", runs=100, hidden=False),
     "rows_protected": Build(mutation=rows_protected, pair="many_rows"),
     "seed_reused": Build(mutation=seed_reused, pair="nobody"),
-    "selection_without_noise": Build(mutation=selection_without_noise, pair="flipped_selection", model="mst", runs=100),
-    "filter_sees_real_rows": Build(mutation=filter_sees_real_rows, pair="nobody", runs=120),
+    "selection_without_noise": Build(
+        mutation=selection_without_noise,
+        pair="flipped_selection",
+        model="mst",
+        runs=100,
+        attack="support",
+        hidden=False,
+    ),
+    "filter_sees_real_rows": Build(
+        mutation=filter_sees_real_rows, pair="nobody", runs=400, attack="synthetic rows", hidden=False
+    ),
 }
 
 

@@ -72,8 +72,8 @@ def hostile_pairs(epsilon: float | None = None, delta: float | None = None) -> t
 def flipped_selection(epsilon: float | None = None, delta: float | None = None) -> Pair:
     """A table in which one person decides which pair of three columns is the weakest.
 
-    Sixty persons agree in all columns, half with 0 and half with 1; so the margins say nothing, and a column's noise
-    moves the distance of a pair from independence in second order only. Twenty agree in (one, three) alone, which
+    Most persons agree in all columns, half with 0 and half with 1; so the margins say nothing, and a column's noise
+    moves the distance of a pair from independence in second order only. Eighty agree in (one, three) alone, which
     sets that pair first. One has two rows of half a weight each, so that (one, two) lies one person behind
     (two, three); the person who joins sets it one ahead.
     """
@@ -81,7 +81,7 @@ def flipped_selection(epsilon: float | None = None, delta: float | None = None) 
         _public(epsilon, delta, {"rule": "weight", "max": 2})
         | {"columns": {name: {"kind": "category", "values": ["0", "1"]} for name in ("one", "two", "three")}}
     )
-    agreeing = [("0", "0", "0"), ("1", "1", "1")] * 30 + [("0", "1", "0"), ("1", "0", "1")] * 10
+    agreeing = [("0", "0", "0"), ("1", "1", "1")] * 120 + [("0", "1", "0"), ("1", "0", "1")] * 40
     everybody = [(number, *cells) for number, cells in enumerate(agreeing, start=100)]
     halves = [(1, "0", "1", "1"), (1, "0", "0", "0")]
     columns = ["person", "one", "two", "three"]

@@ -255,14 +255,12 @@ def best_threshold(without: FloatArray, within: FloatArray, objective: Objective
     return float(candidates[int(np.argmax(objective(hit, false, len(within))))])
 
 
-def separation(hit: FloatArray, false: FloatArray, trials: int) -> FloatArray:
-    """How far two rates surely lie apart: their probit distance, less ten of its standard errors.
+def separation(hit: FloatArray, false: FloatArray, _trials: int) -> FloatArray:
+    """How far two rates lie apart, in units in which their error is the same at all rates.
 
-    So many, because between thresholds of one sharpness the luck of a run decides, and the error must outweigh it.
+    Source: Cohen (1988), Statistical power analysis for the behavioral sciences: effect size h.
     """
-    high, low = ((rate * trials + 0.5) / (trials + 1) for rate in (hit, false))
-    errors = sum(rate * (1 - rate) / trials * 2 * math.pi * np.exp(ndtri(rate) ** 2) for rate in (high, low))
-    return np.asarray(ndtri(high) - ndtri(low) - 10 * np.sqrt(errors))
+    return 2 * (_stable(hit) - _stable(false))
 
 
 def loss(delta: float) -> Objective:
