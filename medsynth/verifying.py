@@ -178,7 +178,7 @@ class ImportedFit:
             sys.path.append("")
         try:
             found: Any = import_module(self.module)
-        except Exception as error:  # whatever a module of somebody else's does
+        except (Exception, SystemExit) as error:  # whatever a module of somebody else's does
             raise InputError(
                 f"{self.module}:{self.name}: module {self.module!r} cannot be imported ({type(error).__name__}). "
                 "Install what it needs, and call from its folder."

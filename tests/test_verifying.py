@@ -29,6 +29,22 @@ def broken(table, schema):
     raise RuntimeError("no")
 
 
+def leaves(table, schema):
+    raise SystemExit(0)
+
+
+def leaves_with_the_person(table, schema):
+    if len(table) == 1:
+        raise SystemExit(0)
+    return constant(table, schema)
+
+
+def ends(table, schema):
+    import os
+
+    os._exit(0)
+
+
 value = 3
 """
 
@@ -108,6 +124,33 @@ def test_value_that_is_no_function_is_refused(module: str) -> None:
 def test_function_that_always_raises_is_no_success(module: str) -> None:
     with pytest.raises(UsageError, match="every fit raised RuntimeError"):
         medsynth.verify(f"{module}:broken", runs=20)
+
+
+def test_exit_of_a_fit_is_no_verdict(command: Command, module: str) -> None:
+    ran = command("verify", f"{module}:leaves", "--runs", 60, "--workers", 1)
+    assert ran.code == 2
+    assert "every fit raised SystemExit" in ran.err
+
+
+def test_exit_that_depends_on_the_person_is_refuted(command: Command, module: str) -> None:
+    ran = command("verify", f"{module}:leaves_with_the_person", "--runs", 60, "--workers", 1)
+    assert ran.code == 5
+    assert "The claim is violated: nobody." in ran.out
+
+
+def test_fit_that_ends_its_process_is_a_usage_error(command: Command, module: str) -> None:
+    ran = command("verify", f"{module}:ends", "--runs", 60, "--workers", 2)
+    assert ran.code == 2
+    assert "Pair nobody: the fit ended its process" in ran.err
+    assert "Let it return or raise" in ran.err
+
+
+def test_module_that_exits_when_imported_is_said_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    name = f"leaving_module_{abs(hash(str(tmp_path)))}"
+    (tmp_path / f"{name}.py").write_text("raise SystemExit(0)\n", encoding="utf-8")
+    with pytest.raises(InputError, match=r"cannot be imported \(SystemExit\)"):
+        ImportedFit(module=name, name="fit")
 
 
 def test_model_file_is_audited_with_its_own_schema_and_claim(tmp_path: Path) -> None:
