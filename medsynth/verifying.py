@@ -96,7 +96,7 @@ def verify(
       ModelFileError: If the model file cannot be read.
 
     >>> import medsynth
-    >>> medsynth.verify(model="independent", runs=20).violated
+    >>> medsynth.verify(model="independent", runs=26).violated
     False
     """
     fit, pairs, curve = _resolve(target, model=model, epsilon=epsilon)

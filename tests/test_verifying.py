@@ -62,13 +62,13 @@ Command = Callable[..., Any]
 
 
 def test_own_fit_is_not_refuted_and_json_says_so(command: Command) -> None:
-    # Ten tested runs cannot reach the level of a check: 0.44^10 = 3e-4 is above 0.001 / 24.
-    ran = command("verify", "--model", "independent", "--runs", 20, "--workers", 1, "--json")
+    # Of 13 tested runs all must be hits and none a false alarm: refuted with chance 0.001 at most, all checks together.
+    ran = command("verify", "--model", "independent", "--runs", 26, "--workers", 1, "--json")
     assert ran.code == 0
     found = json.loads(ran.out)
     assert found["ok"] is True
     assert found["violated"] is False
-    assert (found["epsilon"], found["delta"], found["runs"]) == (4.0, 1e-6, 20)
+    assert (found["epsilon"], found["delta"], found["runs"]) == (4.0, 1e-6, 26)
     assert len(found["pairs"]) == 8
     assert "Auditing: flipped_selection" in ran.err
 
@@ -81,7 +81,7 @@ def test_copying_function_ends_with_code_five(command: Command, module: str) -> 
 
 
 def test_constant_function_is_not_refuted(module: str) -> None:
-    audit = medsynth.verify(f"{module}:constant", runs=20)
+    audit = medsynth.verify(f"{module}:constant", runs=40)
     assert not audit.violated
     assert audit.mu is None
     assert audit.epsilon_low == 0
@@ -96,7 +96,7 @@ def test_constant_function_is_not_refuted(module: str) -> None:
     ],
 )
 def test_target_that_is_not_there_is_said_so(command: Command, target: str, code: int, said: str) -> None:
-    ran = command("verify", target, "--runs", 20)
+    ran = command("verify", target, "--runs", 40)
     assert ran.code == code
     assert said in ran.err
 
@@ -104,7 +104,7 @@ def test_target_that_is_not_there_is_said_so(command: Command, target: str, code
 @pytest.mark.parametrize(
     ("options", "said"),
     [
-        (("--runs", "3"), "Runs must be 20 or more, got 3"),
+        (("--runs", "3"), "Runs must be 25 or more, got 3: with fewer, no outcome refutes this claim"),
         (("--workers", "0"), "Workers must be 1 or more, got 0"),
         (("--model", "gan"), "Model 'gan' is not one of adaptive"),
         (("--epsilon", "-1"), "Epsilon"),
@@ -123,7 +123,17 @@ def test_value_that_is_no_function_is_refused(module: str) -> None:
 
 def test_function_that_always_raises_is_no_success(module: str) -> None:
     with pytest.raises(UsageError, match="every fit raised RuntimeError"):
-        medsynth.verify(f"{module}:broken", runs=20)
+        medsynth.verify(f"{module}:broken", runs=40)
+
+
+def test_a_claim_that_no_outcome_refutes_is_not_audited(command: Command, module: str) -> None:
+    few = command("verify", f"{module}:copy", "--runs", 32, "--workers", 1)
+    assert few.code == 2
+    assert "Runs must be 33 or more, got 32" in few.err
+    assert command("verify", f"{module}:copy", "--runs", 33, "--workers", 1).code == 5
+    weak = command("verify", f"{module}:copy", "--epsilon", 20, "--workers", 1)
+    assert weak.code == 2
+    assert "No number of runs up to 65,536 can refute so weak a claim" in weak.err
 
 
 def test_exit_of_a_fit_is_no_verdict(command: Command, module: str) -> None:
@@ -156,7 +166,7 @@ def test_module_that_exits_when_imported_is_said_so(tmp_path: Path, monkeypatch:
 def test_model_file_is_audited_with_its_own_schema_and_claim(tmp_path: Path) -> None:
     pair = one_marginal(3.0)
     Synthesizer(pair.schema, model="independent", epsilon=2.0).fit(pair.within).save(tmp_path / "small.medsynth")
-    audit = medsynth.verify(tmp_path / "small.medsynth", runs=20)
+    audit = medsynth.verify(tmp_path / "small.medsynth", runs=26)
     assert audit.epsilon == 2.0
     assert [found.pair for found in audit.pairs] == ["extreme_values", "all_missing", "many_rows"]
     assert not audit.violated
@@ -169,7 +179,7 @@ def test_damaged_model_file_is_refused(tmp_path: Path) -> None:
 
 
 def test_function_itself_can_be_given() -> None:
-    assert not medsynth.verify(lambda table, schema: pd.DataFrame(), runs=20).violated  # noqa: ARG005
+    assert not medsynth.verify(lambda table, schema: pd.DataFrame(), runs=40).violated  # noqa: ARG005
 
 
 def test_release_of_a_fit_holds_every_measured_table_and_no_seed() -> None:

@@ -90,9 +90,9 @@ def test_noise_of_half_the_width_is_refuted(name: str, monkeypatch: pytest.Monke
 
 @pytest.mark.parametrize("model", ["independent", "mst", "adaptive"])
 def test_sound_model_is_not_refuted(model: str) -> None:
-    # The exact test refutes a sound claim with chance 1e-7 at most.
+    # The exact test refutes a sound claim with chance 1e-4 at most, and needs 16 hits of 16 without a false alarm.
     pairs = [PAIRS["nobody"], PAIRS["flipped_selection"]] if model != "independent" else list(PAIRS.values())
-    audit = audit_fit(OwnFit(model=model), pairs, curve="gaussian", runs=24, confidence=1 - 1e-7)
+    audit = audit_fit(OwnFit(model=model), pairs, curve="gaussian", runs=32, confidence=1 - 1e-4)
     assert not audit.violated
     assert audit.mu_low <= audit.mu  # type: ignore[operator]
 
