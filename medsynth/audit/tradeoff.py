@@ -60,7 +60,7 @@ class ApproximateClaim:
     """(epsilon, delta)-DP, for a fit that claims no more.
 
     >>> ApproximateClaim(epsilon=math.log(2), delta=0.1).cap(np.array([0.0, 0.2, 0.89])).round(3)
-    array([0.1 , 0.5 , 0.995])
+    array([0.1  , 0.5  , 0.995])
 
     Source: Wasserman and Zhou (2010), doi:10.1198/jasa.2009.tm08651; Kairouz, Oh and Viswanath (2015),
       arXiv:1311.0776.
