@@ -235,6 +235,6 @@ def _telling_fact(without: Sequence[Trace], within: Sequence[Trace]) -> tuple[st
         return "", 1
     facts = sorted(counts)
     no, yes = (np.array([counts[fact][world] for fact in facts]) / len(without) for world in (0, 1))
-    apart = np.maximum(separation(yes, no, len(without)), separation(no, yes, len(without)))
-    best = int(np.argmax(apart))
+    # Arcsines of roots, so that the error is the same at all rates and few runs do not hide a fact of one world alone.
+    best = int(np.argmax(np.abs(np.arcsin(np.sqrt(yes)) - np.arcsin(np.sqrt(no)))))
     return facts[best], 1 if yes[best] >= no[best] else -1

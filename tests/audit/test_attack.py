@@ -64,6 +64,19 @@ def test_error_in_one_world_is_refuted_by_its_support() -> None:
     assert "'raises ValueError: a person' in 50 of 50 runs with the person, in 0 of 50 without" in support.evidence
 
 
+def test_fact_of_one_world_alone_is_found_beside_facts_that_chance_decides() -> None:
+    # Seeded: ten facts are said in half of the runs of both worlds.
+    rng = np.random.default_rng(7)
+
+    def fit(table: pd.DataFrame, schema: Schema) -> Release:  # noqa: ARG001
+        said = {f"chance {number}" for number in np.flatnonzero(rng.random(10) < 0.5)}
+        return Release(facts=frozenset({*said, *({"seen"} if len(table) else ())}))
+
+    support = next(check for check in audited(fit, 60).pairs[0].checks if check.name == "support")
+    assert support.violated
+    assert "'seen' in 30 of 30 runs with the person, in 0 of 30 without" in support.evidence
+
+
 def test_rows_alone_are_audited() -> None:
     audit = audited(lambda table, _: table.drop(columns="person"), 100)
     assert [check.violated for check in audit.pairs[0].checks] == [False, True, True]
