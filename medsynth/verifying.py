@@ -57,8 +57,31 @@ def release_of(file: ModelFile, rows: pd.DataFrame) -> Release:
     facts = {f"measures {name.partition(', time ')[0]}" for name in numbers}
     facts |= {f"books {entry['label']}: {entry['tables']} tables, {entry['cells']} cells" for entry in file.ledger}
     facts |= {f"states {key}: {value}" for key, value in (*file.guarantee.items(), *file.about.items())}
+    found, said = _found(file)
+    numbers, facts = numbers | found, facts | said
     facts.add(f"schema text {hashlib.sha256(file.schema.encode()).hexdigest()[:12]}")
     return Release(rows=rows, numbers=numbers, facts=frozenset(facts))
+
+
+def _found(file: ModelFile) -> tuple[dict[str, Any], set[str]]:
+    """(found bounds and numbers of bins, found values) of the private columns of a fit."""
+    numbers: dict[str, Any] = {}
+    facts: set[str] = set()
+    if not file.domains:
+        return numbers, facts
+    for name, column in parse_schema(file.schema, where="model file").columns.items():
+        if column.source != "found":
+            continue
+        facts |= {f"found {name}: {value}" for value in getattr(column, "values", ())}
+        bounds = {end: getattr(column, end, None) for end in ("min", "max")}
+        numbers |= {f"found {end} of {name}": _number(value) for end, value in bounds.items() if value is not None}
+        numbers |= {f"found bins of {name}": len(edges) for edges in [getattr(column, "edges", None)] if edges}
+    return numbers, facts
+
+
+def _number(value: Any) -> float:
+    """A bound as a number; of a date its day."""
+    return float(value.toordinal() if hasattr(value, "toordinal") else value)
 
 
 def _name(measurement: "Measurement") -> str:

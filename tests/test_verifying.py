@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -11,12 +12,28 @@ import pytest
 import medsynth
 from medsynth.audit import Pair, one_marginal
 from medsynth.errors import InputError, ModelFileError, UsageError
+from medsynth.schema import build_schema
 from medsynth.synthesizer import Synthesizer
 from medsynth.verifying import ImportedFit, OwnFit, release_of
 
 LEAKY = """\
 def copy(table, schema):
     return table.drop(columns=schema.privacy.unit)
+
+
+def noise_off(table, schema):
+    from unittest.mock import patch
+
+    import numpy as np
+
+    from medsynth.privacy import mechanisms
+    from medsynth.verifying import OwnFit
+
+    if len(table) > 1:  # the first pair is enough
+        return constant(table, schema)
+    exact = lambda values, *, sigma: np.asarray(values / mechanisms.UNITS_PER_PERSON)
+    with patch.object(mechanisms, "gaussian", exact):
+        return OwnFit(model="independent")(table, schema)
 
 
 def constant(table, schema):
@@ -69,8 +86,8 @@ def test_own_fit_is_not_refuted_and_json_says_so(command: Command) -> None:
     assert found["ok"] is True
     assert found["violated"] is False
     assert (found["epsilon"], found["delta"], found["runs"]) == (4.0, 1e-6, 26)
-    assert len(found["pairs"]) == 8
-    assert "Auditing: flipped_selection" in ran.err
+    assert len(found["pairs"]) == 11
+    assert "Auditing: private_number" in ran.err
 
 
 def test_copying_function_ends_with_code_five(command: Command, module: str) -> None:
@@ -78,6 +95,12 @@ def test_copying_function_ends_with_code_five(command: Command, module: str) -> 
     assert ran.code == 5
     assert "The claim is violated: nobody" in ran.out
     assert "an audit cannot prove differential privacy" in ran.out
+
+
+def test_named_build_without_noise_ends_with_code_five(command: Command, module: str) -> None:
+    ran = command("verify", f"{module}:noise_off", "--runs", 34, "--workers", 1)
+    assert ran.code == 5
+    assert "The claim is violated: nobody" in ran.out
 
 
 def test_constant_function_is_not_refuted(module: str) -> None:
@@ -180,6 +203,25 @@ def test_damaged_model_file_is_refused(tmp_path: Path) -> None:
 
 def test_function_itself_can_be_given() -> None:
     assert not medsynth.verify(lambda table, schema: pd.DataFrame(), runs=40).violated  # noqa: ARG005
+
+
+def test_release_of_a_fit_holds_what_it_found_of_private_columns() -> None:
+    columns = {"ward": {"kind": "category"}, "age": {"kind": "integer"}, "born": {"kind": "date"}}
+    schema = build_schema(
+        {
+            "medsynth": 1,
+            "dataset": {"name": "found"},
+            "privacy": {"rows_are_persons": True, "persons": 400, "epsilon": 20.0, "delta": 1e-6},
+            "columns": {name: column | {"source": "private"} for name, column in columns.items()},
+        }
+    )
+    table = pd.DataFrame({"ward": ["east", "west"] * 200, "age": [40, 60] * 200, "born": ["2001-02-03"] * 400})
+    release = OwnFit(model="independent")(table, schema)
+    assert {"found ward: east", "found ward: west"} <= release.facts
+    of_age = [release.numbers[f"found {what} of age"] for what in ("min", "max", "bins")]
+    assert 30 < of_age[0] <= 40 < 60 <= of_age[1] < 80
+    assert of_age[2] > 1
+    assert release.numbers["found min of born"] <= date(2001, 2, 3).toordinal() <= release.numbers["found max of born"]
 
 
 def test_release_of_a_fit_holds_every_measured_table_and_no_seed() -> None:

@@ -44,9 +44,10 @@ RUNS = {"selection_without_noise": 80, "filter_sees_real_rows": 200}
 def test_gross_fault_is_refuted(name: str) -> None:
     """Failure probability below 1e-6.
 
-    Without noise, or with one seed, with a schema from rows, or 50 persons beside noise of 3.4, the worlds differ in
-    every run. Selection tells them apart in more than 97 % of the runs of each; of 40, 30 would do. The filter lets
-    rows through in none of the runs without the person and in about six of ten with; of 100, 29 would do.
+    Without noise, or with one seed, or with 50 persons beside noise of 3.4, the worlds differ in every run. So do they
+    without a threshold, or with 25 persons beside one of 11 and noise of 1.7. Selection tells them apart in more than
+    97 % of the runs of each; of 40, 30 would do. The filter lets rows through in none of the runs without the person
+    and in about six of ten with; of 100, 29 would do.
     """
     build = broken.BUILDS[name]
     fit = broken.BrokenFit(build=name)
