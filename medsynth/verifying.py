@@ -129,11 +129,13 @@ def verify(
 def verified(
     target: str | None, *, workers: int | None, progress: Callable[[str], Progress] = lambda _: Silent(), **options: Any
 ) -> Result:
-    """What `medsynth verify` prints; without a number of workers it takes all processors.
+    """What `medsynth verify` prints; without a number of workers it takes all processors, and two processes at least.
+
+    In a process of its own a fit cannot end the audit without a verdict.
 
     `progress` is asked for the steps by name once it is known what is audited.
     """
-    workers = usable_processors() if workers is None else workers
+    workers = max(2, usable_processors()) if workers is None else workers
     steps = progress("VERIFY_MODEL" if target is not None and _function_named(target) is None else "VERIFY")
     audit = verify(target, workers=workers, progress=steps, **options)
     return Result(values=audit.as_dict(), lines=audit.lines(), ok=not audit.violated)

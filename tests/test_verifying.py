@@ -10,6 +10,7 @@ import pandas as pd
 import pytest
 
 import medsynth
+from medsynth import verifying
 from medsynth.audit import Pair, one_marginal
 from medsynth.errors import InputError, ModelFileError, UsageError
 from medsynth.schema import build_schema
@@ -176,6 +177,20 @@ def test_fit_that_ends_its_process_is_a_usage_error(command: Command, module: st
     assert ran.code == 2
     assert "Pair nobody: the fit ended its process" in ran.err
     assert "Let it return or raise" in ran.err
+
+
+def test_on_one_processor_fits_have_processes_of_their_own_too(module: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[int] = []
+    audited = verifying.verify
+
+    def noted(target: object, *, workers: int, **options: Any) -> Any:
+        asked.append(workers)
+        return audited(target, workers=1, **options)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(verifying, "usable_processors", lambda: 1)
+    monkeypatch.setattr(verifying, "verify", noted)
+    assert verifying.verified(f"{module}:constant", workers=None, runs=40).ok
+    assert asked == [2]
 
 
 def test_module_that_exits_when_imported_is_said_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

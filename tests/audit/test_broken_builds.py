@@ -11,10 +11,12 @@ from typing import Any
 import numpy as np
 import pytest
 
+from medsynth import finding, fitting
 from medsynth.audit import audit_fit, hostile_pairs
 from medsynth.audit.attack import error_counts, likelihood_ratios
 from medsynth.audit.tradeoff import GaussianClaim, p_value, separation
 from medsynth.privacy import mechanisms, mu_from, sampler
+from medsynth.sources import open as open_records
 from medsynth.synthesizer import Synthesizer
 from medsynth.verifying import OwnFit
 
@@ -99,8 +101,13 @@ def test_sound_model_is_not_refuted(model: str) -> None:
 
 
 def test_replaced_parts_are_whole_again_after_a_broken_fit() -> None:
-    before = mechanisms.gaussian, sampler.discrete_gaussian, Synthesizer.fit, Synthesizer.sample
+    def parts() -> tuple[Any, ...]:
+        noise = mechanisms.gaussian, mechanisms.surviving, sampler.discrete_gaussian
+        search = fitting.find_domains, finding._measured, open_records.shared_bounding
+        return *noise, *search, Synthesizer.fit, Synthesizer.sample
+
+    before = parts()
     for build in broken.BUILDS.values():
         with build.mutation():
             assert True
-    assert before == (mechanisms.gaussian, sampler.discrete_gaussian, Synthesizer.fit, Synthesizer.sample)
+    assert before == parts()
