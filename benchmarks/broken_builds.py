@@ -9,23 +9,22 @@ The audits (`audits.py`, `tests/audit/`) must find each of them.
 import math
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass
-from functools import lru_cache
+from dataclasses import dataclass, replace
 from types import SimpleNamespace
 from typing import Any
 from unittest.mock import patch
 
 import numpy as np
 import pandas as pd
-import yaml
 
+from medsynth import finding, fitting
 from medsynth.audit import Release
 from medsynth.encoding.bounding import Bounding
-from medsynth.fitting import fit_model
 from medsynth.models import one_ways
 from medsynth.privacy import mechanisms, releases, sampler
 from medsynth.privacy.ledger import Ledger
-from medsynth.schema import Schema, parse_schema
+from medsynth.schema import Schema
+from medsynth.sources import open as open_records
 from medsynth.synthesizer import Synthesizer
 from medsynth.verifying import OwnFit
 
@@ -99,49 +98,49 @@ def selection_without_noise() -> AbstractContextManager[Any]:
     return patch.object(Ledger, "distances", quiet)
 
 
-def categories_from_data() -> AbstractContextManager[Any]:
-    """What a column holds joins the schema's categories."""
-    return _schema_from_rows(lambda column, values: _with_categories(column, values))
+def threshold_off() -> AbstractContextManager[Any]:
+    """Every label of a private category is published, however few hold it."""
+
+    def all_labels(labels: Any, counts: Any, *, sigma: float, threshold: float) -> Any:  # noqa: ARG001 - as replaced
+        return dict(zip(labels, mechanisms.gaussian(counts, sigma=sigma).tolist(), strict=True))
+
+    return patch.object(mechanisms, "surviving", all_labels)
+
+
+def domain_noise_off() -> AbstractContextManager[Any]:
+    """The search of private domains counts without noise."""
+    sound = fitting.find_domains
+
+    def quiet(*arguments: Any, **options: Any) -> Any:
+        with patch.object(mechanisms, "gaussian", _exact):
+            return sound(*arguments, **options)
+
+    return patch.object(fitting, "find_domains", quiet)
+
+
+class _Unshared(Bounding):
+    """Says that the rows of a person weigh one person together, and gives each row that weight."""
+
+    def contributions(self, *arguments: Any) -> Any:
+        """Of rows that weigh one person each."""
+        return Bounding(rule="sample", rows=self.rows).contributions(*arguments)
+
+
+def labels_weigh_k() -> AbstractContextManager[Any]:
+    """In the search of private domains each row of a person weighs one person."""
+    sound = open_records.shared_bounding
+    return patch.object(open_records, "shared_bounding", lambda schema: _Unshared(**vars(sound(schema))))
 
 
 def bounds_from_data() -> AbstractContextManager[Any]:
-    """The least and the largest number become the schema's bounds."""
-    return _schema_from_rows(lambda column, values: _with_bounds(column, values))
+    """The bounds of private numbers are those of all occupied cells, counted without noise."""
+    sound = finding._measured
 
+    def exact(*arguments: Any) -> Any:
+        with patch.object(mechanisms, "gaussian", _exact):
+            return replace(sound(*arguments), sigma=2.0**-14)
 
-def _with_categories(column: dict[str, Any], values: "pd.Series[Any]") -> dict[str, Any]:
-    if column["kind"] != "category":
-        return column
-    found = sorted({str(value) for value in values.dropna()} - set(column["values"]))
-    return column | {"values": [*column["values"], *found]}
-
-
-def _with_bounds(column: dict[str, Any], values: "pd.Series[Any]") -> dict[str, Any]:
-    present = pd.to_numeric(values, errors="coerce").dropna()
-    if column["kind"] != "integer" or present.empty:
-        return column
-    return column | {"min": int(present.min()), "max": int(max(present.max(), present.min() + 10))}
-
-
-def _schema_from_rows(change: Callable[[dict[str, Any], "pd.Series[Any]"], dict[str, Any]]) -> Any:
-    """Fits with a schema that was looked up in the rows."""
-
-    def fit(source: Any, request: Any, *others: Any) -> Any:
-        plain = yaml.safe_load(request.schema.self_contained_text)
-        plain["columns"] = {
-            name: change(column, source.frame[name]) if name in source.frame else column
-            for name, column in plain["columns"].items()
-        }
-        schema = _parsed(yaml.safe_dump(plain, sort_keys=False))
-        wrong = type(request)(schema=schema, model=request.model, epsilon=request.epsilon, delta=request.delta)
-        return fit_model(source, wrong, *others)
-
-    return patch("medsynth.synthesizer.fit_model", fit)
-
-
-@lru_cache(maxsize=16)
-def _parsed(text: str) -> Schema:
-    return parse_schema(text)
+    return patch.object(finding, "_measured", exact)
 
 
 @contextmanager
@@ -190,8 +189,15 @@ BUILDS: dict[str, Build] = {
     "sigma_halved": Build(mutation=sigma_halved, pair="nobody", runs=600),
     "composition_forgotten": Build(mutation=composition_forgotten, pair="nobody", runs=600),
     "sensitivity_sqrt_k": Build(mutation=sensitivity_sqrt_k, pair="many_rows_kept", runs=600),
+<<<<<<< HEAD
     "categories_from_data": Build(mutation=categories_from_data, pair="unseen_category", runs=100, hidden=False),
     "bounds_from_data": Build(mutation=bounds_from_data, pair="extreme_number", runs=100, hidden=False),
+=======
+    "threshold_off": Build(mutation=threshold_off, pair="private_labels", runs=100),
+    "domain_noise_off": Build(mutation=domain_noise_off, pair="private_threshold", runs=100),
+    "labels_weigh_k": Build(mutation=labels_weigh_k, pair="private_labels", runs=100),
+    "bounds_from_data": Build(mutation=bounds_from_data, pair="private_number", runs=100),
+>>>>>>> audit2
     "rows_protected": Build(mutation=rows_protected, pair="many_rows"),
     "seed_reused": Build(mutation=seed_reused, pair="nobody"),
     "selection_without_noise": Build(

@@ -29,7 +29,7 @@ VERIFY: Final = {
         *("nobody", "unseen_category", "extreme_number", "all_missing", "rare_condition"),
         *("many_rows", "many_rows_kept", "flipped_selection"),
     )
-}
+} | {f"Auditing: {pair}": 25.0 for pair in ("private_labels", "private_threshold", "private_number")}
 VERIFY_MODEL: Final = {f"Auditing: {pair}": 10.0 for pair in ("extreme_values", "all_missing", "many_rows")}
 ATTACK: Final = {"Attacking: copies": 4.1, "Attacking: membership": 1.9}
 RUN: Final = {"Checking the table": 6.4, **FIT, **SAMPLE, **MEASURE, **ATTACK, "Writing the report": 2.5}

@@ -57,8 +57,31 @@ def release_of(file: ModelFile, rows: pd.DataFrame) -> Release:
     facts = {f"measures {name.partition(', time ')[0]}" for name in numbers}
     facts |= {f"books {entry['label']}: {entry['tables']} tables, {entry['cells']} cells" for entry in file.ledger}
     facts |= {f"states {key}: {value}" for key, value in (*file.guarantee.items(), *file.about.items())}
+    found, said = _found(file)
+    numbers, facts = numbers | found, facts | said
     facts.add(f"schema text {hashlib.sha256(file.schema.encode()).hexdigest()[:12]}")
     return Release(rows=rows, numbers=numbers, facts=frozenset(facts))
+
+
+def _found(file: ModelFile) -> tuple[dict[str, Any], set[str]]:
+    """(found bounds and numbers of bins, found values) of the private columns of a fit."""
+    numbers: dict[str, Any] = {}
+    facts: set[str] = set()
+    if not file.domains:
+        return numbers, facts
+    for name, column in parse_schema(file.schema, where="model file").columns.items():
+        if column.source != "found":
+            continue
+        facts |= {f"found {name}: {value}" for value in getattr(column, "values", ())}
+        bounds = {end: getattr(column, end, None) for end in ("min", "max")}
+        numbers |= {f"found {end} of {name}": _number(value) for end, value in bounds.items() if value is not None}
+        numbers |= {f"found bins of {name}": len(edges) for edges in [getattr(column, "edges", None)] if edges}
+    return numbers, facts
+
+
+def _number(value: Any) -> float:
+    """A bound as a number; of a date its day."""
+    return float(value.toordinal() if hasattr(value, "toordinal") else value)
 
 
 def _name(measurement: "Measurement") -> str:
@@ -96,7 +119,7 @@ def verify(
       ModelFileError: If the model file cannot be read.
 
     >>> import medsynth
-    >>> medsynth.verify(model="independent", runs=20).violated
+    >>> medsynth.verify(model="independent", runs=26).violated
     False
     """
     fit, pairs, curve = _resolve(target, model=model, epsilon=epsilon)
@@ -106,11 +129,13 @@ def verify(
 def verified(
     target: str | None, *, workers: int | None, progress: Callable[[str], Progress] = lambda _: Silent(), **options: Any
 ) -> Result:
-    """What `medsynth verify` prints; without a number of workers it takes all processors.
+    """What `medsynth verify` prints; without a number of workers it takes all processors, and two processes at least.
+
+    In a process of its own a fit cannot end the audit without a verdict.
 
     `progress` is asked for the steps by name once it is known what is audited.
     """
-    workers = usable_processors() if workers is None else workers
+    workers = max(2, usable_processors()) if workers is None else workers
     steps = progress("VERIFY_MODEL" if target is not None and _function_named(target) is None else "VERIFY")
     audit = verify(target, workers=workers, progress=steps, **options)
     return Result(values=audit.as_dict(), lines=audit.lines(), ok=not audit.violated)
@@ -178,7 +203,7 @@ class ImportedFit:
             sys.path.append("")
         try:
             found: Any = import_module(self.module)
-        except Exception as error:  # whatever a module of somebody else's does
+        except (Exception, SystemExit) as error:  # whatever a module of somebody else's does
             raise InputError(
                 f"{self.module}:{self.name}: module {self.module!r} cannot be imported ({type(error).__name__}). "
                 "Install what it needs, and call from its folder."

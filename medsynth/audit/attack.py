@@ -11,6 +11,7 @@ from medsynth.audit.likelihood_ratio import Seen, learn
 from medsynth.audit.refits import Fit, Refits
 from medsynth.audit.release import Trace
 from medsynth.audit.tradeoff import (
+    MOST_TRIALS,
     ApproximateClaim,
     Claim,
     FloatArray,
@@ -19,6 +20,7 @@ from medsynth.audit.tradeoff import (
     best_threshold,
     detectable_mu,
     epsilon_low,
+    least_trials,
     loss,
     mu_low,
     mu_low_joint,
@@ -32,7 +34,6 @@ from medsynth.progress import Progress, Silent
 
 Curve = Literal["gaussian", "approximate"]
 CHECKS: Final = ("published numbers", "synthetic rows", "support")
-LEAST_RUNS: Final = 20
 
 
 def audit_fit(
@@ -52,7 +53,7 @@ def audit_fit(
         or removing one person, and returns all it releases: a data frame of synthetic rows, or a `Release`.
       pairs: Neighbouring tables; None takes `pairs_for(curve)`. All state one epsilon and delta.
       curve: `gaussian` holds the fit to the mu-GDP that touches (epsilon, delta); `approximate` to (epsilon, delta).
-      runs: Fits of each table, at least 20; half of them learn, half of them test.
+      runs: Fits of each table, enough that some outcome refutes the claim; half of them learn, half of them test.
       confidence: That a sound claim is not refuted, all attacks on all pairs together (Bonferroni).
       workers: Processes; with more than one, `fit` must be picklable.
       progress: Hears of the pairs.
@@ -64,10 +65,11 @@ def audit_fit(
       (2023), arXiv:2302.07956 (test of the curve); Jagielski, Ullman and Oprea (2020), arXiv:2006.07709 (halves).
     """
     pairs = pairs_for(curve) if pairs is None else tuple(pairs)
-    epsilon, delta = _require_sound(pairs, runs, confidence)
+    epsilon, delta = _require_sound(pairs, confidence)
     mu = Guarantee.of(epsilon, delta).mu if curve == "gaussian" else None
     claim: Claim = ApproximateClaim(epsilon=epsilon, delta=delta) if mu is None else GaussianClaim(mu=mu)
     level = (1 - confidence) / (len(CHECKS) * len(pairs))
+    _require_power(claim, runs, level)
     progress = progress or Silent()
     found = []
     with Refits(fit, workers).running() as refits:
@@ -99,16 +101,29 @@ def pairs_for(curve: Curve, epsilon: float | None = None) -> tuple[Pair, ...]:
     return hostile_pairs(fewest if epsilon is None else epsilon)
 
 
-def _require_sound(pairs: Sequence[Pair], runs: int, confidence: float) -> tuple[float, float]:
+def _require_sound(pairs: Sequence[Pair], confidence: float) -> tuple[float, float]:
     """(epsilon, delta) of all pairs."""
-    if runs < LEAST_RUNS:
-        raise UsageError(f"Runs must be {LEAST_RUNS} or more, got {runs}. Thousands show a subtle fault.")
     if not 0 < confidence < 1:
         raise UsageError(f"Confidence must lie above 0 and below 1, got {confidence}.")
     claims = {(pair.schema.privacy.epsilon, pair.schema.delta_value) for pair in pairs}
     if len(claims) != 1:
         raise UsageError(f"All pairs must state one epsilon and delta, got {len(claims)} claims. Audit each by itself.")
     return claims.pop()
+
+
+def _require_power(claim: Claim, runs: int, level: float) -> None:
+    """Refuses so few runs that no outcome refutes the claim: an audit that cannot fail says nothing."""
+    trials = least_trials(claim, level)
+    if trials is None:
+        raise UsageError(
+            f"No number of runs up to {2 * MOST_TRIALS:,} can refute so weak a claim with such confidence; the audit "
+            "would say nothing. State a smaller epsilon."
+        )
+    if runs - runs // 2 < trials:
+        raise UsageError(
+            f"Runs must be {2 * trials - 1:,} or more, got {runs}: with fewer, no outcome refutes this claim. "
+            "Thousands show a subtle fault."
+        )
 
 
 def _require_releases(pair: Pair, traces: Sequence[Trace]) -> None:
@@ -220,6 +235,6 @@ def _telling_fact(without: Sequence[Trace], within: Sequence[Trace]) -> tuple[st
         return "", 1
     facts = sorted(counts)
     no, yes = (np.array([counts[fact][world] for fact in facts]) / len(without) for world in (0, 1))
-    apart = np.maximum(separation(yes, no, len(without)), separation(no, yes, len(without)))
-    best = int(np.argmax(apart))
+    # Arcsines of roots, so that the error is the same at all rates and few runs do not hide a fact of one world alone.
+    best = int(np.argmax(np.abs(np.arcsin(np.sqrt(yes)) - np.arcsin(np.sqrt(no)))))
     return facts[best], 1 if yes[best] >= no[best] else -1

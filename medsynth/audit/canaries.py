@@ -8,8 +8,15 @@ rare_condition      "                                     and the only one with 
 many_rows           "                                     and one with fifty rows that share one weight
 many_rows_kept      " under a bound of four rows          and one with fifty rows, of which four count
 flipped_selection   persons at whom two pairs of columns are all but tied, and one who turns the tie
+
+Under a schema that leaves values or bounds to be found (`source: private`):
+
+private_labels      an empty table                        against one of fifty rows, half of them of one label
+private_threshold   one too few with a label              and one more with that label
+private_number      thirty ordinary persons               and one with an extreme number
 """
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
@@ -17,13 +24,20 @@ from typing import Any, Final
 import pandas as pd
 
 from medsynth.errors import UsageError
+from medsynth.privacy.guarantee import Guarantee
+from medsynth.privacy.thresholds import calibrated
 from medsynth.schema import Schema, build_schema
+from medsynth.sources.open import sensitivity_of
 
 EPSILON: Final = 4.0
 APPROXIMATE_EPSILON: Final = 1.0
 DELTA: Final = 1e-6
 MANY_ROWS: Final = 50
 KEPT_ROWS: Final = 4
+DOMAIN_SHARE: Final = 0.5
+"""So much of the budget goes to the search of private domains, so that its faults show."""
+THRESHOLD_SHARE: Final = 0.1
+"""What medsynth keeps of delta for thresholds."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -44,14 +58,14 @@ class Pair:
 
 
 def hostile_pairs(epsilon: float | None = None, delta: float | None = None) -> tuple[Pair, ...]:
-    """The eight pairs of the module's docstring.
+    """The eleven pairs of the module's docstring.
 
     Args:
       epsilon: Of the claim; None takes 4, where the fewest runs tell a broken build from a sound one.
       delta: Of the claim; None takes 1e-6.
 
     >>> [len(pair.within) - len(pair.without) for pair in hostile_pairs()]
-    [1, 1, 1, 1, 1, 50, 50, 1]
+    [1, 1, 1, 1, 1, 50, 50, 1, 50, 1, 1]
     """
     wards = _ward_schema(epsilon, delta, {"rule": "weight", "max": KEPT_ROWS})
     kept = _ward_schema(epsilon, delta, {"rule": "sample", "max": KEPT_ROWS})
@@ -66,6 +80,7 @@ def hostile_pairs(epsilon: float | None = None, delta: float | None = None) -> t
         _pair("many_rows", wards, few, hoarder),
         _pair("many_rows_kept", kept, few, hoarder),
         flipped_selection(epsilon, delta),
+        *private_pairs(epsilon, delta),
     )
 
 
@@ -88,6 +103,29 @@ def flipped_selection(epsilon: float | None = None, delta: float | None = None) 
     without = pd.DataFrame([*everybody, *halves], columns=columns)
     joined = pd.DataFrame([*everybody, *halves, (9, "0", "0", "1")], columns=columns)
     return Pair(name="flipped_selection", schema=schema, without=without, within=joined)
+
+
+def private_pairs(epsilon: float | None = None, delta: float | None = None) -> tuple[Pair, ...]:
+    """The three pairs whose schema leaves a column's values or bounds to be found."""
+    many = _open_schema(epsilon, delta, "category", MANY_ROWS)
+    one = _open_schema(epsilon, delta, "category", 1)
+    number = _open_schema(epsilon, delta, "integer", 1)
+    hoarder = [(9, "zeta" if row % 2 else f"label {row}") for row in range(MANY_ROWS)]
+    holders = [(100 + person, "zeta") for person in range(_too_few(one))]
+    aged = [(100 + person, 40 + person) for person in range(30)]
+    return (
+        _open_pair("private_labels", many, [], hoarder),
+        _open_pair("private_threshold", one, holders, [(9, "zeta")]),
+        _open_pair("private_number", number, aged, [(9, 10**12)]),
+    )
+
+
+def _too_few(schema: Schema) -> int:
+    """Most persons with a label whose exact count does not pass the threshold of a private category."""
+    share = schema.privacy.domain_share
+    mu = Guarantee.of(schema.privacy.epsilon, (1 - THRESHOLD_SHARE) * schema.delta_value).mu * share**0.5
+    threshold = calibrated(sensitivity_of(schema), sigma=1 / mu, delta=THRESHOLD_SHARE * schema.delta_value)
+    return math.ceil(threshold.persons) - 1
 
 
 def one_marginal(epsilon: float | None = None, delta: float | None = None) -> Pair:
@@ -136,6 +174,17 @@ def _ward_schema(epsilon: float | None, delta: float | None, bounding: Mapping[s
     }
     rare = [{"name": "died_in_b", "where": "ward == 'b' and died == true"}]
     return build_schema(_public(epsilon, delta, bounding) | {"columns": columns, "rare": rare})
+
+
+def _open_schema(epsilon: float | None, delta: float | None, kind: str, rows: int) -> Schema:
+    public = _public(epsilon, delta, {"rule": "weight", "max": rows})
+    public["privacy"]["domain_share"] = DOMAIN_SHARE
+    return build_schema(public | {"columns": {"found": {"kind": kind, "source": "private"}}})
+
+
+def _open_pair(name: str, schema: Schema, rows: Sequence[Any], canary: Sequence[Any]) -> Pair:
+    both = pd.DataFrame([*rows, *canary], columns=["person", "found"]).astype(object)
+    return Pair(name=name, schema=schema, without=both.iloc[: len(rows)], within=both)
 
 
 def _public(epsilon: float | None, delta: float | None, bounding: Mapping[str, Any]) -> dict[str, Any]:

@@ -6,6 +6,7 @@ import threading
 import warnings
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -62,10 +63,20 @@ class Refits:
                 self._pool = None
 
     def traces(self, pair: "Pair", runs: int) -> tuple[list[Trace], list[Trace]]:
-        """Releases of `runs` fits without and `runs` fits with the person, in random order of arrival."""
+        """Releases of `runs` fits without and `runs` fits with the person, in random order of arrival.
+
+        Raises:
+          UsageError: If a fit ends a process of the pool.
+        """
         sizes = [min(CHUNK, runs - done) for done in range(0, runs, CHUNK)]
         tasks = [(self._fit, table, pair.schema, size) for size in sizes for table in (pair.without, pair.within)]
-        found = list(map(_repeat, tasks) if self._pool is None else self._pool.map(_repeat, tasks))
+        try:
+            found = list(map(_repeat, tasks) if self._pool is None else self._pool.map(_repeat, tasks))
+        except BrokenProcessPool as error:
+            raise UsageError(
+                f"Pair {pair.name}: the fit ended its process (os._exit, a crash, too little memory, or a script "
+                "without `if __name__ == '__main__':`); nothing was audited. Let it return or raise."
+            ) from error
         return _joined(found[0::2]), _joined(found[1::2])
 
 
@@ -96,6 +107,6 @@ def _once(fit: Fit, table: pd.DataFrame, schema: "Schema") -> Trace:
         warnings.simplefilter("always")
         try:
             released: Any = fit(table.copy(), schema)
-        except Exception as error:  # an audit looks at every way a fit can end
+        except (Exception, SystemExit) as error:  # an audit looks at every way a fit can end
             return with_warnings(trace_of_error(error), [str(warning.message) for warning in heard])
     return with_warnings(trace_of(released), [str(warning.message) for warning in heard])

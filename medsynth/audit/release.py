@@ -73,7 +73,7 @@ def trace_of(released: "Release | pd.DataFrame") -> Trace:
     )
 
 
-def trace_of_error(error: Exception) -> Trace:
+def trace_of_error(error: Exception | SystemExit) -> Trace:
     """What a fit shows that raises instead of releasing anything."""
     name = type(error).__name__
     return Trace(facts=frozenset({f"raises {name}: {error}"}), error=name)

@@ -22,6 +22,8 @@ FloatArray = npt.NDArray[np.float64]
 UNRESOLVED: Final = 1e-9
 """Smallest p-value that is told apart from 0: the chance that the true rate lies outside the searched interval."""
 CELLS: Final = 128
+MOST_TRIALS: Final = 2**15
+"""Tested runs of each world beyond which nobody waits for an audit."""
 MOST_MU: Final = 20.0
 """Beyond the claim: whoever is told apart by less is told apart without a doubt."""
 NEGLIGIBLE: Final = 7.0
@@ -57,8 +59,8 @@ class GaussianClaim:
 class ApproximateClaim:
     """(epsilon, delta)-DP, for a fit that claims no more.
 
-    >>> ApproximateClaim(epsilon=math.log(2), delta=0.1).cap(np.array([0.0, 0.2, 0.9])).round(3)
-    array([0.1 , 0.5 , 0.995])
+    >>> ApproximateClaim(epsilon=math.log(2), delta=0.1).cap(np.array([0.0, 0.2, 0.89])).round(3)
+    array([0.1  , 0.5  , 0.995])
 
     Source: Wasserman and Zhou (2010), doi:10.1198/jasa.2009.tm08651; Kairouz, Oh and Viswanath (2015),
       arXiv:1311.0776.
@@ -143,6 +145,28 @@ def _log_binomial(counts: npt.NDArray[np.int64], trials: int, rates: FloatArray)
 def _upper_tail(counts: FloatArray, trials: int, rates: FloatArray) -> FloatArray:
     """P(Binomial >= counts); bdtrc counts from the next number on."""
     return np.asarray(np.where(counts <= 0, 1.0, bdtrc(np.maximum(counts, 1) - 1, trials, rates)))
+
+
+def least_trials(claim: Claim, level: float) -> int | None:
+    """The fewest tested runs of each world in which a perfect attack refutes a claim; None above `MOST_TRIALS`.
+
+    >>> least_trials(GaussianClaim(mu=1.0), 0.05), least_trials(GaussianClaim(mu=1.0), 1e-10)
+    (5, None)
+    """
+
+    def refuted(trials: int) -> bool:
+        return p_value(trials, 0, trials, claim) <= level
+
+    high = 1
+    while not refuted(high):
+        high *= 2
+        if high > MOST_TRIALS:
+            return None
+    low = high // 2
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (low, middle) if refuted(middle) else (middle, high)
+    return high
 
 
 def mu_low(hits: int, false_alarms: int, trials: int, level: float) -> float:

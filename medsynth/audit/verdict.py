@@ -127,7 +127,7 @@ class Audit:
 
     def _power(self) -> str:
         if self.detectable_mu is None:
-            return "So few runs refute no claim by their numbers. Raise --runs."
+            return "So few runs find no fault with power 0.95, not even by an ideal attack. Raise --runs."
         return (
             f"An ideal attack in so many runs would find a true mu of {self.detectable_mu:.2f} or more with power "
             "0.95; attacks are rarely ideal."

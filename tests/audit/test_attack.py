@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable
+from typing import Literal
 
 import numpy as np
 import pandas as pd
@@ -9,6 +10,7 @@ import pytest
 
 from medsynth.audit import Audit, Pair, Release, audit_fit, hostile_pairs, one_marginal
 from medsynth.audit.attack import CHECKS
+from medsynth.audit.tradeoff import GaussianClaim, least_trials
 from medsynth.audit.verdict import LIMITS
 from medsynth.errors import UsageError
 from medsynth.privacy import Guarantee
@@ -62,6 +64,19 @@ def test_error_in_one_world_is_refuted_by_its_support() -> None:
     assert "'raises ValueError: a person' in 50 of 50 runs with the person, in 0 of 50 without" in support.evidence
 
 
+def test_fact_of_one_world_alone_is_found_beside_facts_that_chance_decides() -> None:
+    # Seeded: ten facts are said in half of the runs of both worlds.
+    rng = np.random.default_rng(7)
+
+    def fit(table: pd.DataFrame, schema: Schema) -> Release:  # noqa: ARG001
+        said = {f"chance {number}" for number in np.flatnonzero(rng.random(10) < 0.5)}
+        return Release(facts=frozenset({*said, *({"seen"} if len(table) else ())}))
+
+    support = next(check for check in audited(fit, 60).pairs[0].checks if check.name == "support")
+    assert support.violated
+    assert "'seen' in 30 of 30 runs with the person, in 0 of 30 without" in support.evidence
+
+
 def test_rows_alone_are_audited() -> None:
     audit = audited(lambda table, _: table.drop(columns="person"), 100)
     assert [check.violated for check in audit.pairs[0].checks] == [False, True, True]
@@ -95,7 +110,7 @@ def test_a_fit_that_does_nothing_but_raise_is_no_success() -> None:
         raise OSError
 
     with pytest.raises(UsageError, match="every fit raised OSError, with the person and without; nothing was audited"):
-        audited(fit, 20)
+        audited(fit, 60)
 
 
 def test_numbers_out_of_range_are_refused() -> None:
@@ -110,7 +125,7 @@ def test_pairs_of_different_claims_are_refused() -> None:
 
 
 def test_what_is_said_holds_the_bounds_and_their_limits(capsys: pytest.CaptureFixture[str]) -> None:
-    audit = audit_fit(gaussian(), hostile_pairs()[:2], runs=40, progress=Lines({}, clock=lambda: 0.0))
+    audit = audit_fit(gaussian(), hostile_pairs(1.0)[:2], runs=40, progress=Lines({}, clock=lambda: 0.0))
     plain = audit.as_dict()
     assert plain["limits"] == LIMITS == audit.lines()[-1]
     assert "cannot prove" in LIMITS
@@ -122,12 +137,25 @@ def test_what_is_said_holds_the_bounds_and_their_limits(capsys: pytest.CaptureFi
 
 
 def test_every_check_counts_in_the_level() -> None:
-    # All of 50 against none: refuted at a level of 1e-8 / 3, not of 1e-10 / 3, which no p-value reaches.
+    # All of 50 against none: refuted at a level of 1e-8 / 3; no p-value reaches 2e-9 / 3, though it reaches 2e-9.
     def fit(table: pd.DataFrame, schema: Schema) -> Release:  # noqa: ARG001
         return Release(numbers={"rows": np.array(len(table))})
 
     pair = Pair(name="one", schema=PAIR.schema, without=PAIR.without, within=PAIR.within)
-    found = [
-        audit_fit(fit, [pair], curve="gaussian", runs=100, confidence=1 - level).violated for level in (1e-8, 1e-10)
-    ]
-    assert found == [True, False]
+    assert audit_fit(fit, [pair], curve="gaussian", runs=100, confidence=1 - 1e-8).violated
+    assert least_trials(GaussianClaim(mu=MU), 2e-9) is not None
+    with pytest.raises(UsageError, match="No number of runs"):
+        audit_fit(fit, [pair], curve="gaussian", runs=100, confidence=1 - 2e-9)
+
+
+@pytest.mark.parametrize("curve", ["gaussian", "approximate"])
+def test_fewest_runs_that_are_allowed_refute_the_grossest_fault(curve: Literal["gaussian", "approximate"]) -> None:
+    def fit(table: pd.DataFrame, schema: Schema) -> Release:  # noqa: ARG001
+        return Release(numbers={"rows": np.array(len(table))})
+
+    with pytest.raises(UsageError, match="Runs must be") as refused:
+        audit_fit(fit, [one_marginal(1.0)], curve=curve, runs=2)
+    fewest = int(str(refused.value).split("be ")[1].split(" or")[0])
+    with pytest.raises(UsageError, match="with fewer, no outcome refutes this claim"):
+        audit_fit(fit, [one_marginal(1.0)], curve=curve, runs=fewest - 1)
+    assert audit_fit(fit, [one_marginal(1.0)], curve=curve, runs=fewest).violated

@@ -1,5 +1,6 @@
 """Every way a fit can end is part of what it releases, in one process or several."""
 
+import sys
 import warnings
 
 import numpy as np
@@ -33,6 +34,17 @@ def test_error_and_warning_are_kept_as_facts() -> None:
     without, _ = Refits(fit).traces(PAIR, 1)
     assert without[0].facts == {"raises RuntimeError: stop", "warns: strange"}
     assert without[0].error == "RuntimeError"
+
+
+def test_exit_is_kept_as_a_fact() -> None:
+    def fit(table: pd.DataFrame, schema: Schema) -> Release:  # noqa: ARG001
+        if len(table):
+            sys.exit(0)
+        return Release()
+
+    without, within = Refits(fit).traces(PAIR, 2)
+    assert [trace.error for trace in (*without, *within)] == ["", "", "SystemExit", "SystemExit"]
+    assert within[0].facts == {"raises SystemExit: 0"}
 
 
 def test_interrupt_is_no_fact() -> None:
