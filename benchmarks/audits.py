@@ -35,7 +35,6 @@ from medsynth.audit.refits import Refits
 from medsynth.audit.tradeoff import GaussianClaim, mu_low, mu_low_joint, p_value, separation
 from medsynth.inference import clopper_pearson
 from medsynth.privacy import epsilon_from, mu_from, sampler
-from medsynth.schema.private import private_columns
 from medsynth.synthesizer import Synthesizer
 from medsynth.verifying import OwnFit
 
@@ -137,14 +136,8 @@ def known_bad(names: Sequence[str] = tuple(BUILDS)) -> None:
 def _power(name: str, audits: Sequence[Audit], mu: float) -> dict[str, Any]:
     """By simulated noise, or by the rates of the telling fact where it is a fact that gives the build away."""
     build = BUILDS[name]
-<<<<<<< HEAD
     check = build.attack
     if build.hidden:
-=======
-    check = _telling(audits, build.pair)
-    # What a search finds decides what is measured next: there the draws of one fit do not stand for all.
-    if check == "published numbers" and build.model == "independent" and not private_columns(PAIRS[build.pair].schema):
->>>>>>> audit2
         draws = draws_of(name, PAIRS[build.pair])
         return {"attack": check} | caught(lambda rng: simulated_p(draws, build.runs, mu, rng), LEVEL)
     tests = [c for audit in audits for pair in audit.pairs if pair.pair == build.pair for c in pair.checks]

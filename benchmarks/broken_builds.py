@@ -189,15 +189,10 @@ BUILDS: dict[str, Build] = {
     "sigma_halved": Build(mutation=sigma_halved, pair="nobody", runs=600),
     "composition_forgotten": Build(mutation=composition_forgotten, pair="nobody", runs=600),
     "sensitivity_sqrt_k": Build(mutation=sensitivity_sqrt_k, pair="many_rows_kept", runs=600),
-<<<<<<< HEAD
-    "categories_from_data": Build(mutation=categories_from_data, pair="unseen_category", runs=100, hidden=False),
-    "bounds_from_data": Build(mutation=bounds_from_data, pair="extreme_number", runs=100, hidden=False),
-=======
-    "threshold_off": Build(mutation=threshold_off, pair="private_labels", runs=100),
-    "domain_noise_off": Build(mutation=domain_noise_off, pair="private_threshold", runs=100),
-    "labels_weigh_k": Build(mutation=labels_weigh_k, pair="private_labels", runs=100),
-    "bounds_from_data": Build(mutation=bounds_from_data, pair="private_number", runs=100),
->>>>>>> audit2
+    "threshold_off": Build(mutation=threshold_off, pair="private_labels", runs=100, hidden=False),
+    "domain_noise_off": Build(mutation=domain_noise_off, pair="private_threshold", runs=100, hidden=False),
+    "labels_weigh_k": Build(mutation=labels_weigh_k, pair="private_labels", runs=100, hidden=False),
+    "bounds_from_data": Build(mutation=bounds_from_data, pair="private_number", runs=100, hidden=False),
     "rows_protected": Build(mutation=rows_protected, pair="many_rows"),
     "seed_reused": Build(mutation=seed_reused, pair="nobody"),
     "selection_without_noise": Build(
