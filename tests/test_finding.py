@@ -172,6 +172,40 @@ def test_what_the_schema_names_is_always_part_of_what_is_found() -> None:
     assert found.predicate("age >= 80.5 and job == 'pilot'").columns == {"age", "job"}
 
 
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"job == 'nurse'": "job == '(other)'"},
+        {"job == 'nurse'": "job != '(other)'"},
+        {"job == 'nurse'": "job in ('(other)', 'cook')"},
+        {'target: died, positive: "yes"': 'target: job, positive: "(other)"'},
+    ],
+)
+def test_a_schema_that_names_all_others_is_fitted_and_drawn_from(change: dict[str, str]) -> None:
+    text = WARD
+    for old, new in change.items():
+        assert old in text
+        text = text.replace(old, new)
+    synthesizer = Synthesizer(parse_schema(text), model="independent").fit(ward(300))
+    drawn = synthesizer.sample(200, seed=1)
+    assert "(other)" not in parse_schema(synthesizer.model_.schema).columns["job"].values
+    assert list(drawn["job"].cat.categories).count("(other)") == 1
+
+
+def test_a_schema_whose_cells_cannot_be_laid_out_is_refused_before_the_budget(monkeypatch: pytest.MonkeyPatch) -> None:
+    schema = parse_schema(WARD)
+    ledger = open_ledger(schema)
+
+    def refusing(_: Schema) -> None:
+        raise SchemaError("no cells")
+
+    monkeypatch.setattr("medsynth.encoding.codec.build_cells", refusing)
+    with pytest.raises(SchemaError, match="no cells"):
+        Synthesizer(schema, ledger=ledger).fit(ward(20))
+    assert ledger.entries == ()
+    assert ledger.remaining_epsilon == pytest.approx(8.0)
+
+
 def test_search_books_every_column_and_spends_its_share_and_no_more() -> None:
     schema = parse_schema(WARD)
     ledger = open_ledger(schema).allowance(8.0, thresholds=True)

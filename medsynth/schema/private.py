@@ -6,7 +6,7 @@ from datetime import date
 from typing import TYPE_CHECKING, Any
 
 from medsynth.errors import SchemaError
-from medsynth.schema.texts import canonical_text
+from medsynth.schema.texts import OTHER, canonical_text
 
 if TYPE_CHECKING:
     from medsynth.schema.table import Schema
@@ -48,11 +48,16 @@ def require_found(schema: "Schema") -> None:
 def named_values(schema: "Schema", name: str) -> tuple[Any, ...]:
     """What the schema itself says of a column's values: constants it is compared with, and the positive one.
 
-    These are public by the schema's text, and so are always part of what is found.
+    These are public by the schema's text, and so are always part of what is found; `(other)` is what is not.
     """
-    found = {canonical_text(value): value for column, value in _constants(schema) if column == name}
-    missing = schema.columns[name].missing_texts  # type: ignore[union-attr]
-    return tuple(value for text, value in found.items() if text not in missing)
+    return _values_among((value for column, value in _constants(schema) if column == name), schema.columns[name])
+
+
+def _values_among(constants: Iterable[Any], column: Any) -> tuple[Any, ...]:
+    """Distinct constants that are values of a column: neither a missing code nor its cell for all others."""
+    found = {canonical_text(value): value for value in constants}
+    none = column.missing_texts | {OTHER}
+    return tuple(value for text, value in found.items() if text not in none)
 
 
 def _constants(schema: "Schema") -> Iterator[tuple[str, Any]]:
@@ -99,7 +104,10 @@ def stand_in(schema: "Schema", where: str | None = None) -> "Schema":
         return schema
     asked = [] if where is None else list(schema.predicate(where).comparisons())
     named = {
-        name: (*named_values(schema, name), *(value for column, _, value in asked if column == name))
+        name: _values_among(
+            [*named_values(schema, name), *(value for column, _, value in asked if column == name)],
+            schema.columns[name],
+        )
         for name in private
     }
     return with_found(schema, {name: _stand_in(schema.columns[name].kind, named[name]) for name in private})

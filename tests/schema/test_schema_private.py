@@ -46,6 +46,15 @@ def test_what_the_schema_names_is_public() -> None:
     assert named_values(SCHEMA, "sex") == ()
 
 
+@pytest.mark.parametrize("condition", ["job == '(other)'", "job != '(other)'", "job in ('cook', '(other)')"])
+def test_all_others_are_no_value_that_a_schema_names(condition: str) -> None:
+    schema = parse_schema(
+        TEXT.replace("job == 'nurse' and", f"{condition} and").replace("positive: pilot", "positive: '(other)'")
+    )
+    assert "(other)" not in named_values(schema, "job")
+    assert "(other)" not in stand_in(schema, condition).columns["job"].values
+
+
 def test_a_schema_with_what_was_found_reads_back_and_has_nothing_open() -> None:
     schema = with_found(SCHEMA, FOUND)
     assert private_columns(schema) == ()
