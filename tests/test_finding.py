@@ -392,7 +392,7 @@ def test_a_fit_says_what_it_found(tmp_path: Path, command: Callable[..., Any], m
     assert "  job: 3 values, the rest as (other)" in fitted.out
 
 
-@pytest.mark.parametrize("where", ["age > 'x'", "nothing == 1"])
+@pytest.mark.parametrize("where", ["age > 'x'", "nothing == 1", "age >= 65", "job == 'value 1'", "day < '2010-01-01'"])
 def test_a_wrong_condition_is_refused_before_the_budget(
     where: str, tmp_path: Path, command: Any, monkeypatch: Any
 ) -> None:
@@ -401,7 +401,19 @@ def test_a_wrong_condition_is_refused_before_the_budget(
     ward(50).to_csv("w.csv", index=False)
     ran = command("run", "w.csv", "-s", "w.yaml", "-o", "out", "--where", where)
     assert ran.code == 2
+    assert "to 1048575" not in ran.err
     assert not list(tmp_path.glob("*.jsonl"))
+
+
+def test_a_condition_on_a_cut_that_the_schema_names_is_drawn(tmp_path: Path, command: Any, monkeypatch: Any) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "w.yaml").write_text(WARD, encoding="utf-8")
+    ward(300).to_csv("w.csv", index=False)
+    options = ("--where", "age < 80 and job != 'nurse'", "--model", "independent", "-n", 50, "--seed", 1)
+    ran = command("run", "w.csv", "-s", "w.yaml", "-o", "out", *options)
+    assert ran.code == 0, ran.err
+    drawn = pd.read_parquet(tmp_path / "out" / "synthetic.parquet")
+    assert (drawn["age"].fillna(0) < 80).all()
 
 
 def test_errors_name_the_fix() -> None:
