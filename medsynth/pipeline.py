@@ -40,7 +40,7 @@ from medsynth.publishing import provenance_of, write_report
 from medsynth.sampling.draw import KINDS, Draw, Drawing, draw, generator, require_drawable
 from medsynth.sampling.provenance import require_original, require_table_name, table_files, write_table
 from medsynth.schema import load_schema, parse_schema, uncounted
-from medsynth.schema.private import require_known, stand_in
+from medsynth.schema.private import stand_in
 from medsynth.schema.table import ROWS_COLUMN
 from medsynth.sources.files import FileSource, read_frame
 from medsynth.sources.frame import FrameSource
@@ -208,9 +208,7 @@ def run(
     schema = load_schema(schema_name)
     request = _sound_request(schema, model=model, epsilon=epsilon, delta=delta)
     drawing: Any = {"seed": seed, "where": where, "upsample": upsample, "kind": kind}
-    if where is not None:
-        require_known(schema, where)
-    require_drawable(Codec(schema=stand_in(schema)), n or 0, **drawing)
+    require_drawable(Codec(schema=stand_in(schema, where)), n or 0, **drawing)
     tables = Tables(train=data, holdout=holdout, holdout_share=None if holdout else holdout_share, ledger=ledger)
 
     frame, problems = _checked(tables, schema, progress)

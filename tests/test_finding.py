@@ -12,7 +12,8 @@ import numpy.typing as npt
 import pandas as pd
 import pytest
 
-from medsynth import Ledger, Synthesizer, load_schema
+from medsynth import Ledger, Synthesizer, describe, load_schema
+from medsynth.encoding.binning import stands_out
 from medsynth.errors import BudgetError, SchemaError, UsageError
 from medsynth.finding import DomainPlan, Search, Shares, find_domains
 from medsynth.fitting import FitRequest, open_ledger
@@ -73,7 +74,7 @@ def small(columns: str, persons: int = 1000) -> Schema:
 def found_in(schema: Schema, frame: pd.DataFrame, search: Search | None = None) -> Schema:
     ledger = open_ledger(schema).allowance(schema.privacy.epsilon)
     mu2 = schema.privacy.domain_share * ledger.guarantee.mu**2
-    return find_domains(FrameSource(frame=frame), schema, ledger, mu2=mu2, key=KEY, search=search)
+    return find_domains(FrameSource(frame=frame), schema, ledger, mu2=mu2, key=KEY, search=search).schema
 
 
 @pytest.fixture
@@ -204,6 +205,58 @@ def test_a_schema_whose_cells_cannot_be_laid_out_is_refused_before_the_budget(mo
         Synthesizer(schema, ledger=ledger).fit(ward(20))
     assert ledger.entries == ()
     assert ledger.remaining_epsilon == pytest.approx(8.0)
+
+
+THIN = """\
+medsynth: 1
+dataset: {name: thin}
+privacy: {rows_are_persons: true, persons: 400, noun: patient, epsilon: 8.0}
+columns:
+  few: {kind: integer, source: private}
+  all: {kind: integer, source: private}
+"""
+
+
+def test_persons_that_a_number_needs_to_stand_out_by_hand() -> None:
+    schema = parse_schema(THIN)
+    plan = make_plan(FitRequest(schema=schema))
+    # A tenth of mu^2 for two columns, 0.3 of that for the first grid of 108 ranges; z = 4.43 there.
+    sigma = (plan.guarantee.mu**2 * 0.1 / 2 * 0.3) ** -0.5
+    assert plan.smallest_number == {name: math.ceil(stands_out(108) * sigma) for name in ("few", "all")}
+    assert f"{plan.smallest_number['few']} for few" in "\n".join(describe.planned(plan).lines)
+    assert "many patients lie in one range" in "\n".join(describe.planned(plan).lines)
+
+
+@pytest.mark.usefixtures("without_noise")
+@pytest.mark.parametrize(("more", "unseen"), [(0, ("few",)), (1, ())])
+def test_a_number_that_does_not_stand_out_is_named(more: int, unseen: tuple[str, ...]) -> None:
+    schema = parse_schema(THIN)
+    least = make_plan(FitRequest(schema=schema)).smallest_number["few"]
+    held = least - 1 + more
+    frame = pd.DataFrame({"few": [70] * held + [None] * (400 - held), "all": [70] * 400})
+    ledger = open_ledger(schema).allowance(8.0)
+    mu2 = 0.1 * ledger.guarantee.mu**2
+    found = find_domains(FrameSource(frame=frame), schema, ledger, mu2=mu2, key=KEY)
+    assert found.unseen == unseen
+    assert (found.schema.columns["few"].max == 1) is bool(unseen)
+
+
+def test_what_did_not_stand_out_is_said_by_fit_and_report(
+    tmp_path: Path, command: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # An empty grid shows something with probability 0.001 at each of two steps; 400 persons miss with less than 1e-9.
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "t.yaml").write_text(THIN, encoding="utf-8")
+    pd.DataFrame({"few": [None] * 400, "all": [70] * 400}).to_parquet("t.parquet")
+    sentence = "nothing stood out from the noise; 0 to 1 is assumed"
+    fitted = command("fit", "t.parquet", "-s", "t.yaml", "-o", "m.medsynth", "--epsilon", 4, "--model", "independent")
+    assert f"  few: {sentence}" in fitted.out
+    assert f"  all: {sentence}" not in fitted.out
+    ran = command("run", "t.parquet", "-s", "t.yaml", "-o", "out", "--epsilon", 4, "--model", "independent", "-n", 50)
+    assert f"  few: {sentence}" in ran.out
+    shared = (tmp_path / "out" / "shareable" / "report.json").read_text(encoding="utf-8")
+    assert f"Schema: 'few': {sentence}." in shared
+    assert f"'all': {sentence}" not in shared
 
 
 def test_search_books_every_column_and_spends_its_share_and_no_more() -> None:
@@ -365,7 +418,7 @@ def test_from_a_draft_to_a_released_table_on_the_command_line(
     assert "Private columns, to be found: age, cost, day, job." in planned.out
     assert "is not found but counted as (other)" in planned.out
     assert command("check", "ward.csv", "-s", "ward.yaml").code == 0
-    options = ("--epsilon", "1", "--seed", 3, "-n", 200, "--model", "independent", "--where", "job == 'nurse'")
+    options = ("--epsilon", "1", "--seed", 3, "-n", 200, "--model", "independent", "--where", "died == 'yes'")
     ran = command("run", "ward.csv", "-s", "ward.yaml", "-o", "out", *options)
     assert ran.code == 0, ran.err
     shown = command("ledger", "show", "ward.ledger.jsonl")

@@ -146,11 +146,21 @@ def _cuts(name: str, op: str, value: Any) -> Iterator[tuple[str, Any, str]]:
     yield from ((name, value, side) for side in _SIDES.get(op, ("at", "behind")))
 
 
-def stand_in(schema: "Schema") -> "Schema":
-    """The schema with invented values and bounds in place of what is not found yet: for forecasts and checks alone."""
+def stand_in(schema: "Schema", where: str | None = None) -> "Schema":
+    """The schema with invented values and bounds in place of what is not found yet: for forecasts and checks alone.
+
+    Args:
+      schema: Of a table.
+      where: A condition that is to be checked with it.
+
+    Raises:
+      UsageError: As `require_known` says of the condition.
+    """
     private = private_columns(schema)
     if not private:
         return schema
+    if where is not None:
+        require_known(schema, where)
     found = {name: _stand_in(schema.columns[name].kind, named_values(schema, name)) for name in private}
     return with_found(schema, found)
 
