@@ -11,7 +11,7 @@ what was released before. What is found is a schema without open columns: noisy 
 import math
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, timedelta
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -141,15 +141,17 @@ class DomainPlan:
 
 @dataclass(frozen=True, kw_only=True)
 class Domains:
-    """What was found; a function of noisy counts.
+    """What was found: schema and names follow from noisy counts.
 
     Attributes:
       schema: Without open columns.
       unseen: Numbers and dates of which nothing stood out from the noise, so that their bounds are assumed.
+      content: Digest of the open columns as the first pass read them, for the note of which table was read; private.
     """
 
     schema: "Schema"
-    unseen: tuple[str, ...]
+    unseen: tuple[str, ...] = ()
+    content: bytes = field(default=b"", repr=False)
 
 
 def _smallest_category(schema: "Schema", shares: Shares) -> int:
@@ -196,7 +198,7 @@ def find_domains(
             found[span.cells.name] = _find_bins(counts, schema, span, search)
             if not span.seen and not significant_runs(counts.noisy[1 : len(span.cells.starts) - 1], counts.sigma):
                 unseen.append(span.cells.name)
-    return Domains(schema=with_found(schema, found), unseen=tuple(unseen))
+    return Domains(schema=with_found(schema, found), unseen=tuple(unseen), content=records.content)
 
 
 def _inputs(schema: "Schema", names: Sequence[str]) -> tuple[str, ...]:

@@ -111,8 +111,9 @@ def fit_model(
     codec = Codec(schema=found.schema)
     domains = allowance.entries
     progress.start("Reading and encoding the table")
-    records = encode_batches(source.batches(schema.inputs), codec, bounding_key(allowance), rows=source.rows)
-    allowance.note_table(records.content)
+    key, private = bounding_key(allowance), private_columns(schema)
+    records = encode_batches(source.batches(schema.inputs), codec, key, rows=source.rows, unnoted=private)
+    allowance.note_table(found.content + records.content)
     fitted = model.fit(
         records,
         allowance,
@@ -154,7 +155,7 @@ def _found(
     """(the schema without open columns, the mu that is left for the model)."""
     mu = allowance.guarantee.mu
     if not private_columns(schema):
-        return Domains(schema=schema, unseen=()), mu
+        return Domains(schema=schema), mu
     share = schema.privacy.domain_share
     progress.start("Finding private domains")
     key = bounding_key(allowance)
