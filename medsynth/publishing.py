@@ -141,7 +141,7 @@ def _guarantee(file: ModelFile) -> dict[str, Any]:
     plain = dict(file.guarantee)
     kept = plain.pop("thresholds", 0.0)
     if kept:
-        plain["of_delta,_kept_for_thresholds"] = kept
+        plain["delta_kept_for_thresholds"] = kept
     plain["membership_tpr_cap"] = plain.pop("membership_tpr_cap_at_1pct_fpr")
     return plain
 

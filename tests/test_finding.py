@@ -429,7 +429,7 @@ def test_from_a_draft_to_a_released_table_on_the_command_line(
     assert "were found under a budget, with noise" in shared
     content = json.loads(shared)
     assert [entry["label"] for entry in content["ledger"] if entry["delta"]] == ["Domain of 'job': categories"]
-    assert content["guarantee"]["details"]["of_delta,_kept_for_thresholds"] == pytest.approx(1e-7)
+    assert content["guarantee"]["details"]["delta_kept_for_thresholds"] == pytest.approx(1e-7)
     page = (tmp_path / "out" / "shareable" / "report.html").read_text(encoding="utf-8")
     assert "Of delta, kept for thresholds" in page
     assert "delta 1e-07" in page
