@@ -317,6 +317,39 @@ def test_a_fit_with_private_columns_spends_its_budget_and_samples_what_was_found
     assert (drawn["age"] >= 80).mean() == pytest.approx(0.5, abs=0.01)
 
 
+@pytest.mark.parametrize(
+    "bounding",
+    [
+        "sample, max: 3, count: true",
+        "last, max: 2, order: day, count: true",
+        "last, max: 3, order: age",
+        "weight, max: 3",
+    ],
+)
+def test_private_columns_are_found_and_drawn_where_persons_have_several_rows(bounding: str) -> None:
+    # A stray range of ages or a lost category: probability below 1e-4, as for the bounds above.
+    schema = parse_schema(WARD.replace("weight, max: 4", bounding))
+    frame = pd.concat([ward(1500), ward(1500, seed=2)])  # the same persons twice
+    synthesizer = Synthesizer(schema, model="independent").fit(frame)
+    drawn = synthesizer.sample(300, seed=1)
+    spent = sum(entry["mu"] ** 2 for entry in synthesizer.model_.ledger)
+    assert spent <= synthesizer.guarantee_.mu**2 * (1 + 1e-9)
+    assert ("_rows" in drawn) is ("count: true" in bounding or "weight" in bounding)
+    assert {"cook", "nurse", "smith"} <= set(drawn["job"].dropna())
+    assert drawn["age"].dropna().between(0, 127).all()
+    assert len(drawn) == 300
+
+
+def test_a_loaded_model_is_fitted_again_at_no_cost_for_domains(tmp_path: Path) -> None:
+    Synthesizer(parse_schema(WARD), model="independent").fit(ward()).save(tmp_path / "m.medsynth")
+    loaded = Synthesizer.load(tmp_path / "m.medsynth")
+    found = load_model(tmp_path / "m.medsynth").schema
+    loaded.fit(ward(seed=2))
+    assert loaded.model_.schema == found
+    assert (loaded.model_.domains, loaded.guarantee_.thresholds) == ((), 0)
+    assert len(loaded.sample(40, seed=1, where="job == 'nurse' or job == '(other)'")) == 40
+
+
 def test_a_saved_model_keeps_what_was_found_and_who_paid(tmp_path: Path) -> None:
     synthesizer = Synthesizer(parse_schema(WARD), model="independent").fit(ward())
     synthesizer.save(tmp_path / "m.medsynth")
