@@ -129,7 +129,8 @@ def fit_model(
         schema=found.schema.self_contained_text,
         guarantee=allowance.guarantee.as_dict(),
         ledger=tuple(entry.as_dict() for entry in allowance.entries),
-        about={"model": request.model, "medsynth": __version__} | ({"unseen": found.unseen} if found.unseen else {}),
+        about={"model": request.model, "medsynth": __version__}
+        | ({"unseen": list(found.unseen)} if found.unseen else {}),
         domains=tuple(entry.number for entry in domains),
     )
 

@@ -350,6 +350,16 @@ def test_a_loaded_model_is_fitted_again_at_no_cost_for_domains(tmp_path: Path) -
     assert len(loaded.sample(40, seed=1, where="job == 'nurse' or job == '(other)'")) == 40
 
 
+def test_a_date_that_does_not_stand_out_is_taken_to_lie_in_2000(tmp_path: Path) -> None:
+    # An empty grid shows something with probability 0.001 at each of two steps.
+    text = THIN.split("  few")[0] + "  seen: {kind: date, source: private}\n"
+    Synthesizer(parse_schema(text), model="independent").fit(pd.DataFrame({"seen": [None] * 400})).save(
+        tmp_path / "m.medsynth"
+    )
+    said = describe.found_lines(load_model(tmp_path / "m.medsynth"))
+    assert said[1:] == ("  seen: nothing stood out from the noise; 2000-01-01 to 2000-12-31 is assumed",)
+
+
 def test_a_saved_model_keeps_what_was_found_and_who_paid(tmp_path: Path) -> None:
     synthesizer = Synthesizer(parse_schema(WARD), model="independent").fit(ward())
     synthesizer.save(tmp_path / "m.medsynth")
