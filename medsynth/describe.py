@@ -9,7 +9,7 @@ from medsynth.judging import score_named
 from medsynth.models.model_file import ModelFile
 from medsynth.outputs import Result, RunFolder
 from medsynth.planning import WITHIN, Forecast, Plan
-from medsynth.publishing import Clock
+from medsynth.publishing import Clock, unseen_columns
 from medsynth.sampling.draw import KINDS, Drawn
 from medsynth.schema import dump_schema, parse_schema
 from medsynth.score import Evaluation, Score
@@ -84,6 +84,7 @@ def planned(plan: Plan) -> Result:
             "smallest_group": plan.smallest_group,
             "smallest_group_by_column": dict(plan.seen),
             "smallest_category": plan.smallest_category,
+            "smallest_number": dict(plan.smallest_number),
             "private": list(plan.private),
             "noise_seconds": plan.noise_seconds,
             "fit_seconds": plan.forecast.seconds,
@@ -111,10 +112,18 @@ def _open_columns(plan: Plan) -> list[str]:
         f"Private columns, to be found: {', '.join(plan.private)}. Their cells here are assumed, not found; the part "
         "of the budget for them is domain_share in the schema."
     ]
+    noun = plan.guarantee.unit
+    if plan.smallest_number:
+        needed = ", ".join(f"{number:,} for {name}" for name, number in plan.smallest_number.items())
+        lines.append(
+            f"A private number or date stands out from the noise where about so many {noun}s lie in one range of its "
+            f"public grid (a doubling, a year): {needed}. Where none does, 0 to 1 or the year 2000 is assumed, and the "
+            "fit says so."
+        )
     if plan.smallest_category is not None:
         lines.append(
-            f"A private category held by fewer than about {plan.smallest_category:,} persons is not found but counted "
-            f"as (other); one that a single {plan.guarantee.unit} holds is published with probability at most "
+            f"A private category held by fewer than about {plan.smallest_category:,} {noun}s is not found but counted "
+            f"as (other); one that a single {noun} holds is published with probability at most "
             f"{plan.guarantee.thresholds:.2g} over all columns."
         )
     return lines
@@ -159,7 +168,11 @@ def found_lines(file: ModelFile) -> tuple[str, ...]:
         return ()
     columns = parse_schema(file.schema, where="model file").columns
     found = {name: column for name, column in columns.items() if column.source == "found"}
-    return ("Found under the budget:", *(f"  {name}: {_found(column)}" for name, column in found.items()))
+    unseen = unseen_columns(file)
+    return (
+        "Found under the budget:",
+        *(f"  {name}: {unseen.get(name) or _found(column)}" for name, column in found.items()),
+    )
 
 
 def _found(column: Any) -> str:

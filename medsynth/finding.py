@@ -11,7 +11,7 @@ what was released before. What is found is a schema without open columns: noisy 
 import math
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, timedelta
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -25,6 +25,7 @@ from medsynth.encoding.binning import (
     refined,
     shared_cells,
     significant_runs,
+    stands_out,
     trimmed,
 )
 from medsynth.encoding.cells import Tail
@@ -109,6 +110,7 @@ class DomainPlan:
       cells: Noisy numbers, the counts of categories aside, whose number is private.
       sigma: Largest noise on a count, in persons.
       smallest_category: Noisy count from which on a category is found; None without private categories.
+      smallest_number: By number or date: persons in one range of its public grid that stand out from the noise, about.
     """
 
     columns: tuple[str, ...]
@@ -116,6 +118,7 @@ class DomainPlan:
     cells: int
     sigma: float
     smallest_category: int | None
+    smallest_number: Mapping[str, int]
 
     @classmethod
     def of(cls, schema: "Schema", *, mu2: float, delta: float) -> "DomainPlan":
@@ -123,15 +126,32 @@ class DomainPlan:
         columns, categories = private_columns(schema), private_columns(schema, "category")
         shares, search = Shares.of(schema, mu2=mu2, delta=delta), Search()
         numbers = [name for name in columns if name not in categories]
-        cells = sum(_coarse_grid(name, schema.columns[name]).size + search.cells for name in numbers)
+        sizes = {name: _coarse_grid(name, schema.columns[name]).size for name in numbers}
+        coarse = (shares.mu2 * search.coarse) ** -0.5
         part = min(search.coarse, 1 - search.coarse) if numbers else 1.0
         return cls(
             columns=columns,
             tables=len(categories) + 2 * len(numbers),
-            cells=cells,
+            cells=sum(size + search.cells for size in sizes.values()),
             sigma=shares.sigma * part**-0.5,
             smallest_category=_smallest_category(schema, shares) if categories else None,
+            smallest_number={name: math.ceil(stands_out(size) * coarse) for name, size in sizes.items()},
         )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Domains:
+    """What was found: schema and names follow from noisy counts.
+
+    Attributes:
+      schema: Without open columns.
+      unseen: Numbers and dates of which nothing stood out from the noise, so that their bounds are assumed.
+      content: Digest of the open columns as the first pass read them, for the note of which table was read; private.
+    """
+
+    schema: "Schema"
+    unseen: tuple[str, ...] = ()
+    content: bytes = field(default=b"", repr=False)
 
 
 def _smallest_category(schema: "Schema", shares: Shares) -> int:
@@ -146,7 +166,7 @@ def kept_for_thresholds(schema: "Schema", delta: float) -> float:
 
 def find_domains(
     source: "Source", schema: "Schema", ledger: "Ledger", *, mu2: float, key: bytes, search: Search | None = None
-) -> "Schema":
+) -> Domains:
     """The schema with what its private columns hold, found under the ledger; total.
 
     Args:
@@ -169,11 +189,16 @@ def find_domains(
     records = encode_open(batches, schema, grids=grids, categories=categories, key=key)
     found = {name: _find_categories(records, schema, name, ledger, shares) for name in categories}
     spans = [_find_span(records, schema, grid, ledger, shares, search) for grid in grids]
+    unseen = []
     if spans:
         batches = source.batches(_inputs(schema, numbers))
         finer = encode_open(batches, schema, grids=[span.cells for span in spans], categories=(), key=key)
-        found |= {span.cells.name: _find_bins(finer, schema, span, ledger, shares, search) for span in spans}
-    return with_found(schema, found)
+        for span in spans:
+            counts = _measured_cells(finer, span, ledger, shares, search)
+            found[span.cells.name] = _find_bins(counts, schema, span, search)
+            if not span.seen and not significant_runs(counts.noisy[1 : len(span.cells.starts) - 1], counts.sigma):
+                unseen.append(span.cells.name)
+    return Domains(schema=with_found(schema, found), unseen=tuple(unseen), content=records.content)
 
 
 def _inputs(schema: "Schema", names: Sequence[str]) -> tuple[str, ...]:
@@ -215,11 +240,13 @@ class _Span:
       cells: The finer cells, between one for all below and one for all above.
       borders: Which finer cells begin an interval of the public grid, and their number at the end.
       parts: Runs of finer cells that stood out on the public grid; at least one.
+      seen: Whether any stood out.
     """
 
     cells: NumberCells
     borders: list[int]
     parts: list[Run]
+    seen: bool
 
     @property
     def ticks(self) -> TickArray:
@@ -250,6 +277,7 @@ def _find_span(
         cells=_guarded(grid.name, column, starts, int(borders[-1]), step=step, places=places),
         borders=np.searchsorted(np.append(starts, borders[-1]), borders).tolist(),
         parts=[(first, stop) for first, stop in ends.tolist() if first < stop] or [(0, len(starts))],
+        seen=bool(runs),
     )
 
 
@@ -279,13 +307,14 @@ def _ticks(edges: FloatArray, step: float) -> tuple[TickArray, TickArray]:
     return np.append(ticks[wide], ticks[-1]), wide
 
 
-def _find_bins(
-    records: OpenRecords, schema: "Schema", span: _Span, ledger: "Ledger", shares: Shares, search: Search
-) -> Found:
+def _measured_cells(records: OpenRecords, span: _Span, ledger: "Ledger", shares: Shares, search: Search) -> Measurement:
+    label = f"Domain of '{span.cells.name}': cells"
+    return _measured(records, span.cells, ledger, shares.mu2 * (1 - search.coarse), label)
+
+
+def _find_bins(counts: Measurement, schema: "Schema", span: _Span, search: Search) -> Found:
     """Bounds and bins from the counts of the finer cells."""
     cells, column = span.cells, schema.columns[span.cells.name]
-    label = f"Domain of '{cells.name}': cells"
-    counts = _measured(records, cells, ledger, shares.mu2 * (1 - search.coarse), label)
     noisy = counts.noisy[1 : len(cells.starts) - 1]
     first, stop = trimmed(noisy, counts.sigma, span.parts)
     ticks = span.ticks[first : stop + 1]

@@ -8,7 +8,7 @@ from medsynth.encoding.codec import Codec, require_columns
 from medsynth.encoding.comparison import Claim, MeasuredTable
 from medsynth.encoding.condition import Condition, compile_condition
 from medsynth.errors import SchemaError, UsageError
-from medsynth.finding import Search, find_domains, kept_for_thresholds
+from medsynth.finding import Domains, Search, find_domains, kept_for_thresholds
 from medsynth.models import MODELS
 from medsynth.models.base import Fitted
 from medsynth.models.model_file import ModelFile
@@ -108,11 +108,12 @@ def fit_model(
     require_columns(source.columns, schema.inputs)
     allowance = _allowance(request, ledger)
     found, mu = _found(source, schema, allowance, progress, search)
-    codec = Codec(schema=found)
+    codec = Codec(schema=found.schema)
     domains = allowance.entries
     progress.start("Reading and encoding the table")
-    records = encode_batches(source.batches(schema.inputs), codec, bounding_key(allowance), rows=source.rows)
-    allowance.note_table(records.content)
+    key, private = bounding_key(allowance), private_columns(schema)
+    records = encode_batches(source.batches(schema.inputs), codec, key, rows=source.rows, unnoted=private)
+    allowance.note_table(found.content + records.content)
     fitted = model.fit(
         records,
         allowance,
@@ -125,10 +126,11 @@ def fit_model(
     progress.finish()
     return ModelFile(
         fitted=fitted,
-        schema=found.self_contained_text,
+        schema=found.schema.self_contained_text,
         guarantee=allowance.guarantee.as_dict(),
         ledger=tuple(entry.as_dict() for entry in allowance.entries),
-        about={"model": request.model, "medsynth": __version__},
+        about={"model": request.model, "medsynth": __version__}
+        | ({"unseen": list(found.unseen)} if found.unseen else {}),
         domains=tuple(entry.number for entry in domains),
     )
 
@@ -150,11 +152,11 @@ def _allowance(request: FitRequest, ledger: Ledger) -> Ledger:
 
 def _found(
     source: Source, schema: "Schema", allowance: Ledger, progress: Progress, search: Search | None
-) -> "tuple[Schema, float]":
+) -> tuple[Domains, float]:
     """(the schema without open columns, the mu that is left for the model)."""
     mu = allowance.guarantee.mu
     if not private_columns(schema):
-        return schema, mu
+        return Domains(schema=schema), mu
     share = schema.privacy.domain_share
     progress.start("Finding private domains")
     key = bounding_key(allowance)
@@ -189,7 +191,8 @@ def require_sound(request: FitRequest) -> None:
     epsilon, delta = request.budget
     Guarantee.of(epsilon, delta, unit=request.schema.privacy.noun, persons=request.schema.privacy.persons)
     require_confirmed(request.schema)
-    stand_in(request.schema)  # what the schema names must fit into what will be found
+    if private_columns(request.schema):  # what the schema names must fit into what will be found
+        _ = Codec(schema=stand_in(request.schema)).domain
 
 
 def bounding_key(ledger: Ledger) -> bytes:

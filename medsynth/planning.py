@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from medsynth.encoding.bounding import bounding_of
 from medsynth.encoding.codec import Codec
@@ -90,6 +90,7 @@ class Plan:
       counted: What a count of 1 is: the table's word for persons, or records where these count one by one.
       seen: The smallest group that a column's table shows, by column; of private columns, of those that stand in.
       smallest_category: Persons who must hold a private category, by a noisy count, for it to be found; None without.
+      smallest_number: By private number or date: persons in one range of its public grid that stand out, about.
       private: Private columns.
       forecast: Time and memory of the fit.
     """
@@ -102,6 +103,7 @@ class Plan:
     seen: Mapping[str, int]
     forecast: Forecast
     smallest_category: int | None = None
+    smallest_number: Mapping[str, int] = field(default_factory=dict)
     private: tuple[str, ...] = ()
 
     @property
@@ -142,6 +144,7 @@ def make_plan(request: FitRequest) -> Plan:
         counted="records" if l2 > UNITS_PER_PERSON else f"{schema.privacy.noun}s",
         seen={name: math.ceil(SEEN_AT * sigma) for name, sigma in noise.items()},
         smallest_category=domains.smallest_category,
+        smallest_number=domains.smallest_number,
         private=domains.columns,
         forecast=Forecast.of(
             persons=persons,

@@ -80,9 +80,22 @@ def _own(folder: RunFolder, record: Mapping[str, Any], evaluations: Mapping[str,
             )
         ],
         not_tested=NOT_TESTED,
-        notices=(*schema.notices(), fitted_on(schema, record["tables"]["holdout_share"])),
+        notices=(*schema.notices(), *_unseen(file), fitted_on(schema, record["tables"]["holdout_share"])),
         appendices=rows_per_person(file, schema),
     )
+
+
+def unseen_columns(file: ModelFile) -> dict[str, str]:
+    """Private numbers and dates that did not stand out, and what is assumed instead; a function of noisy counts."""
+    columns: Mapping[str, Any] = parse_schema(file.schema, where="model file").columns
+    return {
+        name: f"nothing stood out from the noise; {columns[name].min} to {columns[name].max} is assumed"
+        for name in file.about.get("unseen", ())
+    }
+
+
+def _unseen(file: ModelFile) -> tuple[str, ...]:
+    return tuple(f"Schema: '{name}': {what}." for name, what in unseen_columns(file).items())
 
 
 def fitted_on(schema: "Schema", held_out: float | None) -> str:
@@ -128,7 +141,7 @@ def _guarantee(file: ModelFile) -> dict[str, Any]:
     plain = dict(file.guarantee)
     kept = plain.pop("thresholds", 0.0)
     if kept:
-        plain["of_delta,_kept_for_thresholds"] = kept
+        plain["delta_kept_for_thresholds"] = kept
     plain["membership_tpr_cap"] = plain.pop("membership_tpr_cap_at_1pct_fpr")
     return plain
 

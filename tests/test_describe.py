@@ -2,8 +2,21 @@
 
 import pytest
 
-from medsynth.describe import _cost
-from medsynth.planning import Forecast
+from medsynth.describe import _cost, planned
+from medsynth.fitting import FitRequest
+from medsynth.planning import Forecast, make_plan
+from medsynth.schema import parse_schema
+
+
+def test_a_plan_of_private_columns_counts_in_the_tables_word_for_persons() -> None:
+    text = (
+        "{medsynth: 1, dataset: {name: t}, privacy: {rows_are_persons: true, persons: 900, noun: patient}, "
+        "columns: {job: {kind: category, source: private}, age: {kind: integer, source: private}}}"
+    )
+    plan = make_plan(FitRequest(schema=parse_schema(text)))
+    said = "\n".join(planned(plan).lines)
+    assert f"held by fewer than about {plan.smallest_category} patients is not found" in said
+    assert "persons" not in said.replace("if persons have few rows", "")
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,8 @@ import numpy.typing as npt
 import pandas as pd
 import pytest
 
-from medsynth import Ledger, Synthesizer, load_schema
+from medsynth import Ledger, Synthesizer, describe, load_schema
+from medsynth.encoding.binning import stands_out
 from medsynth.errors import BudgetError, SchemaError, UsageError
 from medsynth.finding import DomainPlan, Search, Shares, find_domains
 from medsynth.fitting import FitRequest, open_ledger
@@ -73,7 +74,7 @@ def small(columns: str, persons: int = 1000) -> Schema:
 def found_in(schema: Schema, frame: pd.DataFrame, search: Search | None = None) -> Schema:
     ledger = open_ledger(schema).allowance(schema.privacy.epsilon)
     mu2 = schema.privacy.domain_share * ledger.guarantee.mu**2
-    return find_domains(FrameSource(frame=frame), schema, ledger, mu2=mu2, key=KEY, search=search)
+    return find_domains(FrameSource(frame=frame), schema, ledger, mu2=mu2, key=KEY, search=search).schema
 
 
 @pytest.fixture
@@ -172,6 +173,92 @@ def test_what_the_schema_names_is_always_part_of_what_is_found() -> None:
     assert found.predicate("age >= 80.5 and job == 'pilot'").columns == {"age", "job"}
 
 
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"job == 'nurse'": "job == '(other)'"},
+        {"job == 'nurse'": "job != '(other)'"},
+        {"job == 'nurse'": "job in ('(other)', 'cook')"},
+        {'target: died, positive: "yes"': 'target: job, positive: "(other)"'},
+    ],
+)
+def test_a_schema_that_names_all_others_is_fitted_and_drawn_from(change: dict[str, str]) -> None:
+    text = WARD
+    for old, new in change.items():
+        assert old in text
+        text = text.replace(old, new)
+    synthesizer = Synthesizer(parse_schema(text), model="independent").fit(ward(300))
+    drawn = synthesizer.sample(200, seed=1)
+    assert "(other)" not in parse_schema(synthesizer.model_.schema).columns["job"].values
+    assert list(drawn["job"].cat.categories).count("(other)") == 1
+
+
+def test_a_schema_whose_cells_cannot_be_laid_out_is_refused_before_the_budget(monkeypatch: pytest.MonkeyPatch) -> None:
+    schema = parse_schema(WARD)
+    ledger = open_ledger(schema)
+
+    def refusing(_: Schema) -> None:
+        raise SchemaError("no cells")
+
+    monkeypatch.setattr("medsynth.encoding.codec.build_cells", refusing)
+    with pytest.raises(SchemaError, match="no cells"):
+        Synthesizer(schema, ledger=ledger).fit(ward(20))
+    assert ledger.entries == ()
+    assert ledger.remaining_epsilon == pytest.approx(8.0)
+
+
+THIN = """\
+medsynth: 1
+dataset: {name: thin}
+privacy: {rows_are_persons: true, persons: 400, noun: patient, epsilon: 8.0}
+columns:
+  few: {kind: integer, source: private}
+  all: {kind: integer, source: private}
+"""
+
+
+def test_persons_that_a_number_needs_to_stand_out_by_hand() -> None:
+    schema = parse_schema(THIN)
+    plan = make_plan(FitRequest(schema=schema))
+    # A tenth of mu^2 for two columns, 0.3 of that for the first grid of 108 ranges; z = 4.43 there.
+    sigma = (plan.guarantee.mu**2 * 0.1 / 2 * 0.3) ** -0.5
+    assert plan.smallest_number == {name: math.ceil(stands_out(108) * sigma) for name in ("few", "all")}
+    assert f"{plan.smallest_number['few']} for few" in "\n".join(describe.planned(plan).lines)
+    assert "many patients lie in one range" in "\n".join(describe.planned(plan).lines)
+
+
+@pytest.mark.usefixtures("without_noise")
+@pytest.mark.parametrize(("more", "unseen"), [(0, ("few",)), (1, ())])
+def test_a_number_that_does_not_stand_out_is_named(more: int, unseen: tuple[str, ...]) -> None:
+    schema = parse_schema(THIN)
+    least = make_plan(FitRequest(schema=schema)).smallest_number["few"]
+    held = least - 1 + more
+    frame = pd.DataFrame({"few": [70] * held + [None] * (400 - held), "all": [70] * 400})
+    ledger = open_ledger(schema).allowance(8.0)
+    mu2 = 0.1 * ledger.guarantee.mu**2
+    found = find_domains(FrameSource(frame=frame), schema, ledger, mu2=mu2, key=KEY)
+    assert found.unseen == unseen
+    assert (found.schema.columns["few"].max == 1) is bool(unseen)
+
+
+def test_what_did_not_stand_out_is_said_by_fit_and_report(
+    tmp_path: Path, command: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # An empty grid shows something with probability 0.001 at each of two steps; 400 persons miss with less than 1e-9.
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "t.yaml").write_text(THIN, encoding="utf-8")
+    pd.DataFrame({"few": [None] * 400, "all": [70] * 400}).to_parquet("t.parquet")
+    sentence = "nothing stood out from the noise; 0 to 1 is assumed"
+    fitted = command("fit", "t.parquet", "-s", "t.yaml", "-o", "m.medsynth", "--epsilon", 4, "--model", "independent")
+    assert f"  few: {sentence}" in fitted.out
+    assert f"  all: {sentence}" not in fitted.out
+    ran = command("run", "t.parquet", "-s", "t.yaml", "-o", "out", "--epsilon", 4, "--model", "independent", "-n", 50)
+    assert f"  few: {sentence}" in ran.out
+    shared = (tmp_path / "out" / "shareable" / "report.json").read_text(encoding="utf-8")
+    assert f"Schema: 'few': {sentence}." in shared
+    assert f"'all': {sentence}" not in shared
+
+
 def test_search_books_every_column_and_spends_its_share_and_no_more() -> None:
     schema = parse_schema(WARD)
     ledger = open_ledger(schema).allowance(8.0, thresholds=True)
@@ -228,6 +315,49 @@ def test_a_fit_with_private_columns_spends_its_budget_and_samples_what_was_found
     drawn = synthesizer.sample(500, where="job == 'nurse'", upsample={"old": 0.5}, seed=1)
     assert set(drawn["job"].dropna()) == {"nurse"}
     assert (drawn["age"] >= 80).mean() == pytest.approx(0.5, abs=0.01)
+
+
+@pytest.mark.parametrize(
+    "bounding",
+    [
+        "sample, max: 3, count: true",
+        "last, max: 2, order: day, count: true",
+        "last, max: 3, order: age",
+        "weight, max: 3",
+    ],
+)
+def test_private_columns_are_found_and_drawn_where_persons_have_several_rows(bounding: str) -> None:
+    # A stray range of ages or a lost category: probability below 1e-4, as for the bounds above.
+    schema = parse_schema(WARD.replace("weight, max: 4", bounding))
+    frame = pd.concat([ward(1500), ward(1500, seed=2)])  # the same persons twice
+    synthesizer = Synthesizer(schema, model="independent").fit(frame)
+    drawn = synthesizer.sample(300, seed=1)
+    spent = sum(entry["mu"] ** 2 for entry in synthesizer.model_.ledger)
+    assert spent <= synthesizer.guarantee_.mu**2 * (1 + 1e-9)
+    assert ("_rows" in drawn) is ("count: true" in bounding or "weight" in bounding)
+    assert {"cook", "nurse", "smith"} <= set(drawn["job"].dropna())
+    assert drawn["age"].dropna().between(0, 127).all()
+    assert len(drawn) == 300
+
+
+def test_a_loaded_model_is_fitted_again_at_no_cost_for_domains(tmp_path: Path) -> None:
+    Synthesizer(parse_schema(WARD), model="independent").fit(ward()).save(tmp_path / "m.medsynth")
+    loaded = Synthesizer.load(tmp_path / "m.medsynth")
+    found = load_model(tmp_path / "m.medsynth").schema
+    loaded.fit(ward(seed=2))
+    assert loaded.model_.schema == found
+    assert (loaded.model_.domains, loaded.guarantee_.thresholds) == ((), 0)
+    assert len(loaded.sample(40, seed=1, where="job == 'nurse' or job == '(other)'")) == 40
+
+
+def test_a_date_that_does_not_stand_out_is_taken_to_lie_in_2000(tmp_path: Path) -> None:
+    # An empty grid shows something with probability 0.001 at each of two steps.
+    text = THIN.split("  few")[0] + "  seen: {kind: date, source: private}\n"
+    Synthesizer(parse_schema(text), model="independent").fit(pd.DataFrame({"seen": [None] * 400})).save(
+        tmp_path / "m.medsynth"
+    )
+    said = describe.found_lines(load_model(tmp_path / "m.medsynth"))
+    assert said[1:] == ("  seen: nothing stood out from the noise; 2000-01-01 to 2000-12-31 is assumed",)
 
 
 def test_a_saved_model_keeps_what_was_found_and_who_paid(tmp_path: Path) -> None:
@@ -331,7 +461,7 @@ def test_from_a_draft_to_a_released_table_on_the_command_line(
     assert "Private columns, to be found: age, cost, day, job." in planned.out
     assert "is not found but counted as (other)" in planned.out
     assert command("check", "ward.csv", "-s", "ward.yaml").code == 0
-    options = ("--epsilon", "1", "--seed", 3, "-n", 200, "--model", "independent", "--where", "job == 'nurse'")
+    options = ("--epsilon", "1", "--seed", 3, "-n", 200, "--model", "independent", "--where", "died == 'yes'")
     ran = command("run", "ward.csv", "-s", "ward.yaml", "-o", "out", *options)
     assert ran.code == 0, ran.err
     shown = command("ledger", "show", "ward.ledger.jsonl")
@@ -342,7 +472,7 @@ def test_from_a_draft_to_a_released_table_on_the_command_line(
     assert "were found under a budget, with noise" in shared
     content = json.loads(shared)
     assert [entry["label"] for entry in content["ledger"] if entry["delta"]] == ["Domain of 'job': categories"]
-    assert content["guarantee"]["details"]["of_delta,_kept_for_thresholds"] == pytest.approx(1e-7)
+    assert content["guarantee"]["details"]["delta_kept_for_thresholds"] == pytest.approx(1e-7)
     page = (tmp_path / "out" / "shareable" / "report.html").read_text(encoding="utf-8")
     assert "Of delta, kept for thresholds" in page
     assert "delta 1e-07" in page
@@ -358,7 +488,7 @@ def test_a_fit_says_what_it_found(tmp_path: Path, command: Callable[..., Any], m
     assert "  job: 3 values, the rest as (other)" in fitted.out
 
 
-@pytest.mark.parametrize("where", ["age > 'x'", "nothing == 1"])
+@pytest.mark.parametrize("where", ["age > 'x'", "nothing == 1", "age >= 65", "job == 'value 1'", "day < '2010-01-01'"])
 def test_a_wrong_condition_is_refused_before_the_budget(
     where: str, tmp_path: Path, command: Any, monkeypatch: Any
 ) -> None:
@@ -367,7 +497,19 @@ def test_a_wrong_condition_is_refused_before_the_budget(
     ward(50).to_csv("w.csv", index=False)
     ran = command("run", "w.csv", "-s", "w.yaml", "-o", "out", "--where", where)
     assert ran.code == 2
+    assert "to 1048575" not in ran.err
     assert not list(tmp_path.glob("*.jsonl"))
+
+
+def test_a_condition_on_a_cut_that_the_schema_names_is_drawn(tmp_path: Path, command: Any, monkeypatch: Any) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "w.yaml").write_text(WARD, encoding="utf-8")
+    ward(300).to_csv("w.csv", index=False)
+    options = ("--where", "age < 80 and job != 'nurse'", "--model", "independent", "-n", 50, "--seed", 1)
+    ran = command("run", "w.csv", "-s", "w.yaml", "-o", "out", *options)
+    assert ran.code == 0, ran.err
+    drawn = pd.read_parquet(tmp_path / "out" / "synthetic.parquet")
+    assert (drawn["age"].fillna(0) < 80).all()
 
 
 def test_errors_name_the_fix() -> None:

@@ -213,12 +213,20 @@ def bundle(folder: Path) -> dict[str, bytes]:
     return {str(path.relative_to(out)): path.read_bytes() for path in files}
 
 
+@pytest.mark.parametrize("private", [False, True])
 def test_without_its_mechanisms_a_run_shares_the_same_bytes_whatever_the_table(
-    world: Callable[[str], Path], command: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+    private: bool,
+    world: Callable[[str], Path],
+    open_schema: str,
+    command: Callable[..., Any],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     bundles, logs = [], []
+    monkeypatch.setattr("medsynth.privacy.mechanisms.surviving", lambda *_, **__: SURVIVORS["some"])
     for table in ("ordinary", "strange", "hoarder"):
         folder = world(table)
+        if private:
+            (folder / "clinic.yaml").write_text(open_schema, encoding="utf-8")
         monkeypatch.setattr("medsynth.privacy.mechanisms.gaussian", Scripted())
         ran = command(
             "run",

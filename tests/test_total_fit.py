@@ -214,6 +214,12 @@ def test_no_content_of_a_table_stops_the_search_for_a_domain(frame: pd.DataFrame
     fitted(frame, "independent", parse_schema(OPEN.replace("RULE", rule)))
 
 
+def odd_categories(label: Any) -> pd.DataFrame:
+    """Every column as categories, one of which cannot be written as text."""
+    labels = pd.Index(column(["1", label]), dtype=object)
+    return pd.DataFrame({name: pd.Categorical.from_codes([0, 1, -1] * 10, categories=labels) for name in NAMES})
+
+
 EXTREMES: dict[str, Callable[[], pd.DataFrame]] = {
     "no row": lambda: plain_rows(0),
     "one row": lambda: plain_rows(1),
@@ -224,6 +230,8 @@ EXTREMES: dict[str, Callable[[], pd.DataFrame]] = {
     "all outside": lambda: plain_rows(50).assign(age=10**9, cost=-1.0, day="1800-01-01", sex="?", grade=9),
     "not a number": lambda: plain_rows(50).assign(age=np.nan, cost=np.inf, grade=-np.inf),
     "categories": lambda: plain_rows(50).astype("category"),
+    "a category that refuses to be shown": lambda: odd_categories(Unprintable()),
+    "a category of more than 4,300 digits": lambda: odd_categories(10**5_000),
     "integer names": lambda: plain_rows(50).astype({"who": "Int64", "age": "Int64", "insured": "boolean"}),
 }
 
@@ -265,6 +273,22 @@ def test_who_a_record_belongs_to_and_when_depends_on_no_other_record(cells: list
         together = read(column(cells))
         for row, cell in enumerate(cells):
             np.testing.assert_array_equal(together[row], read(column([cell]))[0])
+
+
+LABELS = [
+    place
+    for place, cell in enumerate(ODD)
+    if isinstance(cell, str | int | float | bytes | Unprintable | dt.date) and not pd.isna(cell)
+]
+
+
+@pytest.mark.parametrize("place", LABELS)
+def test_a_category_is_read_like_the_cell_it_labels(place: int) -> None:
+    cell = ODD[place]
+    label = pd.Series(pd.Categorical.from_codes([0], categories=pd.Index(column([cell]), dtype=object)))
+    frames = [pd.DataFrame({name: values for name in NAMES}) for values in (column([cell]), label)]
+    plainly, labelled = (CODEC.encode_rows(frame)[0].tolist() for frame in frames)
+    assert plainly == labelled
 
 
 def test_one_and_true_are_two_values_whichever_comes_first() -> None:

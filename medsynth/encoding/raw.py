@@ -73,8 +73,16 @@ def _text(value: Any, truth: tuple[str, str]) -> str | None:
 
 
 def factorized(values: "pd.Series[Any]") -> tuple[npt.NDArray[np.intp], list[Any]]:
-    """Position of each row among the distinct values, -1 for an empty cell; the distinct values."""
-    return uniques(values if isinstance(values.dtype, pd.CategoricalDtype) else plain(values))
+    """Position of each row among the distinct values, -1 for an empty cell; the distinct values.
+
+    Labels of a categorical column are read like cells; two that read alike stay two values.
+    """
+    if not isinstance(values.dtype, pd.CategoricalDtype):
+        return uniques(plain(values))
+    codes, labels = uniques(values)
+    texts = [_text(label, TRUTH) for label in labels]
+    positions = np.array([*(-1 if text is None else place for place, text in enumerate(texts)), -1], dtype=np.intp)
+    return positions[codes], ["" if text is None else text for text in texts]
 
 
 def numbers(values: "pd.Series[Any]") -> FloatArray:

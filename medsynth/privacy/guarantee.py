@@ -88,7 +88,17 @@ class Guarantee:
         return self.mu**2 / 2
 
     def epsilon_at(self, delta: float) -> float:
-        """The same guarantee as epsilon at another delta, above what is kept for thresholds."""
+        """The same guarantee as epsilon at another delta, above what is kept for thresholds.
+
+        Raises:
+          UsageError: If delta is not.
+        """
+        check_delta(delta)
+        if delta <= self.thresholds:
+            raise UsageError(
+                f"Delta must lie above {self.thresholds:g}, which is kept for thresholds, got {delta:g}. "
+                "Choose a larger one."
+            )
         return epsilon_from(self.mu, gaussian_delta(delta, self.thresholds))
 
     def delta_at(self, epsilon: float) -> float:

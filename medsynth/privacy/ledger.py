@@ -238,7 +238,7 @@ class Ledger(Releases, TableNotes):
             label = f"Limit of '{self.population}'"
             admit(new, entries, 0.0, label=label, fix="Set a limit above the spend.")
             if spend_delta(entries) > new.thresholds:
-                raise UsageError(f"{label}: more of delta is spent on thresholds already. Keep more for them.")
+                raise BudgetError(f"{label}: more of delta is spent on thresholds already. Keep more for them.")
             kept = {"thresholds": new.thresholds, "date": today()}
             return {"kind": "limit", "epsilon": new.epsilon, "delta": new.delta, **kept}
 

@@ -285,7 +285,7 @@ def _guarantee_rows(promise: Guarantee | None, sampling: Sampling | None) -> tup
             "Cap on members found at 1 % false alarms",
             _stated(promise.membership_tpr_cap_at_1pct_fpr),
         ),
-        *((key.replace("_", " ").capitalize(), setting(value)) for key, value in promise.details.items()),
+        *((wording.detail_name(key), setting(value)) for key, value in promise.details.items()),
         ("How the rows were drawn", f"{sampling.draw}; see Provenance" if sampling and sampling.draw else ""),
     )
     return tuple((label, text) for label, text in stated if text)

@@ -148,6 +148,7 @@ INTERNAL_SCOPE = (
     "The guarantee covers the synthetic table, the model file and the shareable edition. It does not cover this "
     "internal edition."
 )
+DETAIL_NAMES: Mapping[str, str] = {"delta_kept_for_thresholds": "Of delta, kept for thresholds"}
 NO_GUARANTEE = "No differential privacy guarantee is claimed for this table."
 
 
@@ -178,6 +179,15 @@ def figure_name(name: str) -> str:
 def policy_name(key: str) -> str:
     """A reader's name for a policy line."""
     return POLICY_NAMES.get(key) or _words(key).capitalize()
+
+
+def detail_name(key: str) -> str:
+    """A reader's name for what else is stated of a guarantee.
+
+    >>> detail_name("persons"), detail_name("delta_kept_for_thresholds")
+    ('Persons', 'Of delta, kept for thresholds')
+    """
+    return DETAIL_NAMES.get(key) or _words(key).capitalize()
 
 
 def _term(part: str) -> str:

@@ -17,7 +17,7 @@ from medsynth.schema.codes import (
     load_code_system,
     shipped_code_system,
 )
-from medsynth.schema.texts import canonical_text, listed, shown
+from medsynth.schema.texts import OTHER, canonical_text, listed, shown
 from medsynth.schema.values import (
     BooleanLabel,
     Day,
@@ -124,6 +124,11 @@ class Category(_Modelled):
         if len({type(value) for value in self.values}) > 1:
             raise ValueError("values mix text and numbers. Put all of them in quotes.")
         _not_among(self.values, self.missing_texts)
+        if OTHER in {*self.texts, *self.missing_texts}:
+            raise ValueError(
+                f"{shown(OTHER)} is how a value outside the list is written, so it is none of the list. Remove it, and "
+                "write other: true."
+            )
         return self
 
     @property

@@ -7,7 +7,7 @@ from datetime import date
 from typing import TYPE_CHECKING, Any
 
 from medsynth.schema.codes import shipped_code_system
-from medsynth.schema.texts import canonical_text, listed, shown
+from medsynth.schema.texts import OTHER, canonical_text, listed, shown
 from medsynth.schema.values import LARGEST
 
 if TYPE_CHECKING:
@@ -144,7 +144,7 @@ def _missing_codes(texts: list[str]) -> set[str]:
         found |= set(words)
     if not words or found >= set(words):
         found |= _odd_numbers(numbers)
-    return found | {text for text in rest if text.startswith("9999-12-31")}
+    return (found | {text for text in rest if text.startswith("9999-12-31")}) - {OTHER}
 
 
 def _odd_numbers(numbers: list[tuple[float, str]]) -> set[str]:
@@ -246,8 +246,8 @@ def _number(found: _Cells) -> tuple[dict[str, Any], str] | None:
 
 
 def _category(found: _Cells) -> tuple[dict[str, Any], str] | None:
-    texts = found.texts
-    if len(texts) > MOST_CATEGORIES or sum(map(len, texts)) > LONG_TEXT * len(texts):
+    texts = [text for text in found.texts if text != OTHER]
+    if not texts or len(texts) > MOST_CATEGORIES or sum(map(len, texts)) > LONG_TEXT * len(texts):
         return None
     keys: dict[str, Any] = {"kind": "category", "values": sorted(texts, key=_natural)}
     why = "Holds few different texts, sorted by spelling. Add the public ones that no row holds"
@@ -255,7 +255,7 @@ def _category(found: _Cells) -> tuple[dict[str, Any], str] | None:
     if len(starts) == len(texts) > 1:
         keys |= {"values": sorted(texts, key=lambda text: (starts[text], text)), "ordered": True}
         why = "Holds bands, in ascending order. Add the public ones that no row holds"
-    if len(texts) > LIST_IS_SURELY_WHOLE:
+    if len(texts) > LIST_IS_SURELY_WHOLE or len(texts) < len(found.texts):
         keys["other"] = True
     return keys, f"{why}, remove those that are not publicly known."
 

@@ -1,12 +1,14 @@
 """Columns whose values or bounds are to be found under the budget, and the schema once they are."""
 
 import math
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from datetime import date
 from typing import TYPE_CHECKING, Any
 
-from medsynth.errors import SchemaError
-from medsynth.schema.texts import canonical_text
+from medsynth.errors import SchemaError, UsageError
+from medsynth.schema.expression import ColumnReference, IfElse
+from medsynth.schema.predicate import CompareColumns, rename_column
+from medsynth.schema.texts import OTHER, canonical_text, shown
 
 if TYPE_CHECKING:
     from medsynth.schema.table import Schema
@@ -14,6 +16,7 @@ if TYPE_CHECKING:
 FINDABLE = ("category", "integer", "decimal", "date")
 """Kinds that a private column can have."""
 
+_SIDES: Mapping[str, tuple[str, ...]] = {"<": ("at",), ">=": ("at",), "<=": ("behind",), ">": ("behind",)}
 _STAND_INS: Mapping[str, Mapping[str, Any]] = {
     "category": {"values": tuple(f"value {number}" for number in range(1, 17)), "other": True},
     "integer": {"min": 0, "max": 2**20},
@@ -48,11 +51,11 @@ def require_found(schema: "Schema") -> None:
 def named_values(schema: "Schema", name: str) -> tuple[Any, ...]:
     """What the schema itself says of a column's values: constants it is compared with, and the positive one.
 
-    These are public by the schema's text, and so are always part of what is found.
+    These are public by the schema's text, and so are always part of what is found; `(other)` is what is not.
     """
     found = {canonical_text(value): value for column, value in _constants(schema) if column == name}
-    missing = schema.columns[name].missing_texts  # type: ignore[union-attr]
-    return tuple(value for text, value in found.items() if text not in missing)
+    none = schema.columns[name].missing_texts | {OTHER}  # type: ignore[union-attr]
+    return tuple(value for text, value in found.items() if text not in none)
 
 
 def _constants(schema: "Schema") -> Iterator[tuple[str, Any]]:
@@ -84,25 +87,82 @@ def with_found(schema: "Schema", found: Mapping[str, Mapping[str, Any]]) -> "Sch
     return parse_schema(dump_schema(whole.model_copy(update={"columns": columns})), where="schema with what was found")
 
 
+def require_known(schema: "Schema", where: str) -> None:
+    """Refuses a condition that cuts a private column where the schema names no cut: whether it can be met is not known.
+
+    Args:
+      schema: Of a table.
+      where: A predicate.
+
+    Raises:
+      UsageError: Naming the first such column, or if the predicate is wrong whatever will be found.
+    """
+    predicates = schema.predicates()
+    named = [leaf for predicate in predicates for leaf in predicate.leaves()]
+    cuts = {cut for predicate in predicates for comparison in predicate.comparisons() for cut in _cuts(*comparison)}
+    for leaf in schema.predicate(where).leaves():
+        for name, asked in _asked_of_private(leaf, schema):
+            known = asked in named
+            if not known and not isinstance(asked, CompareColumns):
+                wanted = asked.comparisons()
+                known = all(_is_known(comparison, schema, cuts) for comparison in wanted)
+            if not known:
+                raise UsageError(
+                    f"--where: column {shown(name)} is private, its cells are not known yet: name the cut under "
+                    "`subgroups`, or use `fit` and then `sample --where`."
+                )
+
+
+def _asked_of_private(leaf: Any, schema: "Schema") -> Iterator[tuple[str, Any]]:
+    """(private column, what a leaf asks of it), also where a derived column repeats it."""
+    for name in leaf.columns:
+        if name in schema.derived_expressions:
+            for column in _repeated(schema.derived_expressions[name]):
+                if not isinstance(leaf, CompareColumns):
+                    yield from _asked_of_private(rename_column(leaf, column), schema)
+        elif schema.columns[name].source == "private":
+            yield name, leaf
+
+
+def _repeated(expression: Any) -> Iterator[str]:
+    """Columns whose values a derived column takes over as they are."""
+    if isinstance(expression, ColumnReference):
+        yield expression.column
+    elif isinstance(expression, IfElse):
+        yield from _repeated(expression.then)
+        yield from _repeated(expression.otherwise)
+
+
+def _is_known(comparison: tuple[str, str, Any], schema: "Schema", cuts: Container[tuple[str, Any, str]]) -> bool:
+    """Whether a comparison decides every cell of a private column, whatever is found."""
+    name, _, value = comparison
+    if schema.columns[name].kind == "category":
+        return canonical_text(value) in {OTHER, *map(canonical_text, named_values(schema, name))}
+    return all(cut in cuts for cut in _cuts(*comparison))
+
+
+def _cuts(name: str, op: str, value: Any) -> Iterator[tuple[str, Any, str]]:
+    """Where a comparison cuts an ordered column: at its constant, behind it, or both."""
+    yield from ((name, value, side) for side in _SIDES.get(op, ("at", "behind")))
+
+
 def stand_in(schema: "Schema", where: str | None = None) -> "Schema":
     """The schema with invented values and bounds in place of what is not found yet: for forecasts and checks alone.
 
     Args:
       schema: Of a table.
-      where: A predicate whose constants shall be possible too.
+      where: A condition that is to be checked with it.
 
     Raises:
-      UsageError: If the predicate is wrong, whatever will be found.
+      UsageError: As `require_known` says of the condition.
     """
     private = private_columns(schema)
     if not private:
         return schema
-    asked = [] if where is None else list(schema.predicate(where).comparisons())
-    named = {
-        name: (*named_values(schema, name), *(value for column, _, value in asked if column == name))
-        for name in private
-    }
-    return with_found(schema, {name: _stand_in(schema.columns[name].kind, named[name]) for name in private})
+    if where is not None:
+        require_known(schema, where)
+    found = {name: _stand_in(schema.columns[name].kind, named_values(schema, name)) for name in private}
+    return with_found(schema, found)
 
 
 def _stand_in(kind: str, named: Sequence[Any]) -> Mapping[str, Any]:

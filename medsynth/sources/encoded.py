@@ -3,7 +3,7 @@
 import shutil
 import tempfile
 import weakref
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -81,7 +81,12 @@ class EncodedRecords:
 
 
 def encode_batches(
-    batches: Iterable[pd.DataFrame], codec: Codec, key: bytes, *, rows: int | None = None
+    batches: Iterable[pd.DataFrame],
+    codec: Codec,
+    key: bytes,
+    *,
+    rows: int | None = None,
+    unnoted: Collection[str] = (),
 ) -> EncodedRecords:
     """Encodes rows batch by batch and bounds each person's contribution.
 
@@ -90,20 +95,23 @@ def encode_batches(
       codec: Encodes them.
       key: 64 secret bytes: which rows of a person are kept, and how persons are told apart.
       rows: Expected number of rows, where known, to decide whether codes are kept in memory.
+      unnoted: Columns whose cells differ from fit to fit, so that the digest of the table leaves them out.
     """
     schema = codec.schema
     bounding = bounding_of(schema.privacy)
     store = _Store(codec.domain, rows or 0)
-    persons, orders, ties = [], [], []
+    noted = [position for position, name in enumerate(codec.domain.names) if name not in unnoted]
+    persons, orders, ties, notes = [], [], [], []
     for frame in batches:
         codes = codec.encode_rows(frame)
         store.append(codes)
         ties.append(row_hashes(codes, key[:32]))
+        notes.append(row_hashes(codes[:, noted], key[:32]) if unnoted else ties[-1])
         if schema.privacy.unit is not None:
             persons.append(person_digests(frame[schema.privacy.unit], key[32:]))
         if schema.privacy.order is not None:
             orders.append(order_of(frame, schema))
-    tie = np.concatenate(ties) if ties else np.empty(0, dtype=np.uint64)
+    tie, note = (np.concatenate([np.empty(0, dtype=np.uint64), *hashes]) for hashes in (ties, notes))
     person = np.concatenate(persons) if persons else np.empty((0, 2), dtype=np.uint64)
     order = np.concatenate(orders) if orders else None
     contributed = bounding.contributions(person, order, tie)
@@ -117,7 +125,7 @@ def encode_batches(
         l2=bounding.l2,
         columns=columns,
         weights=contributed.weights,
-        content=content_of(tie, person),
+        content=content_of(note, person),
         keep=store,
     )
 

@@ -12,6 +12,7 @@ from medsynth.encoding.bounding import Bounding, bounding_of, hash_texts, person
 from medsynth.encoding.domain import Attribute, Clique, Domain, IntArray
 from medsynth.encoding.grids import label_of
 from medsynth.encoding.raw import factorized
+from medsynth.privacy.fingerprint import content_of
 from medsynth.sources.encoded import EncodedRecords, order_of
 
 if TYPE_CHECKING:
@@ -37,11 +38,13 @@ class OpenRecords:
       grids: Codes on the grids, and the weight of each row; private.
       labels: Per category: distinct labels and their counts in units; private.
       most_labels: Most labels of a column that one person can hold.
+      content: Digest of the rows as read here, for the ledger's note of which table was read; private.
     """
 
     grids: EncodedRecords
     labels: Mapping[str, tuple[Sequence[str], npt.NDArray[np.int64]]] = field(repr=False)
     most_labels: int
+    content: bytes = field(default=b"", repr=False)
 
     @property
     def l2(self) -> int:
@@ -116,6 +119,7 @@ def encode_open(
         grids=EncodedRecords(domain=domain, l2=bounding.l2, columns=columns, weights=weights),
         labels={name: text.counts(weights) for name, text in zip(categories, texts, strict=True)},
         most_labels=sensitivity_of(schema).most_labels,
+        content=content_of(tie, person),
     )
 
 

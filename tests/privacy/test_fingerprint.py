@@ -94,7 +94,34 @@ def test_a_second_fit_of_a_table_is_seen_by_the_steward_alone(
     assert json.loads(command("ledger", "show", "clinic.ledger.jsonl", "--json").out)["same_table"] == {"2": 1}
 
 
-def test_no_output_holds_the_fingerprint(clinic: Path, command: Callable[..., Any]) -> None:
+def test_a_second_fit_of_a_table_with_private_columns_is_seen(
+    clinic: Path, open_schema: str, command: Callable[..., Any]
+) -> None:
+    (clinic / "clinic.yaml").write_text(open_schema, encoding="utf-8")
+    table = pd.read_csv("visits.csv")
+    assert table["sex"].nunique() > 1
+    table.sample(frac=1, random_state=3).to_parquet("shuffled.parquet")
+    for column, value in (("age", 7.0), ("sex", "another"), ("outcome", "dead"), ("charge", 3.5)):
+        other = table["outcome"].ne("dead") if column == "outcome" else table[column].notna()
+        table.assign(**{column: table[column].where(table.index != other.idxmax(), value)}).to_csv(
+            f"{column}.csv", index=False
+        )
+    arguments = ("-s", "clinic.yaml", "--model", "independent", "--epsilon", 0.5)
+    for name in ("visits.csv", "shuffled.parquet", "age.csv", "sex.csv", "outcome.csv", "charge.csv"):
+        fitted = command("fit", name, *arguments, "-o", f"{name}.medsynth")
+        assert fitted.code == 0, fitted.err
+    first, second, *others = fingerprints(clinic / "clinic.ledger.jsonl")
+    assert first == second
+    assert len({first, *others}) == 5
+    assert "fit 2 read the same table as fit 1" in command("ledger", "show", "clinic.ledger.jsonl").out
+
+
+@pytest.mark.parametrize("private", [False, True])
+def test_no_output_holds_the_fingerprint(
+    private: bool, clinic: Path, open_schema: str, command: Callable[..., Any]
+) -> None:
+    if private:
+        (clinic / "clinic.yaml").write_text(open_schema, encoding="utf-8")
     ran = command("run", "visits.csv", "-s", "clinic.yaml", "-o", "out", "--model", "independent", "-n", 50)
     shown = command("ledger", "show", "clinic.ledger.jsonl", "--json")
     (noted,) = fingerprints(clinic / "clinic.ledger.jsonl")

@@ -195,6 +195,13 @@ def test_what_is_kept_for_thresholds_is_taken_from_the_noise_and_stated_again() 
     assert kept.as_dict()["thresholds"] == 1e-7
 
 
+@pytest.mark.parametrize("delta", [1e-9, 1e-7])
+def test_epsilon_at_a_delta_within_what_thresholds_may_fail_by_is_refused_with_the_reason(delta: float) -> None:
+    kept = Guarantee.of(1.0, 1e-6, thresholds=1e-7)
+    with pytest.raises(UsageError, match=rf"Delta must lie above 1e-07, which is kept for thresholds, got {delta:g}"):
+        kept.epsilon_at(delta)
+
+
 @pytest.mark.parametrize("part", [-1e-9, 1e-6, 2e-6, math.nan])
 def test_a_part_of_delta_that_is_none_is_refused(part: float) -> None:
     with pytest.raises(UsageError, match=r"part of delta for thresholds must lie from 0 to below 1e-06"):
@@ -207,7 +214,7 @@ def test_what_is_kept_and_spent_outlives_the_process(tmp_path: Path) -> None:
     ledger.threshold(Labelled({}), "job", sigma=200.0, delta=6e-8, label="Jobs")
     again = Ledger.open(path)
     assert (again.guarantee.thresholds, again.spent_delta) == (1e-7, 6e-8)
-    with pytest.raises(UsageError, match=r"more of delta is spent on thresholds already"):
+    with pytest.raises(BudgetError, match=r"more of delta is spent on thresholds already"):
         again.set_limit(2.0, thresholds=5e-8)
     again.set_limit(2.0, thresholds=2e-7)
     assert Ledger.open(path).guarantee.thresholds == 2e-7

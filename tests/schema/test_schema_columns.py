@@ -135,6 +135,16 @@ BAD_COLUMNS = {
         {"kind": "category", "values": ["a", "?"], "missing_codes": ["?"]},
         "column 'x': '?' is both a value and a missing code. Keep it in one of the two lists.",
     ),
+    "the cell for all others is a value": (
+        {"kind": "category", "values": ["a", "(other)"]},
+        "column 'x': '(other)' is how a value outside the list is written, so it is none of the list. Remove it, and "
+        "write other: true.",
+    ),
+    "the cell for all others is a missing code": (
+        {"kind": "category", "values": ["a"], "missing_codes": [" (other)"], "other": True},
+        "column 'x': '(other)' is how a value outside the list is written, so it is none of the list. Remove it, and "
+        "write other: true.",
+    ),
     "missing code twice": (
         {"kind": "integer", "min": 0, "max": 1, "missing_codes": [-1, "-1"]},
         "column 'x': missing_codes must be distinct, got '-1' twice. Remove one.",

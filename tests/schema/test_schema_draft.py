@@ -39,6 +39,7 @@ def drafted(frame: pd.DataFrame, **options: Any) -> Schema:
         (["[10-20)", "[0-10)", ">90"], {"kind": "category", "values": ["[0-10)", "[10-20)", ">90"], "ordered": True}),
         (["65+", "18-64", "<18"], {"kind": "category", "values": ["<18", "18-64", "65+"], "ordered": True}),
         (["01-013", "06-075"], {"kind": "category", "values": ["01-013", "06-075"]}),
+        (["F", "M", "(other)"], {"kind": "category", "values": ["F", "M"], "other": True}),
         (["10", "9", "N"], {"kind": "category", "values": ["9", "10", "N"]}),
         (["007", "010"], {"kind": "category", "values": ["007", "010"]}),
         ([3, 1234, 7], {"kind": "integer", "min": 3, "max": 1300, "scale": "log"}),

@@ -5,9 +5,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from medsynth.encoding.grids import label_of
-from medsynth.errors import SchemaError
+from medsynth.errors import SchemaError, UsageError
 from medsynth.schema import Schema, dump_schema, parse_schema
-from medsynth.schema.private import named_values, private_columns, require_found, stand_in, with_found
+from medsynth.schema.private import named_values, private_columns, require_found, require_known, stand_in, with_found
 
 TEXT = """\
 medsynth: 1
@@ -44,6 +44,15 @@ def test_what_the_schema_names_is_public() -> None:
     assert named_values(SCHEMA, "age") == (67.5,)
     assert named_values(SCHEMA, "seen") == ("2031-05-01",)
     assert named_values(SCHEMA, "sex") == ()
+
+
+@pytest.mark.parametrize("condition", ["job == '(other)'", "job != '(other)'", "job in ('cook', '(other)')"])
+def test_all_others_are_no_value_that_a_schema_names(condition: str) -> None:
+    schema = parse_schema(
+        TEXT.replace("job == 'nurse' and", f"{condition} and").replace("positive: pilot", "positive: '(other)'")
+    )
+    assert "(other)" not in named_values(schema, "job")
+    assert "(other)" not in stand_in(schema).columns["job"].values
 
 
 def test_a_schema_with_what_was_found_reads_back_and_has_nothing_open() -> None:
@@ -112,6 +121,46 @@ def test_an_empty_list_is_allowed_only_where_it_was_found() -> None:
 def test_found_bounds_are_checked_like_written_ones() -> None:
     with pytest.raises(SchemaError, match=r"rare 'nurses': column 'pay': 900 lies outside its bounds 0 to 500"):
         with_found(SCHEMA, FOUND | {"pay": {"min": 0.0, "max": 500.0}})
+
+
+@pytest.mark.parametrize(
+    "where",
+    [
+        "age >= 67.5",
+        "age < 67.5 and sex == 'F'",
+        "job in ('nurse', 'cook') or not job == 'pilot'",
+        "job == '(other)'",
+        "job is missing or seen is missing",
+        "pay <= 900",
+        "retired == 'yes'",
+        "seen < '2031-05-01'",
+        "job == 'nurse' implies pay > 900",
+    ],
+)
+def test_a_condition_may_ask_of_private_columns_what_the_schema_names(where: str) -> None:
+    require_known(SCHEMA, where)
+
+
+@pytest.mark.parametrize(
+    ("where", "column"),
+    [
+        ("age >= 18", "age"),
+        ("age > 67.5", "age"),
+        ("pay >= 900", "pay"),
+        ("pay == 900", "pay"),
+        ("sex == 'F' and job == 'value 1'", "job"),
+        ("job in ('nurse', 'smith')", "job"),
+        ("seen <= '2031-05-01'", "seen"),
+        ("not (sex == 'F' or seen >= '2001-01-01')", "seen"),
+        ("age > pay", "age"),
+        ("again == 'smith'", "job"),
+    ],
+)
+def test_a_condition_on_cells_that_are_not_known_yet_is_refused(where: str, column: str) -> None:
+    schema = parse_schema(TEXT.replace("derived: {", "derived: {again: \"'none' if sex == 'F' else job\", "))
+    known = rf"column '(pay|{column})' is private, its cells are not known yet: name the cut under `subgroups`, or use"
+    with pytest.raises(UsageError, match=known):
+        require_known(schema, where)
 
 
 def test_a_stand_in_holds_what_the_schema_names() -> None:
