@@ -40,6 +40,7 @@ class Ledger(Releases, TableNotes):
       InputError: If the file was edited, or belongs to another population or privacy unit.
       OutputError: If the file cannot be written.
 
+    >>> from medsynth.privacy.accountant import GaussianEvent
     >>> ledger = Ledger(1.0, 1e-6, population="clinic", unit="patient")
     >>> fit = ledger.allowance(0.5)
     >>> fit.book(GaussianEvent(0.1), label="Marginal (sex)")
