@@ -4,6 +4,7 @@ Every release books its cost first, then counts, then adds noise, in one call.
 """
 
 import math
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -28,14 +29,14 @@ from medsynth.privacy.measurement import (
 from medsynth.privacy.thresholds import LabelCounts, Survivors, calibrated, labels_counted
 
 
-class Releases:
+class Releases(ABC):
     """The releases of a `Ledger`, which keeps the book."""
 
     _run: int
 
+    @abstractmethod
     def _append(self, entry: Entry) -> Entry:
         """Admits an entry under all limits and books it."""
-        raise NotImplementedError
 
     def measure(
         self,
