@@ -204,7 +204,7 @@ BUILDS: dict[str, Build] = {
         hidden=False,
     ),
     "filter_sees_real_rows": Build(
-        mutation=filter_sees_real_rows, pair="nobody", runs=400, attack="synthetic rows", hidden=False
+        mutation=filter_sees_real_rows, pair="nobody", runs=600, attack="synthetic rows", hidden=False
     ),
 }
 
