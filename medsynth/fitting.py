@@ -10,7 +10,7 @@ from medsynth.encoding.condition import Condition, compile_condition
 from medsynth.errors import SchemaError, UsageError
 from medsynth.finding import Domains, Search, find_domains, kept_for_thresholds
 from medsynth.models import MODELS
-from medsynth.models.base import Fitted
+from medsynth.models.base import Fitted, RareTarget
 from medsynth.models.model_file import ModelFile
 from medsynth.models.workload import pair_weights
 from medsynth.privacy.guarantee import Guarantee
@@ -122,6 +122,7 @@ def fit_model(
         progress=progress,
         impossible=impossible_conditions(codec),
         weights=pair_weights(schema, codec.domain),
+        rare=rare_targets(codec),
     )
     progress.finish()
     return ModelFile(
@@ -177,6 +178,22 @@ def impossible_conditions(codec: Codec) -> tuple[Condition, ...]:
             continue
         if 1 <= len(excluded.attributes) <= 2:
             found.append(excluded)
+    return tuple(found)
+
+
+def rare_targets(codec: Codec) -> tuple[RareTarget, ...]:
+    """The schema's rare conditions, and the columns that matter inside them: those they are kept with, or all others.
+
+    Raises:
+      UsageError: If a condition cuts through a cell or needs too many boxes.
+    """
+    found = []
+    for rare in codec.schema.rare:
+        condition = compile_condition(codec.schema.rare_predicates[rare.name], codec)
+        named = {codec.domain.index(name) for name in rare.keep_with if name in codec.domain}
+        columns = named or set(range(len(codec.domain))) - condition.attributes
+        varied = tuple(sorted(column for column in columns if codec.domain.sizes[column] > 1))
+        found.append(RareTarget(name=rare.name, condition=condition, columns=varied))
     return tuple(found)
 
 

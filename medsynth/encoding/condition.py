@@ -69,6 +69,11 @@ EVERYTHING = Condition(boxes=({},))
 NOTHING = Condition(boxes=())
 
 
+def same(one: Condition, other: Condition) -> bool:
+    """Whether two conditions are the same set of codes."""
+    return not one.minus(other).boxes and not other.minus(one).boxes
+
+
 def _limited(boxes: list[Box]) -> Condition:
     if len(boxes) > MOST_BOXES:
         raise UsageError(

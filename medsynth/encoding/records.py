@@ -1,12 +1,15 @@
 """Private rows behind a seam that only counts: what a source hands to the ledger."""
 
 from collections.abc import Sequence
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
 from medsynth.encoding.domain import Clique, Domain
+
+if TYPE_CHECKING:
+    from medsynth.encoding.condition import Condition
 
 
 class Records(Protocol):
@@ -28,5 +31,13 @@ class Records(Protocol):
         """Exact counts in units of 2^-20 person, one array per clique, shaped by its level sizes.
 
         The result is private: only the ledger may call this.
+        """
+        ...
+
+    def parts(self, conditions: "Sequence[Condition]") -> "Sequence[Records]":
+        """The rows inside each condition, as records of their own: same domain, same sensitivity.
+
+        A row belongs to the first condition that it meets and to no other, so parts are disjoint whatever the
+        conditions are, and one call of `Ledger.measure_parts` may count all of them at the cost of one.
         """
         ...

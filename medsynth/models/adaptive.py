@@ -9,6 +9,8 @@ Steps, in the order they happen (research recipe, steps 1 to 8):
     round 2    scores against the tree, every pair still worth measuring, whether or not the tree
                can hold it; without one, the one-ways again
     refit      the tree takes what it can of round 2
+    rare       declared rare conditions: counted, and columns measured inside them, which tilt the tree
+               there
     targets    all pair tables: the tree's, corrected by every measured pair
 
 Only the ledger sees rows. All that follows a measurement is a deterministic function of noisy
@@ -16,17 +18,20 @@ values and public facts.
 """
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
+from math import sqrt
 from typing import TYPE_CHECKING
 
 from medsynth.encoding.domain import Attribute, Domain
 from medsynth.encoding.records import Records
-from medsynth.models.base import Spending
+from medsynth.models.base import RareTarget, Spending
 from medsynth.models.graphical import GraphicalModel
 from medsynth.models.impossible import ImpossiblePair, impossible_pairs, separated
 from medsynth.models.levels import nested_chain, public_blocks
 from medsynth.models.one_ways import OneWays, measure_one_ways
 from medsynth.models.phases import Phases
+from medsynth.models.rare import RareSurvey
+from medsynth.models.rare_plan import rare_spending
 from medsynth.models.rounds import Rounds
 from medsynth.models.selection import FloatArray
 from medsynth.models.survey import Survey, zeros_within_tree
@@ -75,6 +80,7 @@ class Adaptive:
         recipe).
       few_kappa: `kappa` of that round; small tables settle ten times sooner at no loss (measured: 3
         to 4 columns of 2 to 5 cells, 100 to 10,000 persons, mu 0.5).
+      rare_share: Part of mu^2 for rare conditions where some are declared [part two, section A].
       sweeps: How often the edit visits a row (measured here, `edit`).
     """
 
@@ -99,6 +105,7 @@ class Adaptive:
     strong_signal: float = 45.0
     few_pairs: int = 6
     few_kappa: float = 0.1
+    rare_share: float = 0.15
     sweeps: int = 2
 
     def fit(
@@ -111,6 +118,7 @@ class Adaptive:
         progress: Progress | None = None,
         impossible: "Sequence[Condition]" = (),
         weights: FloatArray | None = None,
+        rare: Sequence[RareTarget] = (),
     ) -> GraphicalModel:
         """Fits the model; see `Model`.
 
@@ -120,6 +128,8 @@ class Adaptive:
         progress = progress or Silent()
         domain = records.domain
         require_weights(weights)
+        rare_mu2 = self._rare_mu2(mu, rare)
+        mu = sqrt(mu**2 - rare_mu2)
         phases = self.phases(domain, persons, mu)
         progress.start("One-way tables")
         one_ways = measure_one_ways(records, ledger, mu2=phases.one_ways)
@@ -131,10 +141,22 @@ class Adaptive:
         if rounds.first() and phases.tables[1]:
             progress.start("Pairs, round 2")
             rounds.second()
+        found = self._model(rounds, forbidden)
+        if rare:
+            progress.start("Rare conditions")
+            conditions = RareSurvey(records, ledger, found, rare, rare_mu2)
+            if conditions.unspent:
+                rounds.measure_one_ways_again(conditions.unspent)
+                found = self._model(rounds, forbidden)
+            found = replace(found, rare=conditions.measured(found))
         progress.finish()
+        return found
+
+    def _model(self, rounds: Rounds, forbidden: Sequence[ImpossiblePair]) -> GraphicalModel:
+        """The model as far as it is measured."""
         return GraphicalModel(
-            domain=domain,
-            chains=survey.chains,
+            domain=rounds.survey.records.domain,
+            chains=rounds.survey.chains,
             one_ways=rounds.one_ways.shares,
             calibrated=rounds.fitted,
             total=rounds.one_ways.total,
@@ -145,6 +167,9 @@ class Adaptive:
             model="adaptive",
             settings=asdict(self),
         )
+
+    def _rare_mu2(self, mu: float, rare: Sequence[RareTarget]) -> float:
+        return self.rare_share * mu**2 if rare else 0.0
 
     def _survey(
         self,
@@ -202,14 +227,20 @@ class Adaptive:
             tables=(self.first_round * rest * mu**2, (1 - self.first_round) * rest * mu**2),
         )
 
-    def spending(self, domain: Domain, *, persons: int, mu: float) -> tuple[Spending, ...]:
+    def spending(
+        self, domain: Domain, *, persons: int, mu: float, rare: Sequence[RareTarget] = ()
+    ) -> tuple[Spending, ...]:
         """Forecasts the budget; see `Model`."""
-        return self.phases(domain, persons, mu).spending(
+        rare_mu2 = self._rare_mu2(mu, rare)
+        rest = 1 - rare_mu2 / mu**2
+        phases = self.phases(domain, persons, sqrt(mu**2 - rare_mu2)).spending(
             domain,
             persons=persons,
             tree_pairs=self.tree_pairs,
             readable=self.score_readable,
         )
+        scaled = tuple(replace(phase, share=rest * phase.share) for phase in phases)
+        return (*scaled, *rare_spending(domain, rare, mu2=rare_mu2, mu=mu)) if rare else phases
 
 
 def _counted_cells(attribute: Attribute) -> int:

@@ -33,6 +33,21 @@ class Part:
     weight: float = 1.0
 
 
+@dataclass(frozen=True, kw_only=True, eq=False)
+class RareTarget:
+    """A declared rare condition to be measured on its own.
+
+    Attributes:
+      name: Of the schema.
+      condition: Its boxes.
+      columns: Positions of the attributes to be measured inside it.
+    """
+
+    name: str
+    condition: "Condition"
+    columns: tuple[int, ...]
+
+
 class Rows(Protocol):
     """Rows of several strata, chunk after chunk: each chunk makes up for what those before it miss."""
 
@@ -140,6 +155,7 @@ class Model(Protocol):
         progress: Progress | None = None,
         impossible: "Sequence[Condition]" = (),
         weights: FloatArray | None = None,
+        rare: Sequence[RareTarget] = (),
     ) -> Fitted:
         """Fits the model; total: no content of a table raises, warns or changes a message.
 
@@ -154,9 +170,12 @@ class Model(Protocol):
             or none, and drawn rows are checked in any case.
           weights: (attributes, attributes), how much every pair counts, from public facts
             (`workload`); None if all count alike. A model may ignore it.
+          rare: Declared rare conditions, to be measured on their own. A model may ignore them.
         """
         ...
 
-    def spending(self, domain: Domain, *, persons: int, mu: float) -> tuple[Spending, ...]:
+    def spending(
+        self, domain: Domain, *, persons: int, mu: float, rare: Sequence[RareTarget] = ()
+    ) -> tuple[Spending, ...]:
         """Forecasts how a fit splits its budget, the one-way tables first; reads no data."""
         ...

@@ -5,7 +5,7 @@ nothing overflows), messages away from it are ratios of separator probabilities.
 -inf is a structural zero.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -55,17 +55,20 @@ class Calibrated:
             return joint_marginal(self.tree, self.beliefs, self.separator_beliefs, nodes)
         return self.tree.embedding(self.tree.cliques[home], nodes).sum(self.beliefs[home])
 
-    def pair_marginals(self, levels: Sequence[int] | None = None) -> dict[tuple[int, int], FloatArray]:
+    def pair_marginals(
+        self, levels: Sequence[int] | None = None, pairs: Collection[tuple[int, int]] | None = None
+    ) -> dict[tuple[int, int], FloatArray]:
         """Exact probabilities of every pair of attributes.
 
         Args:
           levels: Level of each attribute, not finer than `tree.finest`, which is the default.
+          pairs: Those wanted, (i, j) with i < j; None for all.
 
         Returns:
-          {(i, j): table of shape (size of level i, size of level j)} for all i < j.
+          {(i, j): table of shape (size of level i, size of level j)} for all wanted i < j.
         """
         wanted = self.tree.finest if levels is None else levels
-        return pair_marginals(self.tree, self.beliefs, self.separator_beliefs, wanted)
+        return pair_marginals(self.tree, self.beliefs, self.separator_beliefs, wanted, pairs)
 
     def condition(self, evidence: Mapping[int, FloatArray]) -> tuple["Calibrated", float]:
         """Weighs groups by evidence.

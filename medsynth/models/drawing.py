@@ -16,15 +16,19 @@ import numpy.typing as npt
 from medsynth.encoding.domain import IntArray
 from medsynth.errors import UsageError
 from medsynth.models.edit import Editor, Limits
-from medsynth.models.given import masses_given, targets_given
+from medsynth.models.given import masses_given
+from medsynth.models.pieces import Piece, pieces_given, targets_together
 from medsynth.models.tree_sampling import Deck
 
 if TYPE_CHECKING:
     from medsynth.encoding.condition import Condition
     from medsynth.models.base import Part
+    from medsynth.models.edit import PairTarget
     from medsynth.models.graphical import GraphicalModel
     from medsynth.models.tree_rows import TreeRows
 
+
+FloatArray = npt.NDArray[np.float64]
 
 MOST_WATCHED = 64
 """Boxes of a condition that every move is held against."""
@@ -51,36 +55,78 @@ class ModelRows:
         forbidden: "Sequence[Condition]" = (),
     ) -> None:
         self._parts = [_Stratum.of(model, part, edited=edited, forbidden=forbidden) for part in parts]
-        self._balance = max(range(len(parts)), key=lambda k: parts[k].natural)
-        targets = () if not edited else model.targets if population is None else targets_given(model, population)
-        masses = masses_given(model, parts[self._balance].condition)
-        self._together = Editor(targets, masses=masses, sweeps=model.sweeps) if targets else None
+        pieces = [piece for stratum in self._parts for piece in stratum.pieces]
+        self._balance = max(pieces, key=lambda piece: piece.natural)
+        targets = targets_together(pieces_given(model, population)) if edited else ()
+        self._together = self._balance.editor_to(targets)
         if edited:
-            for k, stratum in enumerate(self._parts):
-                if k != self._balance or self._together is None:
-                    stratum.prepare(model)
+            for piece in pieces:
+                if piece is not self._balance or self._together is None:
+                    piece.prepare()
 
     def draw(self, counts: Sequence[int], rng: np.random.Generator) -> list[IntArray]:
         """The next rows of each stratum."""
         drawn = [stratum.draw(n, rng) for stratum, n in zip(self._parts, counts, strict=True)]
-        if self._together is None:
-            return drawn
-        for k, rows in enumerate(drawn):
-            if k != self._balance:
-                self._together.book(rows, self._parts[k].part.weight)
-        last = self._parts[self._balance]
-        drawn[self._balance] = self._together.edit(
-            drawn[self._balance], rng, weight=last.part.weight, limits=last.limits
+        if self._together is not None:
+            for stratum, rows in zip(self._parts, drawn, strict=True):
+                for k, piece in enumerate(stratum.pieces):
+                    if piece is not self._balance:
+                        self._together.book(rows[k], stratum.weight)
+            for stratum, rows in zip(self._parts, drawn, strict=True):
+                for k, piece in enumerate(stratum.pieces):
+                    if piece is self._balance:
+                        rows[k] = self._together.edit(rows[k], rng, weight=stratum.weight, limits=piece.limits)
+        return [_shuffled(rows, rng) for rows in drawn]
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class _Stratum:
+    """One part: its pieces, whose rows are drawn each by its own tree.
+
+    Attributes:
+      pieces: Disjoint.
+      shares: Of the pieces in the part.
+      weight: What each row stands for.
+      systematic: Whether pieces get their expected rows.
+    """
+
+    pieces: "list[_PieceRows]"
+    shares: FloatArray
+    weight: float
+    systematic: bool
+
+    @classmethod
+    def of(cls, model: "GraphicalModel", part: "Part", *, edited: bool, forbidden: "Sequence[Condition]") -> "_Stratum":
+        found = pieces_given(model, part.condition)
+        total = sum(piece.share for piece in found)
+        if not total > 0:
+            raise UsageError(
+                "The condition cannot occur in the fitted model: its probability is 0. Use a wider condition."
+            )
+        forbidden = _unseen(model, forbidden)
+        return cls(
+            pieces=[
+                _PieceRows.of(piece, part.natural * piece.share / total, edited=edited, forbidden=forbidden)
+                for piece in found
+            ],
+            shares=np.array([piece.share / total for piece in found]),
+            weight=part.weight,
+            systematic=edited,
         )
-        return drawn
+
+    def draw(self, n: int, rng: np.random.Generator) -> list[IntArray]:
+        """Rows of each piece, edited where it has an editor."""
+        counts = _split(n, self.shares, rng, systematic=self.systematic)
+        return [piece.draw(count, rng) for piece, count in zip(self.pieces, counts, strict=True)]
 
 
 @dataclass(kw_only=True, eq=False)
-class _Stratum:
-    """One part, how its rows are drawn and what they should be.
+class _PieceRows:
+    """Part of a stratum, how its rows are drawn and what they should be.
 
     Attributes:
-      part: Its condition and weight.
+      piece: Its tree and condition.
+      natural: Its share of the population.
       boxes: Draws the rows of each box of the condition.
       shares: Of the boxes.
       limits: Where no edit may lead.
@@ -88,47 +134,59 @@ class _Stratum:
       editor: Brings the rows to the pair tables inside the condition.
     """
 
-    part: "Part"
+    piece: Piece
+    natural: float
     boxes: "list[TreeRows]"
-    shares: npt.NDArray[np.float64]
+    shares: FloatArray
     limits: Limits
     systematic: bool
     editor: Editor | None = None
 
     @classmethod
-    def of(cls, model: "GraphicalModel", part: "Part", *, edited: bool, forbidden: "Sequence[Condition]") -> "_Stratum":
-        condition = part.condition
+    def of(cls, piece: Piece, natural: float, *, edited: bool, forbidden: "Sequence[Condition]") -> "_PieceRows":
+        model, condition = piece.model, piece.condition
         shares = np.ones(1) if condition is None else model.box_shares(condition)
-        if not shares.sum() > 0:
-            raise UsageError(
-                "The condition cannot occur in the fitted model: its probability is 0. Use a wider condition."
-            )
         boxes = [{}] if condition is None else [box for box, share in zip(condition, shares, strict=True) if share > 0]
         return cls(
-            part=part,
+            piece=piece,
+            natural=natural,
             boxes=[model.tree_rows(box, systematic=edited) for box in boxes],
-            shares=shares[shares > 0],
-            limits=_limits(condition, _unseen(model, forbidden)),
+            shares=shares[shares > 0] / shares.sum(),
+            limits=_limits(condition, forbidden),
             systematic=edited,
         )
 
-    def prepare(self, model: "GraphicalModel") -> None:
+    def prepare(self) -> None:
         """Finds what pair tables should be inside the condition."""
-        condition = self.part.condition
-        targets = model.targets if condition is None else targets_given(model, condition)
-        if targets:
-            self.editor = Editor(targets, masses=masses_given(model, condition), sweeps=model.sweeps)
+        self.editor = self.editor_to(targets_together([self.piece]))
+
+    def editor_to(self, targets: "Sequence[PairTarget]") -> Editor | None:
+        """Edits rows of the piece towards these targets."""
+        if not targets:
+            return None
+        model = self.piece.model
+        return Editor(targets, masses=masses_given(model, self.piece.condition), sweeps=model.sweeps)
 
     def draw(self, n: int, rng: np.random.Generator) -> IntArray:
-        """Rows of the stratum in random order, edited if there is an editor."""
+        """Rows in random order, edited if there is an editor."""
         if len(self.boxes) == 1:
             rows = self.boxes[0].draw(n, rng)
         else:
-            deck = Deck.of(self.shares, np.zeros(len(self.shares), dtype=np.intp), 1)
-            counts = deck.deal(np.array([n]), rng) if self.systematic else rng.multinomial(n, deck.shares)
-            parts = [box.draw(int(count), rng) for box, count in zip(self.boxes, counts, strict=True)]
-            rows = np.concatenate(parts)[rng.permutation(n)]
+            counts = _split(n, self.shares, rng, systematic=self.systematic)
+            rows = _shuffled([box.draw(count, rng) for box, count in zip(self.boxes, counts, strict=True)], rng)
         return rows if self.editor is None else self.editor.edit(rows, rng, limits=self.limits)
+
+
+def _split(n: int, shares: FloatArray, rng: np.random.Generator, *, systematic: bool) -> list[int]:
+    """Rows of each of several parts: its expected number, rounded, or drawn row by row."""
+    deck = Deck.of(shares, np.zeros(len(shares), dtype=np.intp), 1)
+    counts = deck.deal(np.array([n]), rng) if systematic else rng.multinomial(n, deck.shares)
+    return [int(count) for count in counts]
+
+
+def _shuffled(parts: Sequence[IntArray], rng: np.random.Generator) -> IntArray:
+    """All rows in random order; those of one part are in it already."""
+    return parts[0] if len(parts) == 1 else np.concatenate(parts)[rng.permutation(sum(map(len, parts)))]
 
 
 def _limits(condition: "Condition | None", forbidden: "Sequence[Condition]") -> Limits:

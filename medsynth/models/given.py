@@ -8,7 +8,6 @@ Source: recipe part two, section A, step 2.
 """
 
 from collections.abc import Sequence
-from itertools import combinations
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -16,7 +15,7 @@ import numpy.typing as npt
 
 from medsynth.models.edit import PairTarget
 from medsynth.models.selection import Pair
-from medsynth.models.targets import rake, tree_tables
+from medsynth.models.targets import rake, refine, tree_tables
 
 if TYPE_CHECKING:
     from medsynth.encoding.condition import Box, Condition
@@ -41,10 +40,9 @@ def targets_given(model: "GraphicalModel", condition: "Condition") -> tuple[Pair
     """
     if not model.targets or not 0 < len(condition.boxes) <= MOST_BOXES:
         return ()
-    inside = _mixed(model, condition)
-    attributes = condition.attributes
+    inside = _mixed(model, condition, [(target.i, target.j) for target in model.targets])
     known = sums_of(inside, len(model.domain))
-    wanted = _corrected(model, inside, known, attributes) if len(attributes) <= MOST_SLICES else known
+    wanted = known if model.tilted else _corrected(model, condition, known, inside)
     return tuple(
         PairTarget(
             i=target.i,
@@ -66,9 +64,27 @@ def masses_given(model: "GraphicalModel", condition: "Condition | None") -> tupl
     return tuple(mass * box[a] if a in box else mass for a, mass in enumerate(model.one_ways))
 
 
-def _mixed(model: "GraphicalModel", condition: "Condition") -> Tables:
+def one_ways_given(model: "GraphicalModel", condition: "Condition") -> list[FloatArray]:
+    """Shares of every attribute's working groups inside a condition: the tree's, corrected by what the targets say.
+
+    Args:
+      model: Its targets are those of all rows.
+      condition: Of positive probability, of `MOST_BOXES` boxes at most.
+    """
+    known = [np.zeros(chain.sizes[chain.working]) for chain in model.chains]
+    levels = [min(f, chain.working) for f, chain in zip(model.tree.finest, model.chains, strict=True)]
+    for box, share in zip(condition.boxes, model.box_shares(condition), strict=True):
+        if share > 0:
+            given, masses = model.given(box), _masses(model, box)
+            for attribute, (level, chain) in enumerate(zip(levels, model.chains, strict=True)):
+                groups, within = refine(masses[attribute], chain, level)
+                known[attribute] += share * given.marginal([(attribute, level)])[groups] * within
+    wanted = _corrected(model, condition, known)
+    return [one_way / one_way.sum() for one_way in wanted]
+
+
+def _mixed(model: "GraphicalModel", condition: "Condition", pairs: Sequence[Pair]) -> Tables:
     """The tree's pair tables given the condition, summed over its boxes."""
-    pairs = [(target.i, target.j) for target in model.targets]
     mixed: Tables = {}
     for box, share in zip(condition.boxes, model.box_shares(condition), strict=True):
         if share > 0:
@@ -78,17 +94,24 @@ def _mixed(model: "GraphicalModel", condition: "Condition") -> Tables:
 
 
 def _boxed(model: "GraphicalModel", box: "Box", share: float, pairs: Sequence[Pair]) -> Tables:
-    masses = [mass * box[a] if a in box else mass for a, mass in enumerate(model.one_ways)]
-    return tree_tables(model.given(box), masses, share, pairs)
+    return tree_tables(model.given(box), _masses(model, box), share, pairs)
+
+
+def _masses(model: "GraphicalModel", box: "Box") -> list[FloatArray]:
+    return [mass * box[a] if a in box else mass for a, mass in enumerate(model.one_ways)]
 
 
 def _corrected(
-    model: "GraphicalModel", inside: Tables, known: list[FloatArray], attributes: frozenset[int]
+    model: "GraphicalModel", condition: "Condition", known: list[FloatArray], inside: Tables | None = None
 ) -> list[FloatArray]:
     """One-ways inside the condition, each times what the targets say of it beside the tree."""
-    asked = [pair for pair in combinations(range(len(known)), 2) if (pair[0] in attributes) != (pair[1] in attributes)]
-    everywhere = tree_tables(model.calibrated, model.one_ways, 1.0, [pair for pair in asked if pair in inside])
+    attributes = condition.attributes
+    if len(attributes) > MOST_SLICES:
+        return known
     targets = {(target.i, target.j): target.table for target in model.targets}
+    asked = [pair for pair in targets if (pair[0] in attributes) != (pair[1] in attributes)]
+    inside = _mixed(model, condition, asked) if inside is None else inside
+    everywhere = tree_tables(model.calibrated, model.one_ways, 1.0, asked)
     wanted = [one_way.copy() for one_way in known]
     for (i, j), table in everywhere.items():
         share = targets[i, j] / max(float(targets[i, j].sum()), 1e-300)

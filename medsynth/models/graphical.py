@@ -7,13 +7,14 @@ evidence on groups; and a row is a row of the tree with a cell drawn in each gro
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
+from medsynth.encoding.condition import same
 from medsynth.encoding.domain import Clique, Domain, IntArray, Level
 from medsynth.models.base import Part
 from medsynth.models.calibration import Calibrated
@@ -22,6 +23,8 @@ from medsynth.models.drawing import ModelRows
 from medsynth.models.edit import PairTarget
 from medsynth.models.junction_tree import JunctionTree
 from medsynth.models.levels import Chain
+from medsynth.models.pieces import Piece, pieces_given, pieces_of_all
+from medsynth.models.rare_groups import RareGroup
 from medsynth.models.tree_rows import TreeRows, positive
 
 if TYPE_CHECKING:
@@ -48,6 +51,8 @@ class GraphicalModel:
       scores: Ledger entries of the noisy scores that chose the tables.
       targets: Pair tables that drawn rows are edited towards; none for rows straight from the tree.
       sweeps: How often the edit visits a row.
+      rare: Rare conditions that were measured on their own.
+      tilted: Whether this is the tree inside a rare condition, whose one-ways there need no correction.
       model: Name of the model that was fitted.
       settings: Its public settings.
     """
@@ -61,6 +66,8 @@ class GraphicalModel:
     scores: tuple[int, ...] = ()
     targets: tuple[PairTarget, ...] = ()
     sweeps: int = 2
+    rare: tuple[RareGroup, ...] = ()
+    tilted: bool = False
     model: str = ""
     settings: Mapping[str, Any] = field(default_factory=dict)
 
@@ -69,25 +76,71 @@ class GraphicalModel:
         """The junction tree."""
         return self.calibrated.tree
 
+    @cached_property
+    def plain(self) -> "GraphicalModel":
+        """The tree alone, without what was measured inside rare conditions."""
+        return replace(self, rare=()) if self.rare else self
+
+    def inside(self, group: RareGroup) -> "GraphicalModel":
+        """The tree that holds inside a rare condition."""
+        weights = dict(enumerate(group.weights))
+        one_ways = [one_way * weight for one_way, weight in zip(self.one_ways, group.weights, strict=True)]
+        return replace(
+            self.plain,
+            calibrated=self.calibrated.condition(self._evidence(weights))[0],
+            one_ways=tuple(one_way / one_way.sum() for one_way in one_ways),
+            tilted=True,
+        )
+
+    @cached_property
+    def pieces(self) -> tuple[Piece, ...]:
+        """The population in pieces."""
+        return pieces_of_all(self)
+
     def marginal(self, clique: Clique) -> FloatArray:
         """Probabilities over any levels of distinct attributes, axes in the clique's order."""
+        if self.rare:
+            return np.asarray(sum(self._piece_marginal(piece, clique) for piece in self.pieces))
         positions = [self.domain.index(level.attribute) for level in clique]
         table = self.calibrated.marginal([(a, self.tree.finest[a]) for a in positions])
         for axis, (attribute, level) in enumerate(zip(positions, clique, strict=True)):
             table = _along(table, axis, self._refinement(attribute, level))
         return table
 
+    def _piece_marginal(self, piece: Piece, clique: Clique) -> FloatArray:
+        """A piece's part of a table."""
+        if piece.condition is None:
+            return piece.share * piece.model.marginal(clique)
+        shares = piece.model.box_shares(piece.condition)
+        parts = [
+            share * piece.model.within(box).marginal(clique)
+            for box, share in zip(piece.condition, shares, strict=True)
+            if share > 0
+        ]
+        return np.asarray(piece.share / shares.sum() * sum(parts))
+
+    def within(self, box: "Box") -> "GraphicalModel":
+        """The tree inside a box of positive probability."""
+        one_ways = [one_way * box[a] if a in box else one_way for a, one_way in enumerate(self.one_ways)]
+        masses = tuple(one_way / one_way.sum() for one_way in one_ways)
+        return replace(self.plain, calibrated=self.given(box), one_ways=masses)
+
     def share(self, condition: "Condition") -> float:
         """Probability of a condition among rows straight from the tree, before any edit; see `Fitted`."""
-        return float(self.box_shares(condition).sum())
+        if not self.rare:
+            return float(self.box_shares(condition).sum())
+        return float(sum(piece.share for piece in pieces_given(self, condition)))
 
     def count(self, condition: "Condition") -> tuple[float, float | None]:
         """(persons, standard error); see `Fitted`.
 
         The error is the noise of the published table that counts the condition best: of those the
         share is fitted to, one whose cells make up the condition exactly; None if there is none.
-        What smoothing adds is not part of it.
+        What smoothing adds is not part of it. A rare condition has a count of its own.
         """
+        for group in self.rare:
+            if same(group.condition, condition):
+                return group.persons, group.error
         return self.share(condition) * self.total, standard_error(condition, self.measurements, self.tree, self.domain)
 
     def sample(
@@ -156,8 +209,8 @@ class GraphicalModel:
         shares = np.bincount(flat, self._within[attribute], here.size * level.size)
         return np.asarray(shares.reshape(here.size, level.size))
 
-    def _evidence(self, box: "Box") -> dict[int, FloatArray]:
-        """Allowed share of each tree group, per attribute of the box."""
+    def _evidence(self, box: "Box | Mapping[int, FloatArray]") -> dict[int, FloatArray]:
+        """Allowed or weighed share of each tree group, per attribute of the box."""
         found = {}
         for attribute, mask in box.items():
             level = self._tree_level(attribute)

@@ -5,19 +5,27 @@ from itertools import pairwise
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
-from medsynth.encoding.domain import Attribute, Clique, Domain, IntArray, Level
+from medsynth.encoding.domain import Attribute, Domain, IntArray, Level
 from medsynth.models.calibration import calibrate
 from medsynth.models.edit import PairTarget
+from medsynth.models.form_parts import (
+    LevelRef,
+    group_arrays,
+    natural,
+    packed_group,
+    packed_measurement,
+    positive,
+    require,
+    shares_of,
+    table_of,
+    unpacked_group,
+    unpacked_measurement,
+)
 from medsynth.models.graphical import GraphicalModel
 from medsynth.models.junction_tree import JunctionTree
 from medsynth.models.levels import Chain
 from medsynth.models.model_file import Array, Part
-from medsynth.privacy.measurement import Measurement
-
-LevelRef = tuple[int, int]
-"""(attribute position, row of its array of levels)."""
 
 
 class GraphicalForm:
@@ -40,25 +48,18 @@ class GraphicalForm:
             "total": fitted.total,
             "scores": list(fitted.scores),
             "sweeps": fitted.sweeps,
-            "measurements": [
-                {
-                    "levels": [list(levels.reference(level)) for level in measurement.clique],
-                    "sigma": measurement.sigma,
-                    "sensitivity": measurement.sensitivity,
-                    "entry": measurement.entry,
-                    "interactions": measurement.interactions,
-                }
-                for measurement in fitted.measurements
-            ],
+            "measurements": [packed_measurement(measured, levels.reference) for measured in fitted.measurements],
             "targets": [
                 [list(levels.reference(target.level_i)), list(levels.reference(target.level_j))]
                 for target in fitted.targets
             ],
+            "rare": [packed_group(group, levels.reference) for group in fitted.rare],
         }
         return values, self._arrays(fitted, levels)
 
     def _arrays(self, fitted: GraphicalModel, levels: "_Levels") -> dict[str, Part]:
-        paid = {measurement.entry for measurement in fitted.measurements}
+        inside = [measurement for group in fitted.rare for measurement in group.measurements]
+        paid = {measurement.entry for measurement in (*fitted.measurements, *inside)}
         # Levels and one-ways follow from one-way tables alone.
         first = tuple(sorted({measured.entry for measured in fitted.measurements if len(measured.clique) < 2}))
         every = tuple(sorted({*paid, *fitted.scores}))
@@ -76,6 +77,8 @@ class GraphicalForm:
             parts[f"target/{position:05}"] = Part(array=target.table, entries=every)
             if target.allowed is not None:
                 parts[f"allowed/{position:05}"] = Part(array=target.allowed, entries=first)
+        for position, group in enumerate(fitted.rare):
+            parts |= group_arrays(group, position, every)
         return parts
 
     def unpack(self, values: Mapping[str, Any], arrays: Mapping[str, Array]) -> GraphicalModel:
@@ -84,23 +87,27 @@ class GraphicalForm:
         levels = [_levels(attribute, arrays[f"levels/{k:04}"]) for k, attribute in enumerate(domain.attributes)]
         chains = tuple(_chain(each, length) for each, length in zip(levels, values["chain_lengths"], strict=True))
         tree = _tree(chains, values)
-        potentials = [_float(arrays[f"potential/{k:05}"], shape) for k, shape in enumerate(tree.shapes)]
-        _require(not any(bool((np.isnan(table) | (table == np.inf)).any()) for table in potentials))
+        potentials = [table_of(arrays[f"potential/{k:05}"], shape) for k, shape in enumerate(tree.shapes)]
+        require(not any(bool((np.isnan(table) | (table == np.inf)).any()) for table in potentials))
         return GraphicalModel(
             domain=domain,
             chains=chains,
-            one_ways=tuple(_shares(arrays[f"one_way/{k:04}"], a.size) for k, a in enumerate(domain.attributes)),
+            one_ways=tuple(shares_of(arrays[f"one_way/{k:04}"], a.size) for k, a in enumerate(domain.attributes)),
             calibrated=calibrate(tree, potentials),
-            total=_positive(values["total"]),
+            total=positive(values["total"]),
             measurements=tuple(
-                _measurement(item, levels, arrays[f"measured/{k:05}"]) for k, item in enumerate(values["measurements"])
+                unpacked_measurement(item, levels, arrays[f"measured/{k:05}"])
+                for k, item in enumerate(values["measurements"])
             ),
-            scores=tuple(_natural(entry) for entry in values["scores"]),
+            scores=tuple(natural(entry) for entry in values["scores"]),
             targets=tuple(
                 _target(item, levels, arrays[f"target/{k:05}"], arrays.get(f"allowed/{k:05}"))
                 for k, item in enumerate(values["targets"])
             ),
-            sweeps=_natural(values["sweeps"]),
+            sweeps=natural(values["sweeps"]),
+            rare=tuple(
+                unpacked_group(item, position, domain, levels, arrays) for position, item in enumerate(values["rare"])
+            ),
             model=str(values["model"]),
             settings=dict(values["settings"]),
         )
@@ -115,7 +122,8 @@ class _Levels:
     def __init__(self, fitted: GraphicalModel) -> None:
         self._positions = {chain.attribute: k for k, chain in enumerate(fitted.chains)}
         self._known = [list(chain.levels) for chain in fitted.chains]
-        for level in (level for measurement in fitted.measurements for level in measurement.clique):
+        inside = (measurement for group in fitted.rare for measurement in group.measurements)
+        for level in (level for measurement in (*fitted.measurements, *inside) for level in measurement.clique):
             self.reference(level)
         for target in fitted.targets:
             self.reference(target.level_i)
@@ -139,60 +147,46 @@ class _Levels:
 def _domain(values: Mapping[str, Any], arrays: Mapping[str, Array]) -> Domain:
     attributes = []
     for position, item in enumerate(values["attributes"]):
-        size, ordered = _natural(item["size"]), _natural(item["ordered"])
+        size, ordered = natural(item["size"]), natural(item["ordered"])
         hierarchy = arrays.get(f"hierarchy/{position:04}", np.zeros((0, size), dtype=np.int32))
-        _require(size >= 1 and ordered <= size and hierarchy.dtype == np.int32)
-        _require(hierarchy.shape[1:] == (size,) and bool((hierarchy >= 0).all()))
+        require(size >= 1 and ordered <= size and hierarchy.dtype == np.int32)
+        require(hierarchy.shape[1:] == (size,) and bool((hierarchy >= 0).all()))
         attributes.append(Attribute(name=str(item["name"]), size=size, ordered=ordered, hierarchy=tuple(hierarchy)))
-    _require(len({attribute.name for attribute in attributes}) == len(attributes))
+    require(len({attribute.name for attribute in attributes}) == len(attributes))
     return Domain(attributes=tuple(attributes))
 
 
 def _levels(attribute: Attribute, groups: Array) -> list[Level]:
-    _require(groups.dtype == np.int32 and groups.ndim == 2 and groups.shape[1] == attribute.size)
-    _require(bool((groups >= 0).all()) and bool((groups < attribute.size).all()))
+    require(groups.dtype == np.int32 and groups.ndim == 2 and groups.shape[1] == attribute.size)
+    require(bool((groups >= 0).all()) and bool((groups < attribute.size).all()))
     found = []
     for row in groups:
         size = int(row.max()) + 1
-        _require(len(np.unique(row)) == size)
+        require(len(np.unique(row)) == size)
         found.append(Level(attribute=attribute.name, groups=row, size=size))
     return found
 
 
 def _chain(levels: Sequence[Level], length: int) -> Chain:
     """The first levels of an attribute as a chain: nested, the last the finest."""
-    kept = tuple(levels[: _natural(length)])
-    _require(len(kept) == length and length >= 1 and kept[-1].is_finest)
+    kept = tuple(levels[: natural(length)])
+    require(len(kept) == length and length >= 1 and kept[-1].is_finest)
     for coarse, fine in pairwise(kept):
         pairs = np.unique(np.stack([fine.groups, coarse.groups]), axis=1)
-        _require(pairs.shape[1] == fine.size)
+        require(pairs.shape[1] == fine.size)
     return Chain(attribute=kept[0].attribute, levels=kept)
 
 
 def _tree(chains: tuple[Chain, ...], values: Mapping[str, Any]) -> JunctionTree:
-    cliques = [tuple((_natural(a), _natural(level)) for a, level in clique) for clique in values["cliques"]]
+    cliques = [tuple((natural(a), natural(level)) for a, level in clique) for clique in values["cliques"]]
     parents = [int(parent) for parent in values["parents"]]
-    _require(len(cliques) == len(parents) >= 1 and parents[0] == -1)
-    _require(all(0 <= parent < child for child, parent in enumerate(parents) if child))
-    _require(all(level < len(chains[a].levels) for clique in cliques for a, level in clique))
-    _require(all(list(c) == sorted(c) and len(dict(c)) == len(c) for c in cliques))
+    require(len(cliques) == len(parents) >= 1 and parents[0] == -1)
+    require(all(0 <= parent < child for child, parent in enumerate(parents) if child))
+    require(all(level < len(chains[a].levels) for clique in cliques for a, level in clique))
+    require(all(list(c) == sorted(c) and len(dict(c)) == len(c) for c in cliques))
     tree = JunctionTree.rebuild(chains, cliques, parents)
-    _require(tree.runs_through and set().union(*tree.levels) == set(range(len(chains))))
+    require(tree.runs_through and set().union(*tree.levels) == set(range(len(chains))))
     return tree
-
-
-def _measurement(item: Mapping[str, Any], levels: Sequence[Sequence[Level]], noisy: Array) -> Measurement:
-    clique: Clique = tuple(levels[_natural(a)][_natural(row)] for a, row in item["levels"])
-    table = _float(noisy, tuple(level.size for level in clique))
-    _require(bool(np.isfinite(table).all()))
-    return Measurement(
-        clique=clique,
-        noisy=table,
-        sigma=_positive(item["sigma"]),
-        sensitivity=_positive(item["sensitivity"]),
-        entry=_natural(item["entry"]),
-        interactions=_flag(item["interactions"], clique),
-    )
 
 
 def _target(
@@ -201,41 +195,9 @@ def _target(
     table: Array,
     allowed: Array | None,
 ) -> PairTarget:
-    (i, row_i), (j, row_j) = ((_natural(a), _natural(row)) for a, row in item)
+    (i, row_i), (j, row_j) = ((natural(a), natural(row)) for a, row in item)
     level_i, level_j = levels[i][row_i], levels[j][row_j]
-    masses = _float(table, (level_i.size, level_j.size))
-    _require(i < j and bool(np.isfinite(masses).all()) and bool((masses >= 0).all()))
-    _require(allowed is None or (allowed.dtype == np.bool_ and allowed.shape == masses.shape))
+    masses = table_of(table, (level_i.size, level_j.size))
+    require(i < j and bool(np.isfinite(masses).all()) and bool((masses >= 0).all()))
+    require(allowed is None or (allowed.dtype == np.bool_ and allowed.shape == masses.shape))
     return PairTarget(i=i, j=j, level_i=level_i, level_j=level_j, table=masses, allowed=allowed)
-
-
-def _shares(array: Array, size: int) -> npt.NDArray[np.float64]:
-    shares = _float(array, (size,))
-    _require(bool((shares >= 0).all()) and abs(float(shares.sum()) - 1) < 1e-6)
-    return shares
-
-
-def _float(array: Array, shape: tuple[int, ...]) -> npt.NDArray[np.float64]:
-    _require(array.dtype == np.float64 and array.shape == shape)
-    return array
-
-
-def _natural(value: Any) -> int:
-    _require(isinstance(value, int) and not isinstance(value, bool) and value >= 0)
-    return int(value)
-
-
-def _flag(value: Any, clique: Clique) -> bool:
-    _require(isinstance(value, bool))
-    _require(not value or min((level.size for level in clique), default=2) > 1)
-    return bool(value)
-
-
-def _positive(value: Any) -> float:
-    _require(isinstance(value, int | float) and 0 < value < float("inf"))
-    return float(value)
-
-
-def _require(holds: bool) -> None:
-    if not holds:
-        raise ValueError("the parts of the model do not fit together")

@@ -8,7 +8,7 @@ import numpy as np
 
 from medsynth.encoding.domain import Domain, Level
 from medsynth.encoding.records import Records
-from medsynth.models.base import FloatArray, Spending
+from medsynth.models.base import FloatArray, RareTarget, Spending
 from medsynth.models.calibration import calibrate
 from medsynth.models.graphical import GraphicalModel
 from medsynth.models.junction_tree import JunctionTree
@@ -35,6 +35,7 @@ class Independent:
         progress: Progress | None = None,
         impossible: "Sequence[Condition]" = (),  # noqa: ARG002 - left to the repair of drawn rows
         weights: FloatArray | None = None,  # noqa: ARG002 - measures no pairs
+        rare: Sequence[RareTarget] = (),  # noqa: ARG002 - what it says of them is what its tree says
     ) -> GraphicalModel:
         """Fits the model; see `Model`. Knows no rules: `impossible` is ignored."""
         progress = progress or Silent()
@@ -64,6 +65,7 @@ class Independent:
         *,
         persons: int,  # noqa: ARG002 - the seam of all models
         mu: float,
+        rare: Sequence[RareTarget] = (),  # noqa: ARG002 - not measured
     ) -> tuple[Spending, ...]:
         """Forecasts the budget; see `Model`."""
         return (one_way_spending(domain, share=1.0, mu=mu),)

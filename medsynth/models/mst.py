@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from medsynth.encoding.domain import Domain
 from medsynth.encoding.records import Records
-from medsynth.models.base import Spending
+from medsynth.models.base import RareTarget, Spending
 from medsynth.models.estimation import TableTarget, fit_potentials
 from medsynth.models.graphical import GraphicalModel
 from medsynth.models.junction_tree import JunctionTree
@@ -68,6 +68,7 @@ class MST:
         progress: Progress | None = None,
         impossible: "Sequence[Condition]" = (),  # noqa: ARG002 - left to the repair of drawn rows
         weights: FloatArray | None = None,  # noqa: ARG002 - a spanning tree has no room to choose
+        rare: Sequence[RareTarget] = (),  # noqa: ARG002 - what it says of them is what its tree says
     ) -> GraphicalModel:
         """Fits the model; see `Model`. Knows no rules: `impossible` is ignored."""
         progress = progress or Silent()
@@ -98,7 +99,14 @@ class MST:
             settings=asdict(self),
         )
 
-    def spending(self, domain: Domain, *, persons: int, mu: float) -> tuple[Spending, ...]:
+    def spending(
+        self,
+        domain: Domain,
+        *,
+        persons: int,
+        mu: float,
+        rare: Sequence[RareTarget] = (),  # noqa: ARG002 - not measured
+    ) -> tuple[Spending, ...]:
         """Forecasts the budget; see `Model`."""
         first = one_way_spending(domain, share=self.one_way_share, mu=mu)
         varied = [size for size in domain.sizes if size > 1]

@@ -129,7 +129,7 @@ def tree_tables(
     chains = fitted.tree.chains
     levels = [min(f, chain.working) for f, chain in zip(fitted.tree.finest, chains, strict=True)]
     parts = [refine(*part) for part in zip(masses, chains, levels, strict=True)]
-    found = fitted.pair_marginals(levels)
+    found = fitted.pair_marginals(levels, pairs)
     tables = {}
     for i, j in pairs:
         (rows, share_i), (columns, share_j) = parts[i], parts[j]

@@ -5,8 +5,10 @@ that says about the other attributes outward, clique by clique. Every step is on
 matrices.
 """
 
-from collections.abc import Iterator, Sequence
+from collections import Counter
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import combinations
 
 import numpy as np
 import numpy.typing as npt
@@ -22,28 +24,39 @@ def pair_marginals(
     beliefs: Sequence[FloatArray],
     separators: Sequence[FloatArray],
     levels: Sequence[int],
+    pairs: Collection[tuple[int, int]] | None = None,
 ) -> dict[tuple[int, int], FloatArray]:
-    """Exact probabilities of every pair of attributes.
+    """Exact probabilities of every pair of attributes, or of some.
 
     Args:
       tree: The junction tree.
       beliefs: Probabilities of each clique.
       separators: Probabilities of each clique's separator towards its parent.
       levels: Level of each attribute, not finer than `tree.finest`.
+      pairs: Those wanted, (i, j) with i < j; None for all.
 
     Returns:
-      {(i, j): table (size of level i, size of level j)} for all i < j.
+      {(i, j): table (size of level i, size of level j)} for all wanted i < j.
 
     Source: recipe, part two, section B.
     """
     outward = _Outward(tree=tree, beliefs=beliefs, separators=separators, levels=levels)
     sizes = [chain.levels[level].size for chain, level in zip(tree.chains, levels, strict=True)]
-    rising = sorted(range(len(sizes)), key=lambda a: (sizes[a], a))
+    left = set(combinations(range(len(sizes)), 2) if pairs is None else pairs)
     found: dict[tuple[int, int], FloatArray] = {}
-    for place, source in enumerate(rising[:-1]):
-        for target, table in outward.tables(source, set(rising[place + 1 :])):
-            found[min(source, target), max(source, target)] = table if source < target else table.T
+    for source in _sources(left, sizes):
+        targets = {a for pair in left if source in pair for a in pair if a != source}
+        for target, table in outward.tables(source, targets):
+            pair = min(source, target), max(source, target)
+            found[pair] = table if source < target else table.T
+            left.discard(pair)
     return found
+
+
+def _sources(pairs: Collection[tuple[int, int]], sizes: Sequence[int]) -> list[int]:
+    """Attributes to hold in turn: those of most pairs first, of equally many the smallest."""
+    partners = Counter(attribute for pair in pairs for attribute in pair)
+    return sorted(partners, key=lambda a: (-partners[a], sizes[a], a))
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

@@ -69,8 +69,13 @@ def interaction_sensitivity(l2: int, shape: Sequence[int]) -> float:
     Formal guarantee:
       Rounding one mean moves a cell by less than 1 unit; q axes have 2^q - 1 means.
     """
+    return l2 * shrinkage(shape) + interaction_rounding(shape)
+
+
+def interaction_rounding(shape: Sequence[int]) -> float:
+    """By how much rounding the means may move the interactions, in units (L2)."""
     means = 1 << len(shape)
-    return l2 * shrinkage(shape) + (means - 1) * math.sqrt(math.prod(shape))
+    return (means - 1) * math.sqrt(math.prod(shape))
 
 
 def centred(table: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:

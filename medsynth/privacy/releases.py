@@ -15,6 +15,7 @@ from medsynth.errors import UsageError
 from medsynth.privacy import mechanisms
 from medsynth.privacy.accountant import Event, GaussianEvent, mu_of
 from medsynth.privacy.budget import Entry
+from medsynth.privacy.interactions import interaction_rounding, shrinkage
 from medsynth.privacy.measurement import (
     Clique,
     Countable,
@@ -96,6 +97,90 @@ class Releases(ABC):
             )
             for clique, table, sigma, sensitivity in zip(cliques, tables, sigmas, moved, strict=True)
         ]
+
+    def measure_parts(
+        self,
+        parts: Sequence[Countable],
+        cliques: Sequence[Sequence[Clique]],
+        sigmas: Sequence[Sequence[float]],
+        *,
+        label: str,
+    ) -> list[list[Measurement]]:
+        """Publishes interactions of disjoint parts of the rows, at the cost of the dearest part alone.
+
+        Args:
+          parts: What `Records.parts` gives: no row is in two of them, and all have the sensitivity of the whole.
+          cliques: The tables of each part, two groups or more an axis; a table without axes is a count.
+          sigmas: Standard deviation of the noise on a cell of each table, in persons.
+          label: What is released, in words.
+
+        Returns:
+          Per part, one measurement per clique; without any clique nothing is booked.
+
+        Raises:
+          BudgetError: If the cost does not fit; nothing is booked, counted or drawn then.
+
+        Formal guarantee:
+          mu-GDP under add/remove of one person; mu, the booked cost, is the largest over the parts of
+          sqrt(sum of (sensitivity / sigma)^2), plus what rounding may add. A row moves the tables of its own part
+          alone, and the weights of a person's rows sum to l2 at most. Source: `docs/mathematics.md`, section 13.
+        """
+        if not any(cliques):
+            return [[] for _ in parts]
+        entry = self._append(self._of_parts(parts, cliques, sigmas, label))
+        # Booked before the count: a crash must not leave unrecorded noise.
+        return [
+            [
+                Measurement(
+                    clique=clique,
+                    noisy=mechanisms.gaussian(table, sigma=drawn_sigma(sigma)),
+                    sigma=float(sigma),
+                    sensitivity=sensitivity,
+                    entry=entry.number,
+                    interactions=bool(clique),
+                )
+                for clique, table, sigma, sensitivity in zip(
+                    wanted,
+                    count(part, wanted, interactions=True),
+                    noise,
+                    sensitivities(part, wanted, interactions=True),
+                    strict=True,
+                )
+            ]
+            for part, wanted, noise in zip(parts, cliques, sigmas, strict=True)
+        ]
+
+    def _of_parts(
+        self,
+        parts: Sequence[Countable],
+        cliques: Sequence[Sequence[Clique]],
+        sigmas: Sequence[Sequence[float]],
+        label: str,
+    ) -> Entry:
+        """The entry of `measure_parts`, before it is booked."""
+        for sigma in (sigma for noise in sigmas for sigma in noise):
+            mechanisms.check_sigma(sigma)
+        shapes = [[shape_of(clique) for clique in own] for own in cliques]
+        flat = [shape for own in shapes for shape in own]
+        l2 = max(in_persons(part.l2) for part in parts)
+        exact, rounded = 0.0, []
+        for own, noise in zip(shapes, sigmas, strict=True):
+            moved = [l2 * shrinkage(shape) / sigma for shape, sigma in zip(own, noise, strict=True)]
+            exact = max(exact, math.fsum(each**2 for each in moved))
+            rounded += [interaction_rounding(shape) / sigma for shape, sigma in zip(own, noise, strict=True)]
+        rounding = math.sqrt(math.fsum(each**2 for each in rounded)) / mechanisms.UNITS_PER_PERSON
+        return Entry(
+            number=0,
+            run=self._run,
+            label=label,
+            kind="interactions" if any(flat) else "marginals",
+            mu=GaussianEvent(math.sqrt(exact) + rounding).mu,
+            tables=len(flat),
+            cells=sum(math.prod(shape) for shape in flat),
+            sigma_low=float(min(sigma for noise in sigmas for sigma in noise)),
+            sigma_high=float(max(sigma for noise in sigmas for sigma in noise)),
+            sensitivity=l2,
+        )
 
     def distances(
         self,

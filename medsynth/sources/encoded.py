@@ -19,6 +19,7 @@ from medsynth.encoding.domain import Clique, Domain
 from medsynth.privacy.fingerprint import content_of
 
 if TYPE_CHECKING:
+    from medsynth.encoding.condition import Condition
     from medsynth.schema import Schema
 
 MOST_BYTES_IN_MEMORY = 1 << 30
@@ -72,6 +73,26 @@ class EncodedRecords:
             flat *= level.size
             flat += codes if level.is_finest else level.groups[codes]
         return flat
+
+    def parts(self, conditions: "Sequence[Condition]") -> "list[EncodedRecords]":
+        """The rows inside each condition; a row belongs to the first that it meets."""
+        taken = np.zeros(len(self.weights), dtype=bool)
+        found = []
+        for condition in conditions:
+            rows = np.flatnonzero(self._inside(condition) & ~taken)
+            taken[rows] = True
+            columns = [column[rows] for column in self.columns]
+            found.append(EncodedRecords(domain=self.domain, l2=self.l2, columns=columns, weights=self.weights[rows]))
+        return found
+
+    def _inside(self, condition: "Condition") -> npt.NDArray[np.bool_]:
+        inside = np.zeros(len(self.weights), dtype=bool)
+        for box in condition.boxes:
+            met = np.ones(len(self.weights), dtype=bool)
+            for position, cells in box.items():
+                met &= cells[self.columns[position]]
+            inside |= met
+        return inside
 
     @cached_property
     def _one_weight(self) -> int | None:
