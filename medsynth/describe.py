@@ -1,6 +1,6 @@
 """What each command says when it is done, and what a run notes for later steps."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,7 +10,7 @@ from medsynth.models.model_file import ModelFile
 from medsynth.outputs import Result, RunFolder
 from medsynth.planning import WITHIN, Forecast, Plan
 from medsynth.publishing import Clock, unseen_columns
-from medsynth.sampling.draw import KINDS, Drawn
+from medsynth.sampling.draw import FICTION, KINDS, Drawn
 from medsynth.schema import dump_schema, parse_schema
 from medsynth.score import Evaluation, Score
 
@@ -66,12 +66,13 @@ def planned(plan: Plan) -> Result:
         plan.guarantee.sentence(),
         f"{plan.columns} columns, {plan.cells:,} cells. How the budget is split:",
         *(
-            f"  {phase.label:<24} {phase.share:6.1%} of mu^2, at most {phase.tables:,} tables with {phase.cells:,} "
+            f"  {phase.label:<32} {phase.share:6.1%} of mu^2, at most {phase.tables:,} tables with {phase.cells:,} "
             f"measured cells, noise {phase.sigma:,.1f} {plan.counted} on a cell"
             for phase in plan.spending
         ),
         *_open_columns(plan),
         *_smallest(plan),
+        *_rare_outlook(plan),
         _cost(plan.forecast),
     ]
     return Result(
@@ -86,6 +87,7 @@ def planned(plan: Plan) -> Result:
             "smallest_category": plan.smallest_category,
             "smallest_number": dict(plan.smallest_number),
             "private": list(plan.private),
+            "rare": [asdict(outlook) for outlook in plan.rare],
             "noise_seconds": plan.noise_seconds,
             "fit_seconds": plan.forecast.seconds,
             "fit_bytes": plan.forecast.bytes,
@@ -102,6 +104,23 @@ def _smallest(plan: Plan) -> tuple[str, str]:
         f"table at epsilon {plan.guarantee.epsilon:g} ({plan.seen[best]:,} in '{best}'): group it or accept it.",
         "One of that size is told from nobody in nine fits of ten; conditions over several columns need more.",
     )
+
+
+def _rare_outlook(plan: Plan) -> list[str]:
+    """How large a rare condition must be."""
+    if not plan.rare:
+        return []
+    lines = [
+        f"Rare conditions ({plan.counted} they need so that records of them are supported / fair / weak; with fewer "
+        "they are below the noise and --upsample refuses them):"
+    ]
+    for outlook in plan.rare:
+        sizes = " / ".join(f"{size:,}" for size in outlook.smallest.values())
+        lines.append(
+            f"  {outlook.name:<24} {sizes}; count known within {2 * outlook.count_noise:,.0f}, "
+            f"{outlook.columns} columns measured inside it"
+        )
+    return lines
 
 
 def _open_columns(plan: Plan) -> list[str]:
@@ -194,6 +213,7 @@ def sampled(out: Path, drawn: Drawn, meaning: str) -> Result:
                 for change in drawn.upsampled
             ),
             *(("  Column _weight restores the population.",) if drawn.upsampled else ()),
+            *(f"  {FICTION.format(name=name)}" for name in drawn.unsupported),
         ),
     )
 
@@ -204,6 +224,7 @@ def _drawn_values(drawn: Drawn) -> dict[str, Any]:
         "repaired": drawn.repaired,
         "where": drawn.where,
         "draw": drawn.kind,
+        "unsupported": list(drawn.unsupported),
     }
 
 
@@ -226,9 +247,12 @@ def run_record(tables: Any, drawn: Drawn, *, seed: int | None, problems: Sequenc
             "upsampling": [
                 {"name": u.name, "before": u.natural, "target": u.target, "after": u.drawn} for u in drawn.upsampled
             ],
-            "weights_note": "Column _weight restores the population; use it in every estimate."
-            if drawn.upsampled
-            else "",
+            "weights_note": " ".join(
+                [
+                    *(["Column _weight restores the population; use it in every estimate."] if drawn.upsampled else []),
+                    *(FICTION.format(name=name) for name in drawn.unsupported),
+                ]
+            ),
         },
     }
 
@@ -249,8 +273,13 @@ def finished(
     drawn: Drawn,
     evaluations: Mapping[str, Evaluation],
     problems: Sequence["Finding"],
+    *,
+    asked: Collection[str] = (),
 ) -> Result:
-    """The end of a run: guarantee, fidelity, utility, rare shares, the strongest attack, the files."""
+    """The end of a run: guarantee, fidelity, utility, rare shares, the strongest attack, the files.
+
+    `asked` names the conditions that were to be raised.
+    """
     headline = headline_scores(evaluations)
     lines = [str(file.guarantee["sentence"]), *found_lines(file)]
     lines += [f"INTERNAL: {line}" for line in headline_lines(headline)]
@@ -258,6 +287,13 @@ def finished(
         f"Rare condition '{u.name}': {u.natural:.2%} before, {u.drawn:.2%} after upsampling (column _weight undoes it)."
         for u in drawn.upsampled
     ]
+    lines += [
+        f"Rare condition '{name}' is below the noise at this epsilon and was left at its natural share; "
+        "`medsynth sample --force` raises it, marked as fiction."
+        for name in asked
+        if name not in {u.name for u in drawn.upsampled}
+    ]
+    lines += [f"  {FICTION.format(name=name)}" for name in drawn.unsupported]
     lines += [f"INTERNAL: {finding.sentence}" for finding in problems]
     lines += [f"Files: {path}" for path in (folder.synthetic, folder.model, folder.shareable / "report.html")]
     lines += [f"INTERNAL: {folder.internal / 'report.html'} (never share it)"]

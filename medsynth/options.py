@@ -36,6 +36,7 @@ Where = Annotated[str | None, typer.Option(metavar="P", help="Only records that 
 Upsample = Annotated[
     list[str] | None, typer.Option(metavar="NAME:SHARE", help="Raise a rare condition to a share; repeatable.")
 ]
+Force = Annotated[bool, typer.Option("--force", help="Raise conditions below the noise, too; marked as fiction.")]
 Draw = Annotated[
     str, typer.Option(metavar="KIND", help="edited: near the model, to share; random: independent, for inference.")
 ]

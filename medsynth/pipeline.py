@@ -6,7 +6,7 @@ train and held-out persons ─────────────────�
 """
 
 import secrets
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -36,10 +36,11 @@ from medsynth.planning import make_plan
 from medsynth.privacy.budget_file import budget_path
 from medsynth.privacy.ledger import Ledger
 from medsynth.progress import Progress, Silent
-from medsynth.publishing import provenance_of, write_report
-from medsynth.sampling.draw import KINDS, Draw, Drawing, draw, generator, require_drawable
+from medsynth.publishing import write_report
+from medsynth.releasing import TENTHS, codec_of, release, reported, said_of
+from medsynth.sampling.draw import Drawing, generator, require_drawable
 from medsynth.sampling.provenance import require_original, require_table_name, table_files, write_table
-from medsynth.schema import load_schema, parse_schema, uncounted
+from medsynth.schema import load_schema, uncounted
 from medsynth.schema.private import stand_in
 from medsynth.schema.table import ROWS_COLUMN
 from medsynth.sources.files import FileSource, read_frame
@@ -52,7 +53,6 @@ if TYPE_CHECKING:
 
 DEMO_DATA = Path(__file__).parent / "data" / "diabetes130"
 DEMO_UPSAMPLE = {"died": 0.05}
-TENTHS = 10
 
 
 def init(data: Path, out: Path, *, person: str | None, rows_are_persons: bool, overwrite: bool) -> Result:
@@ -126,6 +126,7 @@ def sample(
     where: str | None = None,
     upsample: Mapping[str, float] | None = None,
     kind: str = "edited",
+    force: bool = False,
     overwrite: bool = False,
     progress: Callable[[str], Progress] = lambda _: Silent(),
 ) -> Result:
@@ -140,45 +141,10 @@ def sample(
     file = load_model(model)
     codec = codec_of(file)
     rows = codec.schema.privacy.persons if n is None else n
-    drawing = Drawing(file.fitted, codec, rows, generator(seed), where=where, upsample=upsample, kind=kind)
+    drawing = Drawing(file.fitted, codec, rows, generator(seed), where=where, upsample=upsample, kind=kind, force=force)
     steps = progress("SAMPLE_LARGE" if drawing.chunks > TENTHS else "SAMPLE")
-    write_table(_reported(drawing, steps), out, _said_of(file, drawing.kind))
+    write_table(reported(drawing, steps), out, said_of(file, drawing.kind, drawing.unsupported))
     return describe.sampled(out, drawing.summary, row_meaning(codec.schema))
-
-
-def _reported(drawing: Drawing, progress: Progress) -> Iterator[pd.DataFrame]:
-    """The chunks, with a word before each tenth of a large table."""
-    tenths = [k * drawing.chunks // TENTHS for k in range(TENTHS)] if drawing.chunks > TENTHS else [0]
-    frames = iter(drawing)
-    for number in range(drawing.chunks):
-        if number in tenths:
-            tenth = f", part {tenths.index(number) + 1} of 10" if len(tenths) > 1 else ""
-            progress.start(f"Drawing records{tenth}")
-        yield next(frames)
-    progress.finish()
-
-
-def _release(
-    file: ModelFile, out: Path, *, n: int | None, seed: int | None, progress: Progress, **drawing: Any
-) -> Draw:
-    """Draws rows, by default as many as the stated persons, and writes them."""
-    codec = codec_of(file)
-    progress.start("Drawing records")
-    rows = codec.schema.privacy.persons if n is None else n
-    drawn = draw(file.fitted, codec, rows, generator(seed), **drawing)
-    progress.finish()
-    write_table(drawn.frame, out, _said_of(file, drawn.kind))
-    return drawn
-
-
-def _said_of(file: ModelFile, kind: str) -> dict[str, Any]:
-    """What a table says of its origin and of how its rows were drawn."""
-    return provenance_of(file) | {"draw": kind, "draw_note": KINDS[kind]}
-
-
-def codec_of(file: ModelFile) -> Codec:
-    """The codec of the schema a model was fitted with."""
-    return Codec(schema=parse_schema(file.schema, where="model file"))
 
 
 def run(
@@ -197,6 +163,7 @@ def run(
     where: str | None = None,
     upsample: Mapping[str, float] | None = None,
     kind: str = "edited",
+    force: bool = False,
     overwrite: bool = False,
     progress: Progress | None = None,
 ) -> Result:
@@ -209,6 +176,7 @@ def run(
     request = _sound_request(schema, model=model, epsilon=epsilon, delta=delta)
     drawing: Any = {"seed": seed, "where": where, "upsample": upsample, "kind": kind}
     require_drawable(Codec(schema=stand_in(schema, where)), n or 0, **drawing)
+    drawing["force"] = force
     tables = Tables(train=data, holdout=holdout, holdout_share=None if holdout else holdout_share, ledger=ledger)
 
     frame, problems = _checked(tables, schema, progress)
@@ -218,11 +186,11 @@ def run(
     file = fit_model(FrameSource(frame=train), request, budget, progress)
     with folder.renewed() as new:
         save_model(new.model, file)
-        drawn = _release(file, new.synthetic, n=n, progress=progress, **drawing)
+        drawn = release(file, new.synthetic, n=n, progress=progress, **drawing)
         comparison = _compared(train, held, drawn.frame, file, budget)
         evaluations = measure(comparison, progress) | attack(comparison, progress)
         _keep(new, evaluations, progress, describe.run_record(tables, drawn, seed=seed, problems=problems))
-    return describe.finished(folder, file, drawn, evaluations, problems)
+    return describe.finished(folder, file, drawn, evaluations, problems, asked=upsample or {})
 
 
 def evaluate(folder: Path | None, **options: Any) -> Result:

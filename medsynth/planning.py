@@ -8,11 +8,13 @@ from medsynth.encoding.bounding import bounding_of
 from medsynth.encoding.codec import Codec
 from medsynth.encoding.domain import Domain
 from medsynth.finding import DomainPlan, kept_for_thresholds
-from medsynth.fitting import FitRequest
+from medsynth.fitting import FitRequest, rare_targets
 from medsynth.models import MODELS
-from medsynth.models.base import Spending
+from medsynth.models.base import RareTarget, Spending
 from medsynth.models.levels import LARGE
 from medsynth.models.one_ways import cell_noise
+from medsynth.models.rare_groups import GRADES
+from medsynth.models.rare_plan import COUNTS, INSIDE
 from medsynth.privacy.guarantee import Guarantee
 from medsynth.privacy.mechanisms import UNITS_PER_PERSON
 from medsynth.schema import Schema
@@ -78,6 +80,25 @@ class Forecast:
 
 
 @dataclass(frozen=True, kw_only=True)
+class RareOutlook:
+    """What a fit can know of a rare condition, whatever its size turns out to be.
+
+    Attributes:
+      name: Of the schema.
+      columns: Measured inside it, at most.
+      count_noise: Standard deviation of the noise on its count.
+      cell_noise: The same on a cell of a table inside it.
+      smallest: Persons from which on it is of each grade.
+    """
+
+    name: str
+    columns: int
+    count_noise: float
+    cell_noise: float
+    smallest: Mapping[str, int]
+
+
+@dataclass(frozen=True, kw_only=True)
 class Plan:
     """A forecast from public facts.
 
@@ -93,6 +114,7 @@ class Plan:
       smallest_number: By private number or date: persons in one range of its public grid that stand out, about.
       private: Private columns.
       forecast: Time and memory of the fit.
+      rare: What can be known of each declared rare condition; empty if the model measures none.
     """
 
     guarantee: Guarantee
@@ -102,6 +124,7 @@ class Plan:
     counted: str
     seen: Mapping[str, int]
     forecast: Forecast
+    rare: tuple["RareOutlook", ...] = ()
     smallest_category: int | None = None
     smallest_number: Mapping[str, int] = field(default_factory=dict)
     private: tuple[str, ...] = ()
@@ -129,9 +152,10 @@ def make_plan(request: FitRequest) -> Plan:
     guarantee = Guarantee.of(epsilon, delta, unit=schema.privacy.noun, persons=persons, thresholds=kept)
     domains = _domains(schema, guarantee)
     share = schema.privacy.domain_share if domains.columns else 0.0
-    domain = Codec(schema=stand_in(schema)).domain
+    codec = Codec(schema=stand_in(schema))
+    domain, rare = codec.domain, rare_targets(codec)
     mu = guarantee.mu * math.sqrt(1 - share)
-    phases = tuple(MODELS[request.model]().spending(domain, persons=persons, mu=mu))
+    phases = tuple(MODELS[request.model]().spending(domain, persons=persons, mu=mu, rare=rare))
     scaled = tuple(replace(phase, share=phase.share * (1 - share)) for phase in phases)
     l2 = bounding_of(schema.privacy).l2
     noise = cell_noise(domain, mu2=phases[0].share * mu**2, l2=l2)
@@ -146,6 +170,7 @@ def make_plan(request: FitRequest) -> Plan:
         smallest_category=domains.smallest_category,
         smallest_number=domains.smallest_number,
         private=domains.columns,
+        rare=_outlooks(rare, spending, l2 / UNITS_PER_PERSON),
         forecast=Forecast.of(
             persons=persons,
             columns=len(domain),
@@ -153,6 +178,24 @@ def make_plan(request: FitRequest) -> Plan:
             cells=sum(phase.cells for phase in spending),
             pair_cells=_pair_cells(domain, phases),
         ),
+    )
+
+
+def _outlooks(rare: Sequence[RareTarget], spending: Sequence[Spending], unit: float) -> tuple[RareOutlook, ...]:
+    """From the noise that the model forecasts for as many columns as the largest condition has."""
+    noise = {phase.label: unit * phase.sigma for phase in spending}
+    if INSIDE not in noise:
+        return ()
+    most = max(len(target.columns) for target in rare)
+    return tuple(
+        RareOutlook(
+            name=target.name,
+            columns=len(target.columns),
+            count_noise=noise[COUNTS],
+            cell_noise=(cell := noise[INSIDE] * math.sqrt(len(target.columns) / most)),
+            smallest={grade: math.ceil(cell / limit) for grade, limit in GRADES.items()},
+        )
+        for target in rare
     )
 
 

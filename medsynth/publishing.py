@@ -159,6 +159,7 @@ def rare_rows(
         condition = compile_condition(schema.rare_predicates[rare.name], codec)
         count, error = file.fitted.count(condition)
         half = None if error is None else STANDARD_ERRORS * error
+        known = file.fitted.knowledge(rare.name)
         rows.append(
             {
                 "name": rare.name,
@@ -169,6 +170,8 @@ def rare_rows(
                 "model_share": file.fitted.share(condition),
                 "file_share": file_shares.get(rare.name),
                 "real_share": _real_share(evaluations, rare.name),
+                "verdict": "not measured on its own" if known is None else known.grade,
+                "expected_error": None if known is None else known.expected_error,
             }
         )
     return rows

@@ -115,6 +115,7 @@ class Synthesizer(BaseEstimator):  # type: ignore[misc]
         upsample: Mapping[str, float] | None = None,
         seed: int | None = None,
         draw: str = "edited",
+        force: bool = False,
     ) -> pd.DataFrame:
         """Draws synthetic records; costs no privacy.
 
@@ -125,14 +126,18 @@ class Synthesizer(BaseEstimator):  # type: ignore[misc]
           seed: Same seed and model, same records.
           draw: "edited" lies as close to the model as records can, right for a table that is shared; "random" gives
             independent records, right for standard errors.
+          force: Raise conditions that are below the noise, too; those records are fiction.
 
         Raises:
-          UsageError: If the predicate, a name or a share is wrong.
+          UsageError: If the predicate, a name or a share is wrong, or a condition is below the noise.
         """
         file = self._fitted()
         codec = _codec(file.schema)
         rows = codec.schema.privacy.persons if n is None else n
-        return draw_records(file.fitted, codec, rows, generator(seed), where=where, upsample=upsample, kind=draw).frame
+        drawn = draw_records(
+            file.fitted, codec, rows, generator(seed), where=where, upsample=upsample, kind=draw, force=force
+        )
+        return drawn.frame
 
     def save(self, path: "str | PathLike[str]") -> None:
         """Writes the model as one file that can be shared: noised measurements and public settings."""

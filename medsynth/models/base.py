@@ -48,6 +48,21 @@ class RareTarget:
     columns: tuple[int, ...]
 
 
+@dataclass(frozen=True, kw_only=True)
+class RareKnowledge:
+    """How well a fitted model knows a rare condition.
+
+    Attributes:
+      grade: supported, fair, weak or below the noise.
+      expected_error: Mean total variation that noise leaves in the columns measured inside; None without any.
+      columns: How many columns were measured inside.
+    """
+
+    grade: str
+    expected_error: float | None
+    columns: int
+
+
 class Rows(Protocol):
     """Rows of several strata, chunk after chunk: each chunk makes up for what those before it miss."""
 
@@ -79,6 +94,10 @@ class Fitted(Protocol):
 
     def count(self, condition: "Condition") -> tuple[float, float | None]:
         """(noised number of persons in a condition, its standard error from the noise where that is known)."""
+        ...
+
+    def knowledge(self, name: str) -> "RareKnowledge | None":
+        """What was measured of a declared rare condition; None if the model measures none."""
         ...
 
     def sample(

@@ -16,7 +16,7 @@ import numpy.typing as npt
 
 from medsynth.encoding.condition import same
 from medsynth.encoding.domain import Clique, Domain, IntArray, Level
-from medsynth.models.base import Part
+from medsynth.models.base import Part, RareKnowledge
 from medsynth.models.calibration import Calibrated
 from medsynth.models.condition_noise import standard_error
 from medsynth.models.drawing import ModelRows
@@ -142,6 +142,13 @@ class GraphicalModel:
             if same(group.condition, condition):
                 return group.persons, group.error
         return self.share(condition) * self.total, standard_error(condition, self.measurements, self.tree, self.domain)
+
+    def knowledge(self, name: str) -> RareKnowledge | None:
+        """What was measured of a rare condition; see `Fitted`."""
+        for group in self.rare:
+            if group.name == name:
+                return RareKnowledge(grade=group.grade, expected_error=group.expected_error, columns=len(group.columns))
+        return None
 
     def sample(
         self, n: int, rng: np.random.Generator, given: "Condition | None" = None, *, edited: bool = True

@@ -25,11 +25,20 @@ from medsynth.encoding.records import Records
 from medsynth.models.base import RareTarget
 from medsynth.models.given import MOST_BOXES, one_ways_given
 from medsynth.models.rare_groups import RareGroup
-from medsynth.models.rare_plan import COUNT_SHARE, Inside, exclusive_classes, grouped, noise_cost, plan_inside
+from medsynth.models.rare_plan import (
+    COUNT_SHARE,
+    COUNTS,
+    INSIDE,
+    Inside,
+    exclusive_classes,
+    grouped,
+    noise_cost,
+    plan_inside,
+)
 from medsynth.models.rare_shares import InsideTable, updated_shares
 from medsynth.models.selection import MEAN_ABSOLUTE_NORMAL, split_noise
 from medsynth.models.tilt import tilt
-from medsynth.privacy.interactions import shrinkage
+from medsynth.privacy.interactions import parts_mu, shrinkage
 from medsynth.privacy.mechanisms import UNITS_PER_PERSON
 
 if TYPE_CHECKING:
@@ -99,9 +108,7 @@ class RareSurvey:
         for members in classes:
             parts = self._records.parts([self._targets[k].condition for k in members])
             sigma = self._unit * sqrt(len(classes) / mu2)
-            counted = self._ledger.measure_parts(
-                parts, [[()]] * len(members), [[sigma]] * len(members), label="Counts of rare conditions"
-            )
+            counted = self._ledger.measure_parts(parts, [[()]] * len(members), [[sigma]] * len(members), label=COUNTS)
             found |= {k: measured for k, (measured,) in zip(members, counted, strict=True)}
         return [found[k] for k in range(len(self._targets))]
 
@@ -134,9 +141,9 @@ class RareSurvey:
             plans = [self._plans[k] for k in members]
             budget = self._mu2 / len(self._classes)
             levels = [_levels(self._model, plan) for plan in plans]
-            sigmas = [self._sigmas(plan, budget) for plan in plans]
+            sigmas = self._sigmas(plans, budget)
             cliques = [[(level,) for level in each] for each in levels]
-            measured = self._ledger.measure_parts(parts, cliques, sigmas, label="Columns inside rare conditions")
+            measured = self._ledger.measure_parts(parts, cliques, sigmas, label=INSIDE)
             for k, plan, tables in zip(members, plans, measured, strict=True):
                 found[k] = [
                     InsideTable.of(
@@ -146,11 +153,19 @@ class RareSurvey:
                 ]
         return found
 
-    def _sigmas(self, plan: Inside, budget: float) -> list[float]:
-        masses = [grouped(self._model, plan, column) for column in plan.levels]
-        left = np.array([shrinkage(each.shape) for each in masses])
-        costs = left * [noise_cost(each, plan) for each in masses]
-        return [float(sigma) for sigma in self._unit * left * split_noise(costs, budget)]
+    def _sigmas(self, plans: Sequence[Inside], budget: float) -> list[list[float]]:
+        """Noise of every table of conditions that exclude each other, in persons; together they cost the budget."""
+        shapes: list[list[tuple[int, ...]]] = []
+        noise: list[list[float]] = []
+        for plan in plans:
+            masses = [grouped(self._model, plan, column) for column in plan.levels]
+            left = np.array([shrinkage(each.shape) for each in masses])
+            costs = left * [noise_cost(each, plan) for each in masses]
+            shapes.append([each.shape for each in masses])
+            noise.append([float(sigma) for sigma in self._records.l2 * left * split_noise(costs, budget)])
+        # What rounding adds to the cost is paid by a little more noise.
+        factor = parts_mu(self._records.l2, shapes, noise) / sqrt(budget) / UNITS_PER_PERSON
+        return [[factor * sigma for sigma in each] for each in noise]
 
     def _estimate(self, k: int) -> tuple[float, float]:
         """(persons in a condition, noise of that): its count, and the tree's word as a prior."""
@@ -175,7 +190,7 @@ class RareSurvey:
             condition=target.condition,
             persons=plan.persons,
             error=self._estimate(k)[1],
-            sigma=plan.sigma,
+            sigma=self._unit * sqrt(max(len(target.columns), 1) * max(len(self._classes), 1) / self._mu2),
             columns=tuple(plan.levels),
             expected_error=_expected_error(model, plan, tables),
             weights=tilt(model, target.condition, plan.shares, tilted) if plan.shares else (),

@@ -28,7 +28,7 @@ class RareGroup:
       condition: Its boxes.
       persons: It holds about so many.
       error: Standard error of that from the noise.
-      sigma: Noise of a cell of the tables inside it, in persons, if all had the same; infinite without tables.
+      sigma: Noise of a cell of a table inside it, in persons, if all declared columns were measured alike.
       columns: Attributes measured inside it.
       expected_error: Mean total variation that the noise leaves in these columns; None without any.
       weights: Per attribute (size,), factor by which each cell is likelier inside the condition than the tree says;
@@ -49,7 +49,7 @@ class RareGroup:
     @property
     def grade(self) -> str:
         """How far its records can be trusted: one of `GRADES`, or `BELOW`."""
-        return grade_of(self.sigma / max(self.persons, 1.0)) if self.columns else BELOW
+        return grade_of(self.sigma / self.persons) if self.columns else BELOW
 
 
 def grade_of(strength: float) -> str:

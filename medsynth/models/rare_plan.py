@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 
 FloatArray = npt.NDArray[np.float64]
 
+COUNTS = "Counts of rare conditions"
+INSIDE = "Columns inside rare conditions"
+
 COUNT_SHARE = 0.1
 """Part of the budget of rare conditions for their counts."""
 
@@ -84,14 +87,14 @@ def rare_spending(domain: Domain, targets: Sequence[RareTarget], *, mu2: float, 
     columns = [len(target.columns) for target in targets]
     return (
         Spending(
-            label="Counts of rare conditions",
+            label=COUNTS,
             share=COUNT_SHARE * mu2 / mu**2,
             tables=len(targets),
             cells=len(targets),
             sigma=sqrt(classes / (COUNT_SHARE * mu2)),
         ),
         Spending(
-            label="Columns inside rare conditions",
+            label=INSIDE,
             share=(1 - COUNT_SHARE) * mu2 / mu**2,
             tables=sum(columns),
             cells=sum(domain.sizes[column] for target in targets for column in target.columns),

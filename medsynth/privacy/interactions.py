@@ -69,13 +69,35 @@ def interaction_sensitivity(l2: int, shape: Sequence[int]) -> float:
     Formal guarantee:
       Rounding one mean moves a cell by less than 1 unit; q axes have 2^q - 1 means.
     """
-    return l2 * shrinkage(shape) + interaction_rounding(shape)
+    return l2 * shrinkage(shape) + _rounding(shape)
 
 
-def interaction_rounding(shape: Sequence[int]) -> float:
+def parts_mu(l2: int, shapes: Sequence[Sequence[Sequence[int]]], sigmas: Sequence[Sequence[float]]) -> float:
+    """The mu of interactions of disjoint parts of the rows, released together.
+
+    Args:
+      l2: L1 sensitivity of a table of the whole, in units.
+      shapes: Of the tables of each part.
+      sigmas: Noise of a cell of each table, in units.
+
+    Formal guarantee:
+      A row moves the tables of its own part alone, by its weight times a vector whose length in units of the noise
+      is at most the largest over the parts; weights of a person's rows sum to l2. Rounding may move every table.
+
+    >>> round(1e6 * parts_mu(1, [[(2, 2)], [()]], [[1e6], [2e6]]), 3)
+    6.5
+    """
+    dearest, rounding = 0.0, 0.0
+    for own, noise in zip(shapes, sigmas, strict=True):
+        moved = math.fsum((shrinkage(shape) / sigma) ** 2 for shape, sigma in zip(own, noise, strict=True))
+        dearest = max(dearest, moved)
+        rounding += math.fsum((_rounding(shape) / sigma) ** 2 for shape, sigma in zip(own, noise, strict=True))
+    return l2 * math.sqrt(dearest) + math.sqrt(rounding)
+
+
+def _rounding(shape: Sequence[int]) -> float:
     """By how much rounding the means may move the interactions, in units (L2)."""
-    means = 1 << len(shape)
-    return (means - 1) * math.sqrt(math.prod(shape))
+    return ((1 << len(shape)) - 1) * math.sqrt(math.prod(shape))
 
 
 def centred(table: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:

@@ -15,7 +15,7 @@ from medsynth.errors import UsageError
 from medsynth.privacy import mechanisms
 from medsynth.privacy.accountant import Event, GaussianEvent, mu_of
 from medsynth.privacy.budget import Entry
-from medsynth.privacy.interactions import interaction_rounding, shrinkage
+from medsynth.privacy.interactions import parts_mu
 from medsynth.privacy.measurement import (
     Clique,
     Countable,
@@ -161,25 +161,20 @@ class Releases(ABC):
         for sigma in (sigma for noise in sigmas for sigma in noise):
             mechanisms.check_sigma(sigma)
         shapes = [[shape_of(clique) for clique in own] for own in cliques]
+        units = [[sigma * mechanisms.UNITS_PER_PERSON for sigma in noise] for noise in sigmas]
+        l2 = max(part.l2 for part in parts)
         flat = [shape for own in shapes for shape in own]
-        l2 = max(in_persons(part.l2) for part in parts)
-        exact, rounded = 0.0, []
-        for own, noise in zip(shapes, sigmas, strict=True):
-            moved = [l2 * shrinkage(shape) / sigma for shape, sigma in zip(own, noise, strict=True)]
-            exact = max(exact, math.fsum(each**2 for each in moved))
-            rounded += [interaction_rounding(shape) / sigma for shape, sigma in zip(own, noise, strict=True)]
-        rounding = math.sqrt(math.fsum(each**2 for each in rounded)) / mechanisms.UNITS_PER_PERSON
         return Entry(
             number=0,
             run=self._run,
             label=label,
             kind="interactions" if any(flat) else "marginals",
-            mu=GaussianEvent(math.sqrt(exact) + rounding).mu,
+            mu=GaussianEvent(parts_mu(l2, shapes, units)).mu,
             tables=len(flat),
             cells=sum(math.prod(shape) for shape in flat),
             sigma_low=float(min(sigma for noise in sigmas for sigma in noise)),
             sigma_high=float(max(sigma for noise in sigmas for sigma in noise)),
-            sensitivity=l2,
+            sensitivity=in_persons(l2),
         )
 
     def distances(

@@ -151,6 +151,9 @@ class RareCondition(Block):
     real_share: Number = None
     """Share among the private records: INTERNAL whatever `edition` says."""
     verdict: Text = ""
+    """How well the model knows its records: supported, fair, weak or below the noise."""
+    expected_error: Number = None
+    """Total variation that the noise leaves, on average, in the columns measured inside it."""
     edition: Edition = Edition.SHAREABLE
 
 

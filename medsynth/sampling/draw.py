@@ -1,6 +1,6 @@
 """From a fitted model to rows: any number, under any condition, with rare conditions raised to a chosen share."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -11,6 +11,7 @@ from medsynth.encoding.codec import Codec, invent_identifiers
 from medsynth.encoding.condition import Condition, compile_condition
 from medsynth.errors import UsageError
 from medsynth.models.base import Fitted, Part
+from medsynth.models.rare_groups import BELOW
 from medsynth.sampling.repair import draw_lawful, kept_conditions, ruled_out
 from medsynth.sampling.strata import Stratum, allocate, natural_shares, row_weights, upsampling_strata
 from medsynth.schema.table import WEIGHT_COLUMN
@@ -61,6 +62,7 @@ class Drawn:
       where: The condition they were drawn under, as text, or None.
       rare_shares: Share of the rows that has each rare condition of the schema.
       kind: One of `KINDS`.
+      unsupported: Conditions that were raised although the model knows too little of them: those records are fiction.
     """
 
     rows: int
@@ -69,6 +71,7 @@ class Drawn:
     where: str | None = None
     rare_shares: Mapping[str, float] = field(default_factory=dict)
     kind: str = "edited"
+    unsupported: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -91,6 +94,7 @@ def draw(
     where: str | None = None,
     upsample: Mapping[str, float] | None = None,
     kind: str = "edited",
+    force: bool = False,
 ) -> Draw:
     """Samples rows into memory; see `Drawing`.
 
@@ -98,7 +102,7 @@ def draw(
       UsageError: If n is negative or too large, a name or predicate is wrong, or what is asked for cannot occur.
     """
     require_rows(n)
-    drawing = Drawing(fitted, codec, n, rng, where=where, upsample=upsample, kind=kind)
+    drawing = Drawing(fitted, codec, n, rng, where=where, upsample=upsample, kind=kind, force=force)
     frames = list(drawing)
     frame = pd.concat(frames, ignore_index=True) if len(frames) > 1 else frames[0]
     return Draw(frame=frame, **vars(drawing.summary))
@@ -118,9 +122,11 @@ class Drawing:
       where: A predicate every row shall satisfy.
       upsample: Rare condition name to wanted share in (0, 1).
       kind: One of `KINDS`.
+      force: Raise conditions, too, of which the model knows too little.
 
     Raises:
-      UsageError: If n is negative, a name or predicate is wrong, or what is asked for cannot occur.
+      UsageError: If n is negative, a name or predicate is wrong, or what is asked for cannot occur or is below the
+        noise.
     """
 
     def __init__(
@@ -133,17 +139,21 @@ class Drawing:
         where: str | None = None,
         upsample: Mapping[str, float] | None = None,
         kind: str = "edited",
+        force: bool = False,
     ) -> None:
         require_rows(n, most=MOST_WRITTEN)
         require_kind(kind)
         self._fitted, self._codec, self._n, self._rng, self._where, self._kind = fitted, codec, n, rng, where, kind
         given = condition_of(codec, where)
         self._targets = dict(upsample or {})
+        self.unsupported = unsupported(fitted, self._targets)
         self._natural: dict[str, float] = {}
         self._parts: tuple[Part, ...] = (Part(condition=given),)
         self._counts = np.array([n])
         if self._targets:
             conditions = rare_conditions(codec, self._targets)
+            if self.unsupported and not force:
+                raise below_the_noise(self.unsupported)
             self._natural = natural_shares(fitted, conditions, given)
             self._parts, self._counts = _weighted(upsampling_strata(fitted, conditions, self._targets, given), n)
         self._rows = fitted.rows(self._parts, population=given, edited=kind == "edited", forbidden=ruled_out(codec))
@@ -211,7 +221,26 @@ class Drawing:
             where=self._where,
             rare_shares=shares,
             kind=self._kind,
+            unsupported=self.unsupported,
         )
+
+
+FICTION = "{name} was raised although the model knows too little of it: these records are fiction."
+"""What a table says that holds such a condition."""
+
+
+def unsupported(fitted: Fitted, names: Iterable[str]) -> tuple[str, ...]:
+    """Those rare conditions of which the model knows too little to raise them."""
+    known = {name: fitted.knowledge(name) for name in names}
+    return tuple(name for name, knowledge in known.items() if knowledge is not None and knowledge.grade == BELOW)
+
+
+def below_the_noise(names: Sequence[str]) -> UsageError:
+    """The refusal to raise a condition of which nothing is known."""
+    return UsageError(
+        f"--upsample {names[0]}: the condition is below the noise at this epsilon, so records raised to a share of the "
+        "file would be fiction. Leave it out, or add --force to have them marked so."
+    )
 
 
 def generator(seed: int | None) -> np.random.Generator:
