@@ -215,7 +215,8 @@ def _searching(domains: DomainPlan, share: float) -> Spending:
 
 def _pair_cells(domain: Domain, spending: Sequence[Spending]) -> int:
     """Cells of the pairs that the last phase may measure, at the finest levels that pairs enter."""
-    if len(spending) < 2:
+    pairs = [phase for phase in spending[1:] if phase.label not in {COUNTS, INSIDE}]
+    if not pairs:
         return 0
     groups = sum(min(size, LARGE) for size in domain.sizes)
-    return groups**2 * spending[-1].tables // max(1, len(domain) * (len(domain) - 1))
+    return groups**2 * pairs[-1].tables // max(1, len(domain) * (len(domain) - 1))

@@ -475,7 +475,7 @@ def interrupt(*_: object, **__: object) -> None:
         ("medsynth.pipeline.check_table", False),
         ("medsynth.fitting.encode_batches", False),
         ("medsynth.models.independent.calibrate", True),
-        ("medsynth.pipeline.write_table", True),
+        ("medsynth.releasing.write_table", True),
         ("medsynth.sampling.provenance.pq.ParquetWriter.write_table", True),
         ("medsynth.pipeline.measure", True),
     ],

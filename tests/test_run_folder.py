@@ -264,7 +264,7 @@ def test_a_failed_run_says_where_its_model_is(
     def fail(*_: object, **__: object) -> None:
         raise OutputError("t: cannot be written.")
 
-    monkeypatch.setattr("medsynth.pipeline.write_table", fail)
+    monkeypatch.setattr("medsynth.releasing.write_table", fail)
     ran = command(*RUN, "--overwrite")
     said = "cannot be written. The model just fitted is paid for and kept: out"
     assert (ran.code, said in ran.err) == (6, True), ran.err

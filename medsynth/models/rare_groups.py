@@ -49,7 +49,7 @@ class RareGroup:
     @property
     def grade(self) -> str:
         """How far its records can be trusted: one of `GRADES`, or `BELOW`."""
-        return grade_of(self.sigma / self.persons) if self.columns else BELOW
+        return grade_of(self.sigma / self.persons) if self.weights else BELOW
 
 
 def grade_of(strength: float) -> str:

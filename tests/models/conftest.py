@@ -7,6 +7,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
+from medsynth.encoding.condition import Condition
 from medsynth.encoding.domain import Attribute, Clique, Domain, Level
 from medsynth.models.calibration import Calibrated, calibrate
 from medsynth.models.junction_tree import JunctionTree, Node
@@ -96,6 +97,16 @@ class CodedRecords:
                 flat = flat * level.size + level.groups[self.codes[:, self.domain.index(level.attribute)]]
             tables.append(np.bincount(flat, minlength=int(np.prod(shape))).reshape(shape) << 20)
         return tables
+
+    def parts(self, conditions: Sequence[Condition]) -> list["CodedRecords"]:
+        """The rows inside each condition; a row belongs to the first that it meets."""
+        taken = np.zeros(len(self.codes), dtype=bool)
+        found = []
+        for condition in conditions:
+            rows = condition.mask(self.codes) & ~taken
+            taken |= rows
+            found.append(CodedRecords(domain=self.domain, codes=self.codes[rows], l2=self.l2))
+        return found
 
 
 @pytest.fixture

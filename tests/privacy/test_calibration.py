@@ -44,6 +44,14 @@ def measure_interactions(make_records: Any) -> Residuals:
     return np.asarray(table.noisy.ravel())
 
 
+def measure_parts(make_records: Any) -> Residuals:
+    # Two parts whose cells are all equal, so that their interactions are 0.
+    parts = [make_records([np.full((20, 100), 5 * UNITS_PER_PERSON)]) for _ in range(2)]
+    cliques = [part.cliques for part in parts]
+    found = Ledger(1.0, 1e-6).measure_parts(parts, cliques, [[SIGMA], [SIGMA]], label="x")
+    return np.concatenate([table.noisy.ravel() for (table,) in found])
+
+
 def distances(make_records: Any) -> Residuals:
     records = make_records([[5 * UNITS_PER_PERSON]] * CELLS)
     found, _ = Ledger(90.0, 1e-6).distances(records, records.cliques, [np.zeros(1)] * CELLS, SIGMA, label="x")
@@ -75,6 +83,7 @@ MECHANISMS: dict[str, tuple[Callable[[Any], Residuals], ...]] = {
     "mechanisms.gaussian": (gaussian,),
     "mechanisms.surviving": (surviving,),
     "Releases.measure": (measure, measure_interactions),
+    "Releases.measure_parts": (measure_parts,),
     "Releases.distances": (distances,),
     "Releases.threshold": (threshold,),
 }

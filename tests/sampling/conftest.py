@@ -1,7 +1,7 @@
 """A fitted model that is a table one can read: three columns, 16 cells, shares written out."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -12,7 +12,7 @@ from medsynth.encoding.codec import Codec
 from medsynth.encoding.condition import Condition
 from medsynth.encoding.domain import Domain
 from medsynth.errors import UsageError
-from medsynth.models.base import Part
+from medsynth.models.base import Part, RareKnowledge
 from medsynth.schema import parse_schema
 
 SCHEMA = """\
@@ -39,6 +39,7 @@ class Table:
 
     domain: Domain
     joint: npt.NDArray[np.float64]
+    known: Mapping[str, RareKnowledge] = field(default_factory=dict)
 
     @property
     def codes(self) -> npt.NDArray[np.int32]:
@@ -62,6 +63,9 @@ class Table:
             raise UsageError("probability 0")
         drawn: npt.NDArray[np.int32] = self.codes[rng.choice(len(chances), n, p=chances / chances.sum())]
         return drawn
+
+    def knowledge(self, name: str) -> RareKnowledge | None:
+        return self.known.get(name)
 
     def rows(self, parts: Sequence[Part], **_: Any) -> "TableRows":
         return TableRows(table=self, parts=parts)

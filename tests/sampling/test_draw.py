@@ -1,8 +1,12 @@
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
 
 from medsynth.errors import UsageError
+from medsynth.models.base import RareKnowledge
+from medsynth.models.rare_groups import BELOW
 from medsynth.sampling.draw import (
     MOST_ROWS,
     MOST_WRITTEN,
@@ -185,3 +189,15 @@ def test_rules_over_whole_cells_are_told_to_the_edit(codec):
     # Columns old, ill, ward: ill and in ward d.
     rows = np.array([[0, 1, 3], [1, 1, 3], [0, 0, 3], [0, 1, 2]], dtype=np.int32)
     assert ruled.mask(rows).tolist() == [True, True, False, False]
+
+
+def test_a_condition_below_the_noise_is_raised_by_force_alone_and_then_marked(table, codec):
+    unknown = replace(table, known={"ill": RareKnowledge(grade=BELOW, expected_error=None, columns=0)})
+    with pytest.raises(UsageError, match=r"below the noise.*--force"):
+        drawn(unknown, codec, upsample={"ill": 0.5})
+    forced = drawn(unknown, codec, upsample={"ill": 0.5}, force=True)
+    assert (forced.unsupported, forced.upsampled[0].drawn) == (("ill",), 0.5)
+    # What is not raised is not refused, and what is known a little is not marked.
+    assert drawn(unknown, codec, upsample={"old": 0.5}).unsupported == ()
+    weak = replace(table, known={"ill": RareKnowledge(grade="weak", expected_error=0.2, columns=2)})
+    assert drawn(weak, codec, upsample={"ill": 0.5}).unsupported == ()

@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 
 from medsynth.encoding.codec import Codec
+from medsynth.encoding.condition import compile_condition
 from medsynth.encoding.domain import Level
 from medsynth.privacy.mechanisms import UNITS_PER_PERSON
 from medsynth.schema import build_schema
@@ -100,3 +101,14 @@ def test_one_person_moves_a_table_by_at_most_the_sensitivity_of_the_rule(rule: s
 
 def test_without_rows_there_are_no_persons_to_count() -> None:
     assert table(encode_batches([], codec(), KEY), "_rows").tolist() == [0, 0, 0]
+
+
+def test_a_row_belongs_to_the_first_condition_that_it_meets() -> None:
+    both = codec(most=9)
+    records = encode_batches([stays("abcdef")], both, KEY)  # wards a, b, a, b, a, b on days 0 to 5
+    ward, early = (compile_condition(both.schema.predicate(text), both) for text in ("ward == 'a'", "day <= 2"))
+    first, second = records.parts([ward, early])
+    assert (table(first, "ward") // UNITS_PER_PERSON).tolist() == [3, 0]
+    assert (table(second, "day") // UNITS_PER_PERSON).tolist() == [0, 1, *[0] * 8]  # days 0 and 2 are taken
+    assert (first.l2, second.l2) == (records.l2, records.l2)
+    assert [len(part.weights) for part in records.parts([early, early])] == [3, 0]
