@@ -131,7 +131,7 @@ def one_fit(table: Table, epsilon: float, share: float, seed: int) -> dict[str, 
     mu, rng = mu_from(epsilon, table.delta), np.random.default_rng(seed)
     base = _fitted(table, math.sqrt(1 - share) * mu)
     found = {}
-    for name, condition in table.conditions.items():
+    for name in table.conditions:
         began = time.perf_counter()
         survey = RareSurvey(table.records, Ledger(90.0, table.delta), base, [table.target(name)], share * mu**2)
         model = replace(base, rare=survey.measured(base))
