@@ -59,9 +59,11 @@ class ModelRows:
         self._balance = max(pieces, key=lambda piece: piece.natural)
         targets = targets_together(pieces_given(model, population)) if edited else ()
         self._together = self._balance.editor_to(targets)
-        if edited:
-            for piece in pieces:
-                if piece is not self._balance or self._together is None:
+        for part, stratum in zip(parts, self._parts, strict=True):
+            for piece in stratum.pieces if edited else ():
+                alone = piece is not self._balance or self._together is None
+                # Among everybody a rare condition has too few rows for its own tables to be worth their time.
+                if alone and not (part.condition is None and piece.model.tilted):
                     piece.prepare()
 
     def draw(self, counts: Sequence[int], rng: np.random.Generator) -> list[IntArray]:
