@@ -63,7 +63,7 @@ class ModelRows:
             for piece in stratum.pieces if edited else ():
                 alone = piece is not self._balance or self._together is None
                 # Among everybody a rare condition has too few rows for its own tables to be worth their time.
-                if alone and not (part.condition is None and piece.model.tilted):
+                if alone and not (part.condition is None and piece.piece.model.tilted):
                     piece.prepare()
 
     def draw(self, counts: Sequence[int], rng: np.random.Generator) -> list[IntArray]:
