@@ -3,14 +3,18 @@
 import json
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
+from medsynth.console import emit as _emit
+from medsynth.console import progress_of as _progress
 from medsynth.ending import ending
 from medsynth.options import (
+    AllowSynthetic,
     AsJson,
     Budget,
+    Card,
     Data,
     Delta,
     Draw,
@@ -38,9 +42,6 @@ from medsynth.options import (
     shares,
 )
 from medsynth.writing import exiting_on_signals
-
-if TYPE_CHECKING:
-    from medsynth.progress import Progress
 
 app = typer.Typer(
     name="medsynth",
@@ -121,33 +122,28 @@ def run(
     where: Where = None,
     upsample: Upsample = None,
     draw: Draw = "edited",
+    allow_synthetic: AllowSynthetic = False,
     overwrite: Overwrite = False,
     as_json: AsJson = False,
 ) -> None:
     """Check, fit, sample, evaluate, audit and report, in one go."""
     from medsynth import pipeline
 
-    _emit(
-        pipeline.run(
-            data,
-            schema,
-            out,
-            holdout=holdout,
-            holdout_share=holdout_share,
-            epsilon=epsilon,
-            delta=delta,
-            model=model,
-            ledger=ledger,
-            n=rows,
-            seed=seed,
-            where=where,
-            upsample=shares(upsample),
-            kind=draw,
-            overwrite=overwrite,
-            progress=_progress("RUN"),
-        ),
-        as_json,
+    fitting: Any = {"epsilon": epsilon, "delta": delta, "model": model, "ledger": ledger}
+    drawing: Any = {"n": rows, "seed": seed, "where": where, "upsample": shares(upsample), "kind": draw}
+    result = pipeline.run(
+        data,
+        schema,
+        out,
+        holdout=holdout,
+        holdout_share=holdout_share,
+        **fitting,
+        **drawing,
+        allow_synthetic=allow_synthetic,
+        overwrite=overwrite,
+        progress=_progress("RUN"),
     )
+    _emit(result, as_json)
 
 
 @app.command(rich_help_panel="STEPS")
@@ -159,7 +155,7 @@ def fit(
     delta: Delta = None,
     model: ModelName = "adaptive",
     ledger: LedgerFile = None,
-    allow_synthetic: Annotated[bool, typer.Option("--allow-synthetic", help="Fit on a table marked so.")] = False,
+    allow_synthetic: AllowSynthetic = False,
     overwrite: Overwrite = False,
     as_json: AsJson = False,
 ) -> None:
@@ -192,6 +188,7 @@ def sample(
     where: Where = None,
     upsample: Upsample = None,
     draw: Draw = "edited",
+    card: Card = False,
     overwrite: Overwrite = False,
     as_json: AsJson = False,
 ) -> None:
@@ -207,6 +204,7 @@ def sample(
             where=where,
             upsample=shares(upsample),
             kind=draw,
+            card=card,
             overwrite=overwrite,
             progress=_progress,
         ),
@@ -326,17 +324,17 @@ def schema_json() -> None:
 @ledger_app.command("show")
 def ledger_show(ledger: Budget, as_json: AsJson = False) -> None:
     """Show what was booked and what is left."""
-    from medsynth import pipeline
+    from medsynth import tools
 
-    _emit(pipeline.ledger_show(ledger), as_json)
+    _emit(tools.ledger_show(ledger), as_json)
 
 
 @ledger_app.command("verify")
 def ledger_verify(ledger: Budget, as_json: AsJson = False) -> None:
     """Verify the hash chain; print its head, to be kept elsewhere."""
-    from medsynth import pipeline
+    from medsynth import tools
 
-    _emit(pipeline.ledger_verify(ledger), as_json)
+    _emit(tools.ledger_verify(ledger), as_json)
 
 
 @ledger_app.command("set-limit")
@@ -349,30 +347,17 @@ def ledger_set_limit(
     as_json: AsJson = False,
 ) -> None:
     """Change a population's limit; the change stays visible in the file."""
-    from medsynth import pipeline
+    from medsynth import tools
 
-    _emit(pipeline.ledger_set_limit(ledger, epsilon, thresholds=thresholds), as_json)
+    _emit(tools.ledger_set_limit(ledger, epsilon, thresholds=thresholds), as_json)
 
 
 @app.command(rich_help_panel="TOOLS")
 def doctor(as_json: AsJson = False) -> None:
     """Show versions, extras, processors, memory and noise source of this machine."""
-    from medsynth import pipeline
+    from medsynth import tools
 
-    _emit(pipeline.doctor(), as_json)
-
-
-def _progress(command: str) -> "Progress":
-    from medsynth import progress
-
-    return progress.terminal_progress(getattr(progress, command))
-
-
-def _emit(result: Any, as_json: bool, *, otherwise: int = 0) -> None:
-    """Prints a result; exits with a code of its own where somebody must act on what was found."""
-    typer.echo(json.dumps(result.as_dict(), indent=2) if as_json else result.text())
-    if otherwise and not result.ok:
-        raise typer.Exit(otherwise)
+    _emit(tools.doctor(), as_json)
 
 
 @exiting_on_signals()

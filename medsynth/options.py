@@ -39,6 +39,10 @@ Upsample = Annotated[
 Draw = Annotated[
     str, typer.Option(metavar="KIND", help="edited: near the model, to share; random: independent, for inference.")
 ]
+AllowSynthetic = Annotated[
+    bool, typer.Option("--allow-synthetic", help="Fit on a table that says it is synthetic; recorded in the model.")
+]
+Card = Annotated[bool, typer.Option("--card", help="Write a dataset card (Croissant) beside the table.")]
 Holdout = Annotated[Path | None, typer.Option(metavar="DATA", help="Private rows of other persons.")]
 HoldoutShare = Annotated[float, typer.Option(metavar="F", help="Share of persons kept out of the fit.")]
 Folder = Annotated[Path | None, typer.Argument(metavar="[OUT]", help="Folder of a run.")]
