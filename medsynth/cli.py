@@ -21,6 +21,8 @@ from medsynth.options import (
     Edition,
     Epsilon,
     Folder,
+    Fresh,
+    Generations,
     Holdout,
     HoldoutShare,
     LedgerFile,
@@ -226,19 +228,8 @@ def evaluate(
     """Measure fidelity and utility of a released table (INTERNAL)."""
     from medsynth import pipeline
 
-    _emit(
-        pipeline.evaluate(
-            folder,
-            synthetic=synthetic,
-            train=train,
-            holdout=holdout,
-            schema=schema,
-            out=out,
-            overwrite=overwrite,
-            progress=_progress("MEASURE"),
-        ),
-        as_json,
-    )
+    tables: Any = {"synthetic": synthetic, "train": train, "holdout": holdout, "schema": schema, "out": out}
+    _emit(pipeline.evaluate(folder, **tables, overwrite=overwrite, progress=_progress("MEASURE")), as_json)
 
 
 @app.command(rich_help_panel="STEPS")
@@ -255,19 +246,8 @@ def audit(
     """Attack a released table (INTERNAL)."""
     from medsynth import pipeline
 
-    _emit(
-        pipeline.audit(
-            folder,
-            synthetic=synthetic,
-            train=train,
-            holdout=holdout,
-            schema=schema,
-            out=out,
-            overwrite=overwrite,
-            progress=_progress("ATTACK"),
-        ),
-        as_json,
-    )
+    tables: Any = {"synthetic": synthetic, "train": train, "holdout": holdout, "schema": schema, "out": out}
+    _emit(pipeline.audit(folder, **tables, overwrite=overwrite, progress=_progress("ATTACK")), as_json)
 
 
 @app.command(rich_help_panel="STEPS")
@@ -296,6 +276,32 @@ def verify(
 
     options: dict[str, Any] = {"model": model, "epsilon": epsilon, "runs": runs, "workers": workers}
     _emit(verifying.verified(target, **options, progress=_progress), as_json, otherwise=5)
+
+
+@app.command(rich_help_panel="EVIDENCE")
+def collapse(
+    data: Data,
+    schema: SchemaOption,
+    out: Out,
+    holdout: Holdout = None,
+    holdout_share: HoldoutShare = 0.2,
+    generations: Generations = 5,
+    fresh: Fresh = 0.2,
+    epsilon: Epsilon = None,
+    delta: Delta = None,
+    model: ModelName = "adaptive",
+    seed: Seed = None,
+    allow_synthetic: AllowSynthetic = False,
+    overwrite: Overwrite = False,
+    as_json: AsJson = False,
+) -> None:
+    """Refit a model on its own output and say how many generations are safe (INTERNAL)."""
+    from medsynth.collapse import command
+
+    tables: Any = {"holdout": holdout, "holdout_share": holdout_share, "allow_synthetic": allow_synthetic}
+    fitting: Any = {"epsilon": epsilon, "delta": delta, "model": model, "seed": seed, "overwrite": overwrite}
+    settings: Any = {"generations": generations, "fresh": fresh, "progress": _progress("COLLAPSE")}
+    _emit(command.collapse(data, schema, out, **tables, **fitting, **settings), as_json)
 
 
 @schema_app.command("confirm")

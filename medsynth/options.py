@@ -36,6 +36,8 @@ Where = Annotated[str | None, typer.Option(metavar="P", help="Only records that 
 Upsample = Annotated[
     list[str] | None, typer.Option(metavar="NAME:SHARE", help="Raise a rare condition to a share; repeatable.")
 ]
+Generations = Annotated[int, typer.Option(metavar="G", help="Fits in a row.")]
+Fresh = Annotated[float, typer.Option(metavar="F", help="Share of fresh real records in the mixed courses.")]
 Draw = Annotated[
     str, typer.Option(metavar="KIND", help="edited: near the model, to share; random: independent, for inference.")
 ]
