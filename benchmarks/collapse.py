@@ -1,7 +1,8 @@
 """How many generations of its own output `adaptive` bears, beside two generators without privacy.
 
-`medsynth collapse` on 6,000 patients of the demo's training table and 3,000 of its holdout, epsilon 1, five generations,
-pure and with a fifth of fresh real records. `--page` keeps the study, which is INTERNAL: the demo's data are public.
+`medsynth collapse` on 6,000 patients of the demo's training table and 3,000 of its holdout, epsilon 1, five
+generations, pure and with a fifth of fresh real records. `--page` keeps the page and JSON of the study; they are
+INTERNAL, and may be kept because the demo's data are public.
 
 Command: python benchmarks/collapse.py [--page FOLDER]
 """

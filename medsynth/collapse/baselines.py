@@ -91,4 +91,5 @@ def _donors(own: IntArray, weights: FloatArray, wanted: IntArray, rng: np.random
     first, behind = (np.searchsorted(own[order], wanted, side=side) for side in ("left", "right"))
     points = ends[first] + rng.random(len(wanted)) * (ends[behind] - ends[first])
     places = np.clip(np.searchsorted(ends, points, side="right") - 1, first, behind - 1)
-    return order[places]
+    chosen: npt.NDArray[np.intp] = order[places]
+    return chosen

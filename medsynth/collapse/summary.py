@@ -99,7 +99,7 @@ def _settings(real: Real, request: FitRequest, settings: Settings) -> dict[str, 
 
 
 def _name(generator_name: str, fresh: float) -> str:
-    return f"{generator_name}, {fresh:.0%} fresh" if fresh else f"{generator_name}, own output"
+    return f"{generator_name}, {100 * fresh:g} % fresh" if fresh else f"{generator_name}, own output"
 
 
 def _row(name: str, key: Key, courses: Mapping[Key, Course], measures: Sequence[Measure]) -> CourseRow:
@@ -114,17 +114,21 @@ def _row(name: str, key: Key, courses: Mapping[Key, Course], measures: Sequence[
         reached=verdict.reached,
         broken=verdict.broken,
         sentence=f"{name}: {_safe(verdict)}",
-        figures={each.name: tuple(table[each.name].value for table in figures) for each in measures},
-        distances={each.name: tuple(table[each.name].distance for table in figures) for each in measures},
+        figures={each.name: tuple(_rounded(table[each.name].value) for table in figures) for each in measures},
+        distances={each.name: tuple(_rounded(table[each.name].distance) for table in figures) for each in measures},
         parts={
             each.name: {
-                part: tuple(table[each.name].parts.get(part) for table in figures)
+                part: tuple(_rounded(table[each.name].parts.get(part)) for table in figures)
                 for part in figures[0][each.name].parts
             }
             for each in measures
             if figures[0][each.name].parts
         },
     )
+
+
+def _rounded(value: float | None) -> float | None:
+    return None if value is None else round(value, 6)
 
 
 def _safe(verdict: Verdict) -> str:
@@ -137,13 +141,15 @@ def _safe(verdict: Verdict) -> str:
 
 def _chart(measure: Measure, named: Mapping[str, Course]) -> Drawing:
     generations = range(len(next(iter(named.values()))))
+    series: dict[str, tuple[float | None, ...]] = {"x": tuple(map(float, generations))}
+    for name, figures in named.items():
+        series[name] = tuple(_rounded(table[measure.name].value) for table in figures)
     return Drawing(
         name=f"collapse.{measure.name}",
         kind="curve",
         title=f"{measure.title}, by generation",
         labels=(),
-        arrays={"x": tuple(map(float, generations))}
-        | {name: tuple(figures[each][measure.name].value for each in generations) for name, figures in named.items()},
+        arrays=series,
         edition=Edition.INTERNAL,
         sentence=f"{measure.shows} Generation 0 is the real table.",
     )

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 
@@ -56,20 +57,22 @@ def measure_decay(comparison: Comparison, real: Mapping[str, Figure] | None = No
 
 def _variance(comparison: Comparison) -> Figure | None:
     """Ratios of the variances of numbers inside their public bounds; distance: mean of their absolute logarithms."""
-    ratios = {}
+    ratios: dict[str, float] = {}
+    columns: Mapping[str, Any] = comparison.schema.columns
     for name in comparison.domain.names:
-        column = comparison.schema.columns[name]
-        if column.kind in NUMBERS:
-            real, own = (_spread(comparison, part, name, column.min, column.max) for part in ("train", "synthetic"))
+        if columns[name].kind in NUMBERS:
+            low, high = columns[name].min, columns[name].max
+            real, own = (_spread(comparison, part, name, low, high) for part in ("train", "synthetic"))
             if real > 0:
                 ratios[name] = own / real
     return _ratios(ratios, smallest=1e-6)
 
 
-def _spread(comparison: Comparison, part: Part, name: str, low: float, high: float) -> float:
+def _spread(comparison: Comparison, part: Part, name: str, low: float | None, high: float | None) -> float:
     values = np.asarray(comparison.frame(part)[name], dtype=np.float64)
     known = ~np.isnan(values)
-    inside, weights = np.clip(values[known], low, high), comparison.weights(part)[known]
+    ends = (-np.inf if low is None else low, np.inf if high is None else high)
+    inside, weights = np.clip(values[known], *ends), comparison.weights(part)[known]
     if not weights.sum() > 0:
         return 0.0
     mean = np.average(inside, weights=weights)
