@@ -7,6 +7,7 @@ one does not condemn the next. The tolerances are the sizes at which a reader of
 course happens to show: see `MEASURES`.
 """
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -107,15 +108,19 @@ def judge_course(course: Course, firsts: Sequence[Mapping[str, Figure]] = ()) ->
       course: The real table and at least one generation.
       firsts: First generations of other courses of the same generator.
     """
-    first = {
-        name: max(figures[name].distance for figures in (course[1], *firsts) if name in figures) for name in course[1]
-    }
+    measures = [measure for measure in MEASURES if measure.name in course[0]]
+    first = {each.name: max(_distance(figures, each) for figures in (course[1], *firsts)) for each in measures}
     for generation, figures in enumerate(course[2:], 2):
         broken = tuple(
             measure.title
-            for measure in MEASURES
-            if measure.name in figures and figures[measure.name].distance - first[measure.name] > measure.tolerance
+            for measure in measures
+            if _distance(figures, measure) > first[measure.name] + measure.tolerance
         )
         if broken:
             return Verdict(safe=generation - 1, reached=False, broken=broken)
     return Verdict(safe=len(course) - 1, reached=True)
+
+
+def _distance(figures: Mapping[str, Figure], measure: Measure) -> float:
+    """Without bounds where a table no longer shows what is measured, such as a target that is missing everywhere."""
+    return figures[measure.name].distance if measure.name in figures else math.inf

@@ -10,6 +10,7 @@ from medsynth.collapse.course import Real
 from medsynth.collapse.criterion import MEASURES, Course, Measure, Verdict, judge_course
 from medsynth.errors import UsageError
 from medsynth.estimand import row_meaning
+from medsynth.fidelity.decay import Figure
 from medsynth.fitting import FitRequest
 from medsynth.outputs import Result
 from medsynth.publishing import Clock
@@ -114,11 +115,11 @@ def _row(name: str, key: Key, courses: Mapping[Key, Course], measures: Sequence[
         reached=verdict.reached,
         broken=verdict.broken,
         sentence=f"{name}: {_safe(verdict)}",
-        figures={each.name: tuple(_rounded(table[each.name].value) for table in figures) for each in measures},
-        distances={each.name: tuple(_rounded(table[each.name].distance) for table in figures) for each in measures},
+        figures={each.name: tuple(_figure(table, each, "value") for table in figures) for each in measures},
+        distances={each.name: tuple(_figure(table, each, "distance") for table in figures) for each in measures},
         parts={
             each.name: {
-                part: tuple(_rounded(table[each.name].parts.get(part)) for table in figures)
+                part: tuple(_figure(table, each, "parts", part) for table in figures)
                 for part in figures[0][each.name].parts
             }
             for each in measures
@@ -127,7 +128,12 @@ def _row(name: str, key: Key, courses: Mapping[Key, Course], measures: Sequence[
     )
 
 
-def _rounded(value: float | None) -> float | None:
+def _figure(table: Mapping[str, Figure], measure: Measure, kind: str, part: str | None = None) -> float | None:
+    """A figure with six decimals; None where the table no longer shows what is measured."""
+    if measure.name not in table:
+        return None
+    found = getattr(table[measure.name], kind)
+    value = found if part is None else found.get(part)
     return None if value is None else round(value, 6)
 
 
@@ -143,7 +149,7 @@ def _chart(measure: Measure, named: Mapping[str, Course]) -> Drawing:
     generations = range(len(next(iter(named.values()))))
     series: dict[str, tuple[float | None, ...]] = {"x": tuple(map(float, generations))}
     for name, figures in named.items():
-        series[name] = tuple(_rounded(table[measure.name].value) for table in figures)
+        series[name] = tuple(_figure(table, measure, "value") for table in figures)
     return Drawing(
         name=f"collapse.{measure.name}",
         kind="curve",

@@ -29,3 +29,10 @@ def test_the_further_of_two_first_generations_counts():
 def test_each_measure_can_break_the_criterion_alone(measure):
     verdict = judge_course(course(0.1, 0.1 + 1.01 * measure.tolerance, name=measure.name))
     assert (verdict.safe, verdict.broken) == (1, (measure.title,))
+
+
+def test_a_measure_that_a_table_no_longer_shows_breaks_the_criterion():
+    vanished = course(0.1, 0.1, name="prediction")
+    vanished[2] = {}
+    assert judge_course(vanished).broken == ("Prediction on held-out persons",)
+    assert judge_course([vanished[0], {}, {}]).reached
