@@ -13,6 +13,7 @@ The flow, which is also the order of the folders:
     audit       empirical epsilon of any fit, on tiny worst-case tables
     report      one JSON, one page, two editions
     pipeline    the whole story
+    collapse    how many refits on their own output a table bears
 
 >>> import medsynth
 >>> medsynth.load_schema("adult").dataset.name

@@ -3,14 +3,18 @@
 import json
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
+from medsynth.console import emit as _emit
+from medsynth.console import progress_of as _progress
 from medsynth.ending import ending
 from medsynth.options import (
+    AllowSynthetic,
     AsJson,
     Budget,
+    Card,
     Data,
     Delta,
     Draw,
@@ -18,6 +22,8 @@ from medsynth.options import (
     Epsilon,
     Folder,
     Force,
+    Fresh,
+    Generations,
     Holdout,
     HoldoutShare,
     LedgerFile,
@@ -39,9 +45,6 @@ from medsynth.options import (
     shares,
 )
 from medsynth.writing import exiting_on_signals
-
-if TYPE_CHECKING:
-    from medsynth.progress import Progress
 
 app = typer.Typer(
     name="medsynth",
@@ -123,34 +126,30 @@ def run(
     upsample: Upsample = None,
     draw: Draw = "edited",
     force: Force = False,
+    allow_synthetic: AllowSynthetic = False,
     overwrite: Overwrite = False,
     as_json: AsJson = False,
 ) -> None:
     """Check, fit, sample, evaluate, audit and report, in one go."""
     from medsynth import pipeline
 
-    _emit(
-        pipeline.run(
-            data,
-            schema,
-            out,
-            holdout=holdout,
-            holdout_share=holdout_share,
-            epsilon=epsilon,
-            delta=delta,
-            model=model,
-            ledger=ledger,
-            n=rows,
-            seed=seed,
-            where=where,
-            upsample=shares(upsample),
-            kind=draw,
-            force=force,
-            overwrite=overwrite,
-            progress=_progress("RUN"),
-        ),
-        as_json,
+    fitting: Any = {"epsilon": epsilon, "delta": delta, "model": model, "ledger": ledger}
+    how: Any = {"where": where, "upsample": shares(upsample), "kind": draw, "force": force}
+    result = pipeline.run(
+        data,
+        schema,
+        out,
+        holdout=holdout,
+        holdout_share=holdout_share,
+        **fitting,
+        n=rows,
+        seed=seed,
+        **how,
+        allow_synthetic=allow_synthetic,
+        overwrite=overwrite,
+        progress=_progress("RUN"),
     )
+    _emit(result, as_json)
 
 
 @app.command(rich_help_panel="STEPS")
@@ -162,7 +161,7 @@ def fit(
     delta: Delta = None,
     model: ModelName = "adaptive",
     ledger: LedgerFile = None,
-    allow_synthetic: Annotated[bool, typer.Option("--allow-synthetic", help="Fit on a table marked so.")] = False,
+    allow_synthetic: AllowSynthetic = False,
     overwrite: Overwrite = False,
     as_json: AsJson = False,
 ) -> None:
@@ -196,6 +195,7 @@ def sample(
     upsample: Upsample = None,
     draw: Draw = "edited",
     force: Force = False,
+    card: Card = False,
     overwrite: Overwrite = False,
     as_json: AsJson = False,
 ) -> None:
@@ -212,6 +212,7 @@ def sample(
             upsample=shares(upsample),
             kind=draw,
             force=force,
+            card=card,
             overwrite=overwrite,
             progress=_progress,
         ),
@@ -233,19 +234,8 @@ def evaluate(
     """Measure fidelity and utility of a released table (INTERNAL)."""
     from medsynth import pipeline
 
-    _emit(
-        pipeline.evaluate(
-            folder,
-            synthetic=synthetic,
-            train=train,
-            holdout=holdout,
-            schema=schema,
-            out=out,
-            overwrite=overwrite,
-            progress=_progress("MEASURE"),
-        ),
-        as_json,
-    )
+    tables: Any = {"synthetic": synthetic, "train": train, "holdout": holdout, "schema": schema, "out": out}
+    _emit(pipeline.evaluate(folder, **tables, overwrite=overwrite, progress=_progress("MEASURE")), as_json)
 
 
 @app.command(rich_help_panel="STEPS")
@@ -262,19 +252,8 @@ def audit(
     """Attack a released table (INTERNAL)."""
     from medsynth import pipeline
 
-    _emit(
-        pipeline.audit(
-            folder,
-            synthetic=synthetic,
-            train=train,
-            holdout=holdout,
-            schema=schema,
-            out=out,
-            overwrite=overwrite,
-            progress=_progress("ATTACK"),
-        ),
-        as_json,
-    )
+    tables: Any = {"synthetic": synthetic, "train": train, "holdout": holdout, "schema": schema, "out": out}
+    _emit(pipeline.audit(folder, **tables, overwrite=overwrite, progress=_progress("ATTACK")), as_json)
 
 
 @app.command(rich_help_panel="STEPS")
@@ -305,6 +284,32 @@ def verify(
     _emit(verifying.verified(target, **options, progress=_progress), as_json, otherwise=5)
 
 
+@app.command(rich_help_panel="EVIDENCE")
+def collapse(
+    data: Data,
+    schema: SchemaOption,
+    out: Out,
+    holdout: Holdout = None,
+    holdout_share: HoldoutShare = 0.2,
+    generations: Generations = 5,
+    fresh: Fresh = 0.2,
+    epsilon: Epsilon = None,
+    delta: Delta = None,
+    model: ModelName = "adaptive",
+    seed: Seed = None,
+    allow_synthetic: AllowSynthetic = False,
+    overwrite: Overwrite = False,
+    as_json: AsJson = False,
+) -> None:
+    """Refit a model on its own output and say how many generations are safe (INTERNAL)."""
+    from medsynth.collapse import command
+
+    tables: Any = {"holdout": holdout, "holdout_share": holdout_share, "allow_synthetic": allow_synthetic}
+    fitting: Any = {"epsilon": epsilon, "delta": delta, "model": model, "seed": seed, "overwrite": overwrite}
+    settings: Any = {"generations": generations, "fresh": fresh, "progress": _progress("COLLAPSE")}
+    _emit(command.collapse(data, schema, out, **tables, **fitting, **settings), as_json)
+
+
 @schema_app.command("confirm")
 def schema_confirm(
     schema: Annotated[Path, typer.Argument(metavar="SCHEMA", help="A drafted schema file.")],
@@ -331,17 +336,17 @@ def schema_json() -> None:
 @ledger_app.command("show")
 def ledger_show(ledger: Budget, as_json: AsJson = False) -> None:
     """Show what was booked and what is left."""
-    from medsynth import pipeline
+    from medsynth import tools
 
-    _emit(pipeline.ledger_show(ledger), as_json)
+    _emit(tools.ledger_show(ledger), as_json)
 
 
 @ledger_app.command("verify")
 def ledger_verify(ledger: Budget, as_json: AsJson = False) -> None:
     """Verify the hash chain; print its head, to be kept elsewhere."""
-    from medsynth import pipeline
+    from medsynth import tools
 
-    _emit(pipeline.ledger_verify(ledger), as_json)
+    _emit(tools.ledger_verify(ledger), as_json)
 
 
 @ledger_app.command("set-limit")
@@ -354,30 +359,17 @@ def ledger_set_limit(
     as_json: AsJson = False,
 ) -> None:
     """Change a population's limit; the change stays visible in the file."""
-    from medsynth import pipeline
+    from medsynth import tools
 
-    _emit(pipeline.ledger_set_limit(ledger, epsilon, thresholds=thresholds), as_json)
+    _emit(tools.ledger_set_limit(ledger, epsilon, thresholds=thresholds), as_json)
 
 
 @app.command(rich_help_panel="TOOLS")
 def doctor(as_json: AsJson = False) -> None:
     """Show versions, extras, processors, memory and noise source of this machine."""
-    from medsynth import pipeline
+    from medsynth import tools
 
-    _emit(pipeline.doctor(), as_json)
-
-
-def _progress(command: str) -> "Progress":
-    from medsynth import progress
-
-    return progress.terminal_progress(getattr(progress, command))
-
-
-def _emit(result: Any, as_json: bool, *, otherwise: int = 0) -> None:
-    """Prints a result; exits with a code of its own where somebody must act on what was found."""
-    typer.echo(json.dumps(result.as_dict(), indent=2) if as_json else result.text())
-    if otherwise and not result.ok:
-        raise typer.Exit(otherwise)
+    _emit(tools.doctor(), as_json)
 
 
 @exiting_on_signals()

@@ -11,6 +11,7 @@ from medsynth.outputs import Result, RunFolder
 from medsynth.planning import WITHIN, Forecast, Plan
 from medsynth.publishing import Clock, unseen_columns
 from medsynth.sampling.draw import FICTION, KINDS, Drawn
+from medsynth.sampling.lineage import lineage_sentences
 from medsynth.schema import dump_schema, parse_schema
 from medsynth.score import Evaluation, Score
 
@@ -174,6 +175,7 @@ def fitted(out: Path, file: ModelFile) -> Result:
         values={"model": str(out), "guarantee": dict(file.guarantee), "ledger": [dict(entry) for entry in file.ledger]},
         lines=(
             str(file.guarantee["sentence"]),
+            *lineage_sentences(file.about),
             *found_lines(file),
             f"Model: {out}",
             f"Next: medsynth sample {out} -o synthetic.parquet",
@@ -201,10 +203,11 @@ def _found(column: Any) -> str:
     return f"{column.min} to {column.max}{bins}"
 
 
-def sampled(out: Path, drawn: Drawn, meaning: str) -> Result:
+def sampled(out: Path, drawn: Drawn, meaning: str, *, card: Path | None = None) -> Result:
     """How many rows, what one stands for, and what was upsampled."""
     return Result(
-        values={"synthetic": str(out), "rows": drawn.rows, "row_meaning": meaning, **_drawn_values(drawn)},
+        values={"synthetic": str(out), "rows": drawn.rows, "row_meaning": meaning, **_drawn_values(drawn)}
+        | ({"card": str(card)} if card else {}),
         lines=(
             f"{drawn.rows:,} synthetic records: {out}",
             meaning,
@@ -214,6 +217,7 @@ def sampled(out: Path, drawn: Drawn, meaning: str) -> Result:
             ),
             *(("  Column _weight restores the population.",) if drawn.upsampled else ()),
             *(f"  {FICTION.format(name=name)}" for name in drawn.unsupported),
+            *((f"Dataset card: {card}",) if card else ()),
         ),
     )
 
@@ -281,7 +285,7 @@ def finished(
     `asked` names the conditions that were to be raised.
     """
     headline = headline_scores(evaluations)
-    lines = [str(file.guarantee["sentence"]), *found_lines(file)]
+    lines = [str(file.guarantee["sentence"]), *lineage_sentences(file.about), *found_lines(file)]
     lines += [f"INTERNAL: {line}" for line in headline_lines(headline)]
     lines += [
         f"Rare condition '{u.name}': {u.natural:.2%} before, {u.drawn:.2%} after upsampling (column _weight undoes it)."
@@ -295,7 +299,9 @@ def finished(
     ]
     lines += [f"  {FICTION.format(name=name)}" for name in drawn.unsupported]
     lines += [f"INTERNAL: {finding.sentence}" for finding in problems]
-    lines += [f"Files: {path}" for path in (folder.synthetic, folder.model, folder.shareable / "report.html")]
+    lines += [
+        f"Files: {path}" for path in (folder.synthetic, folder.model, folder.card, folder.shareable / "report.html")
+    ]
     lines += [f"INTERNAL: {folder.internal / 'report.html'} (never share it)"]
     return Result(
         values={

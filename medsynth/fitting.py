@@ -1,8 +1,9 @@
 """Fitting, as the command line and the Python class share it: source and schema to a model that can be shared."""
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from medsynth.encoding.codec import Codec, require_columns
 from medsynth.encoding.comparison import Claim, MeasuredTable
@@ -16,6 +17,7 @@ from medsynth.models.workload import pair_weights
 from medsynth.privacy.guarantee import Guarantee
 from medsynth.privacy.ledger import Ledger
 from medsynth.progress import Progress
+from medsynth.sampling.lineage import lineage_of
 from medsynth.schema.private import private_columns, stand_in
 from medsynth.schema.sections import LARGEST_DELTA
 from medsynth.sources import Source
@@ -35,6 +37,7 @@ class FitRequest:
       model: A name of `medsynth.models.MODELS`.
       epsilon: Of this fit; None takes the schema's.
       delta: Of this fit; None takes the schema's. Neither may exceed `LARGEST_DELTA`.
+      mark: What the table says of its synthetic origin; None where it says nothing.
 
     Raises:
       UsageError: If one of them does.
@@ -44,6 +47,7 @@ class FitRequest:
     model: str = "adaptive"
     epsilon: float | None = None
     delta: float | None = None
+    mark: Mapping[str, Any] | None = None
 
     def __post_init__(self) -> None:
         delta = max(self.budget[1], self.schema.delta_value)
@@ -131,6 +135,7 @@ def fit_model(
         guarantee=allowance.guarantee.as_dict(),
         ledger=tuple(entry.as_dict() for entry in allowance.entries),
         about={"model": request.model, "medsynth": __version__}
+        | lineage_of(request.mark)
         | ({"unseen": list(found.unseen)} if found.unseen else {}),
         domains=tuple(entry.number for entry in domains),
     )

@@ -37,9 +37,15 @@ Upsample = Annotated[
     list[str] | None, typer.Option(metavar="NAME:SHARE", help="Raise a rare condition to a share; repeatable.")
 ]
 Force = Annotated[bool, typer.Option("--force", help="Raise conditions below the noise, too; marked as fiction.")]
+Generations = Annotated[int, typer.Option(metavar="G", help="Fits in a row.")]
+Fresh = Annotated[float, typer.Option(metavar="F", help="Share of fresh real records in the mixed courses.")]
 Draw = Annotated[
     str, typer.Option(metavar="KIND", help="edited: near the model, to share; random: independent, for inference.")
 ]
+AllowSynthetic = Annotated[
+    bool, typer.Option("--allow-synthetic", help="Fit on a table that says it is synthetic; recorded in the model.")
+]
+Card = Annotated[bool, typer.Option("--card", help="Write a dataset card (Croissant) beside the table.")]
 Holdout = Annotated[Path | None, typer.Option(metavar="DATA", help="Private rows of other persons.")]
 HoldoutShare = Annotated[float, typer.Option(metavar="F", help="Share of persons kept out of the fit.")]
 Folder = Annotated[Path | None, typer.Argument(metavar="[OUT]", help="Folder of a run.")]

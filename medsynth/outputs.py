@@ -18,6 +18,7 @@ from medsynth.writing import OWNER_ONLY, make_folder, replace_file, require_plai
 _WRITTEN = (
     "model.medsynth",
     "synthetic.parquet",
+    "shareable/croissant.json",
     "internal/scores.json",
     "internal/report.json",
     "internal/report.html",
@@ -66,6 +67,11 @@ class RunFolder:
     def synthetic(self) -> Path:
         """The synthetic table; may be shared."""
         return self.path / "synthetic.parquet"
+
+    @property
+    def card(self) -> Path:
+        """The dataset card of the table; may be shared."""
+        return self.shareable / "croissant.json"
 
     @property
     def internal(self) -> Path:

@@ -8,18 +8,18 @@ train and held-out persons ─────────────────�
 import secrets
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from medsynth import describe, describe_tools
+from medsynth import describe
 from medsynth.checking import check_table, refuse_unreadable
 from medsynth.encoding.codec import Codec, require_columns
 from medsynth.encoding.comparison import Comparison
 from medsynth.errors import InputError, UsageError
 from medsynth.estimand import row_meaning
-from medsynth.finding import THRESHOLD_SHARE
 from medsynth.fitting import FitRequest, bounding_key, claim_of, fit_model, open_ledger, require_sound
 from medsynth.holdout import Tables, compare
 from medsynth.judging import attack, from_plain, measure, to_plain
@@ -36,10 +36,10 @@ from medsynth.planning import make_plan
 from medsynth.privacy.budget_file import budget_path
 from medsynth.privacy.ledger import Ledger
 from medsynth.progress import Progress, Silent
-from medsynth.publishing import write_report
+from medsynth.publishing import card_of, write_card, write_report
 from medsynth.releasing import TENTHS, codec_of, release, reported, said_of
 from medsynth.sampling.draw import Drawing, generator, require_drawable
-from medsynth.sampling.provenance import require_original, require_table_name, table_files, write_table
+from medsynth.sampling.provenance import origin_of, require_table_name, table_files, write_table
 from medsynth.schema import load_schema, uncounted
 from medsynth.schema.private import stand_in
 from medsynth.schema.table import ROWS_COLUMN
@@ -109,9 +109,9 @@ def fit(
     require_free_file(out, overwrite=overwrite)
     schema = load_schema(schema_name)
     source = FileSource(path=data)
-    _require_columns_and_origin(data, source, schema, allow_synthetic=allow_synthetic)
+    mark = _origin(data, source, schema, allow_synthetic=allow_synthetic)
     request = _sound_request(schema, model=model, epsilon=epsilon, delta=delta)
-    fitted = fit_model(source, request, _ledger_for(data, schema, ledger), progress or Silent())
+    fitted = fit_model(source, replace(request, mark=mark), _ledger_for(data, schema, ledger), progress or Silent())
     out.parent.mkdir(parents=True, exist_ok=True)
     save_model(out, fitted)
     return describe.fitted(out, fitted)
@@ -123,28 +123,30 @@ def sample(
     *,
     n: int | None = None,
     seed: int | None = None,
-    where: str | None = None,
-    upsample: Mapping[str, float] | None = None,
-    kind: str = "edited",
-    force: bool = False,
+    card: bool = False,
     overwrite: bool = False,
     progress: Callable[[str], Progress] = lambda _: Silent(),
+    **how: Any,
 ) -> Result:
     """Draws synthetic records, chunk by chunk into the file; opens no private data, costs no privacy.
 
     `progress` is asked for the steps by name once it is known how many rows there will be.
     """
     require_table_name(out)
-    require_apart({"MODEL": model}, table_files(out))
-    for written in table_files(out):
+    files = (*table_files(out), *([card_of(out)] if card else []))
+    require_apart({"MODEL": model}, files)
+    for written in files:
         require_free_file(written, overwrite=overwrite)
     file = load_model(model)
     codec = codec_of(file)
     rows = codec.schema.privacy.persons if n is None else n
-    drawing = Drawing(file.fitted, codec, rows, generator(seed), where=where, upsample=upsample, kind=kind, force=force)
+    drawing = Drawing(file.fitted, codec, rows, generator(seed), **how)
     steps = progress("SAMPLE_LARGE" if drawing.chunks > TENTHS else "SAMPLE")
-    write_table(reported(drawing, steps), out, said_of(file, drawing.kind, drawing.unsupported))
-    return describe.sampled(out, drawing.summary, row_meaning(codec.schema))
+    said = said_of(file, drawing)
+    kinds = write_table(reported(drawing, steps), out, said)
+    if card:
+        write_card(card_of(out), out, said, kinds, rows, schema=codec.schema)
+    return describe.sampled(out, drawing.summary, row_meaning(codec.schema), card=card_of(out) if card else None)
 
 
 def run(
@@ -160,37 +162,32 @@ def run(
     ledger: Path | None = None,
     n: int | None = None,
     seed: int | None = None,
-    where: str | None = None,
-    upsample: Mapping[str, float] | None = None,
-    kind: str = "edited",
-    force: bool = False,
+    allow_synthetic: bool = False,
     overwrite: bool = False,
     progress: Progress | None = None,
+    **how: Any,
 ) -> Result:
-    """Check, fit, sample, evaluate, audit, report."""
+    """Check, fit, sample, evaluate, audit, report; `how` rows are drawn is as `Drawing` takes it."""
     progress = progress or Silent()
     folder = RunFolder(path=out)
     require_apart({"DATA": data, "--holdout": holdout, "-s": schema_name}, folder.places, ledger=ledger)
     folder.require_free(overwrite=overwrite)
     schema = load_schema(schema_name)
     request = _sound_request(schema, model=model, epsilon=epsilon, delta=delta)
-    drawing: Any = {"seed": seed, "where": where, "upsample": upsample, "kind": kind}
-    require_drawable(Codec(schema=stand_in(schema, where)), n or 0, **drawing)
-    drawing["force"] = force
+    require_drawable(Codec(schema=stand_in(schema, how.get("where"))), n or 0, seed=seed, **how)
     tables = Tables(train=data, holdout=holdout, holdout_share=None if holdout else holdout_share, ledger=ledger)
 
-    frame, problems = _checked(tables, schema, progress)
+    mark, frame, problems = _checked(tables, schema, progress, allow_synthetic=allow_synthetic)
     budget = _ledger_for(data, schema, ledger)
     train, held = tables.split(frame, schema, budget)
     folder.recover()
-    file = fit_model(FrameSource(frame=train), request, budget, progress)
+    file = fit_model(FrameSource(frame=train), replace(request, mark=mark), budget, progress)
     with folder.renewed() as new:
-        save_model(new.model, file)
-        drawn = release(file, new.synthetic, n=n, progress=progress, **drawing)
+        drawn = release(file, new, n=n, seed=seed, progress=progress, **how)
         comparison = _compared(train, held, drawn.frame, file, budget)
         evaluations = measure(comparison, progress) | attack(comparison, progress)
         _keep(new, evaluations, progress, describe.run_record(tables, drawn, seed=seed, problems=problems))
-    return describe.finished(folder, file, drawn, evaluations, problems, asked=upsample or {})
+    return describe.finished(folder, file, drawn, evaluations, problems, asked=how.get("upsample") or {})
 
 
 def evaluate(folder: Path | None, **options: Any) -> Result:
@@ -302,43 +299,22 @@ def demo(out: Path, *, overwrite: bool = False, progress: Progress | None = None
     return describe.with_next_step(result)
 
 
-def ledger_show(path: Path) -> Result:
-    """What was booked for a population, and what is left."""
-    return describe_tools.budget(path, Ledger.open(path))
-
-
-def ledger_verify(path: Path) -> Result:
-    """Verifies a budget file."""
-    ledger = Ledger.open(path)
-    return describe_tools.verified(path, ledger.verify())
-
-
-def ledger_set_limit(path: Path, epsilon: float, *, thresholds: bool = False) -> Result:
-    """Changes a population's limit; on request keeps the usual part of delta for thresholds."""
-    ledger = Ledger.open(path)
-    ledger.set_limit(epsilon, thresholds=THRESHOLD_SHARE * ledger.guarantee.delta if thresholds else None)
-    return describe_tools.budget(path, ledger)
-
-
-def doctor() -> Result:
-    """Versions, extras and the machine."""
-    return describe_tools.machine()
-
-
 def _sound_request(schema: "Schema", *, model: str, epsilon: float | None, delta: float | None) -> FitRequest:
     request = FitRequest(schema=schema, model=model, epsilon=epsilon, delta=delta)
     require_sound(request)
     return request
 
 
-def _checked(tables: Tables, schema: "Schema", progress: Progress) -> "tuple[pd.DataFrame, tuple[Finding, ...]]":
-    """All rows and what in them breaks the schema, before a budget is opened."""
-    _require_columns_and_origin(tables.train, FileSource(path=tables.train), schema, allow_synthetic=False)
+def _checked(
+    tables: Tables, schema: "Schema", progress: Progress, *, allow_synthetic: bool
+) -> "tuple[Mapping[str, Any] | None, pd.DataFrame, tuple[Finding, ...]]":
+    """The mark of a synthetic table, all rows, and what in them breaks the schema, before a budget is opened."""
+    mark = _origins(tables, schema, allow_synthetic=allow_synthetic)
     progress.start("Checking the table")
     frame = tables.read(schema)
     problems = check_table(frame, schema)
     refuse_unreadable(problems)
-    return frame, problems
+    return mark, frame, problems
 
 
 def _keep(
@@ -362,7 +338,16 @@ def _ledger_path(data: Path, schema: "Schema", ledger: Path | None) -> Path:
     return ledger or budget_path(data, schema.dataset.name)
 
 
-def _require_columns_and_origin(data: Path, source: FileSource, schema: "Schema", *, allow_synthetic: bool) -> None:
+def _origins(tables: Tables, schema: "Schema", *, allow_synthetic: bool) -> Mapping[str, Any] | None:
+    """What the training table says of a synthetic origin; the holdout may not have one either, unless allowed."""
+    marks = [
+        _origin(path, FileSource(path=path), schema, allow_synthetic=allow_synthetic)
+        for path in (tables.train, tables.holdout)
+        if path is not None
+    ]
+    return marks[0]
+
+
+def _origin(data: Path, source: FileSource, schema: "Schema", *, allow_synthetic: bool) -> Mapping[str, Any] | None:
     require_columns(source.columns, schema.inputs)
-    if not allow_synthetic:
-        require_original(data)
+    return origin_of(data, allow_synthetic=allow_synthetic)

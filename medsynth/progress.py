@@ -31,6 +31,7 @@ VERIFY: Final = {
     )
 } | {f"Auditing: {pair}": 25.0 for pair in ("private_labels", "private_threshold", "private_number")}
 VERIFY_MODEL: Final = {f"Auditing: {pair}": 10.0 for pair in ("extreme_values", "all_missing", "many_rows")}
+COLLAPSE: Final = {"Reading the tables": 5.0} | {f"Generation {number}": 20.0 for number in range(1, 6)}
 ATTACK: Final = {"Attacking: copies": 4.1, "Attacking: membership": 1.9}
 RUN: Final = {"Checking the table": 6.4, **FIT, **SAMPLE, **MEASURE, **ATTACK, "Writing the report": 2.5}
 """Steps and their seconds on the demo's table (2 cores, 2026); what counts is their proportion."""

@@ -13,11 +13,15 @@ from medsynth.encoding.condition import compile_condition
 from medsynth.estimand import STANDARD_ERRORS, row_meaning, rows_per_person
 from medsynth.models.model_file import ModelFile, load_model
 from medsynth.outputs import RunFolder
+from medsynth.report.card import Column, TableFile, card_json
 from medsynth.report.content import ReportContent, collect
 from medsynth.report.writer import write_reports
+from medsynth.sampling.lineage import lineage_sentences
 from medsynth.schema import parse_schema
+from medsynth.schema.table import WEIGHT_COLUMN
 from medsynth.score import Edition, Evaluation, Score
 from medsynth.version import __version__
+from medsynth.writing import make_folder, replace_file
 
 if TYPE_CHECKING:
     from medsynth.schema import Schema
@@ -39,13 +43,49 @@ def provenance_of(file: ModelFile) -> dict[str, Any]:
     return {
         "generator": f"medsynth {__version__}",
         "schema": dataset.name,
+        "population": dataset.population,
         "row_meaning": row_meaning(schema),
         "model": file.about.get("model"),
+        "fitted_with": f"medsynth {file.about.get('medsynth', '')}".strip(),
+        "generation": file.about.get("generation", 1),
+        "ancestors": list(file.about.get("ancestors", ())),
         "guarantee": {key: file.guarantee[key] for key in ("epsilon", "delta", "unit", "neighbours")},
         "licence": dataset.licence,
         "terms": dataset.terms,
         "allowed_use": dataset.allowed_use,
     }
+
+
+def write_card(
+    card: Path, table: Path, said: Mapping[str, Any], kinds: Mapping[str, str], rows: int, *, schema: "Schema"
+) -> None:
+    """Writes the dataset card of a synthetic table, from what the table says of itself and from the schema.
+
+    Raises:
+      OutputError: If it cannot be written.
+    """
+    described = {name: getattr(column, "description", "") or "" for name, column in schema.columns.items()}
+    described[WEIGHT_COLUMN] = "What the row stands for; use it in every estimate"
+    with table.open("rb") as file:
+        digest = hashlib.file_digest(file, "sha256").hexdigest()
+    facts = TableFile(
+        address=Path(os.path.relpath(table, card.parent)).as_posix(),
+        name=table.name,
+        encoding="application/x-parquet" if table.name.endswith(".parquet") else "text/csv",
+        sha256=digest,
+        size=table.stat().st_size,
+        rows=rows,
+        columns=tuple(
+            Column(name=name, kind=kind, description=described.get(name, "")) for name, kind in kinds.items()
+        ),
+    )
+    make_folder(card.parent)
+    replace_file(card, card_json(said, facts, date=Clock.today()))
+
+
+def card_of(table: Path) -> Path:
+    """Where the card of a table lies that `sample` writes."""
+    return table.with_name(table.name + ".croissant.json")
 
 
 def write_report(
@@ -80,7 +120,12 @@ def _own(folder: RunFolder, record: Mapping[str, Any], evaluations: Mapping[str,
             )
         ],
         not_tested=NOT_TESTED,
-        notices=(*schema.notices(), *_unseen(file), fitted_on(schema, record["tables"]["holdout_share"])),
+        notices=(
+            *lineage_sentences(file.about),
+            *schema.notices(),
+            *_unseen(file),
+            fitted_on(schema, record["tables"]["holdout_share"]),
+        ),
         appendices=rows_per_person(file, schema),
     )
 

@@ -1,16 +1,16 @@
 """From a fitted model to a file of synthetic records that says what it is."""
 
-from collections.abc import Iterator, Sequence
-from pathlib import Path
+from collections.abc import Iterator
 from typing import Any
 
 import pandas as pd
 
 from medsynth.encoding.codec import Codec
-from medsynth.models.model_file import ModelFile
+from medsynth.models.model_file import ModelFile, save_model
+from medsynth.outputs import RunFolder
 from medsynth.progress import Progress
-from medsynth.publishing import provenance_of
-from medsynth.sampling.draw import FICTION, KINDS, Draw, Drawing, draw, generator, unsupported
+from medsynth.publishing import provenance_of, write_card
+from medsynth.sampling.draw import FICTION, KINDS, Draw, Drawing, Drawn, draw, generator, unsupported
 from medsynth.sampling.provenance import write_table
 from medsynth.schema import parse_schema
 
@@ -29,25 +29,34 @@ def reported(drawing: Drawing, progress: Progress) -> Iterator[pd.DataFrame]:
     progress.finish()
 
 
-def release(file: ModelFile, out: Path, *, n: int | None, seed: int | None, progress: Progress, **drawing: Any) -> Draw:
-    """Draws rows, by default as many as the stated persons, and writes them."""
+def release(
+    file: ModelFile, new: RunFolder, *, n: int | None, seed: int | None, progress: Progress, **how: Any
+) -> Draw:
+    """Writes the model, then rows drawn from it, by default as many as the stated persons, with their card.
+
+    The model is paid for: a condition that it cannot support stays at its natural share, unless `how` says force.
+    """
+    save_model(new.model, file)
     codec = codec_of(file)
     progress.start("Drawing records")
     rows = codec.schema.privacy.persons if n is None else n
-    if not drawing["force"]:  # the model is paid for: what it cannot support stays at its natural share
-        raised = drawing["upsample"] or {}
+    raised = how.get("upsample") or {}
+    if not how.get("force"):
         left = unsupported(file.fitted, raised)
-        drawing["upsample"] = {name: share for name, share in raised.items() if name not in left}
-    drawn = draw(file.fitted, codec, rows, generator(seed), **drawing)
+        how["upsample"] = {name: share for name, share in raised.items() if name not in left}
+    drawn = draw(file.fitted, codec, rows, generator(seed), **how)
     progress.finish()
-    write_table(drawn.frame, out, said_of(file, drawn.kind, drawn.unsupported))
+    said = said_of(file, drawn)
+    kinds = write_table(drawn.frame, new.synthetic, said)
+    write_card(new.card, new.synthetic, said, kinds, drawn.rows, schema=codec.schema)
     return drawn
 
 
-def said_of(file: ModelFile, kind: str, unsupported: Sequence[str]) -> dict[str, Any]:
+def said_of(file: ModelFile, drawn: "Drawing | Drawn") -> dict[str, Any]:
     """What a table says of its origin and of how its rows were drawn."""
-    said = provenance_of(file) | {"draw": kind, "draw_note": KINDS[kind]}
-    return said | ({"fiction": [FICTION.format(name=name) for name in unsupported]} if unsupported else {})
+    said = provenance_of(file) | {"draw": drawn.kind, "draw_note": KINDS[drawn.kind]}
+    fiction = [FICTION.format(name=name) for name in drawn.unsupported]
+    return said | ({"fiction": fiction} if fiction else {})
 
 
 def codec_of(file: ModelFile) -> Codec:

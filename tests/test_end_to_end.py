@@ -48,7 +48,7 @@ def test_the_whole_path_from_a_table_to_a_report(clinic: Path, command: Callable
 
     planned = parsed(command("plan", *SCHEMA, "--json"))
     assert planned["guarantee"]["epsilon"] == pytest.approx(4.0)
-    arguments = ("-o", "out", "--seed", 1, "-n", 200, "--upsample", "died:0.4", "--json")
+    arguments = ("-o", "out", "--seed", 1, "-n", 200, "--upsample", "died:0.4", "--force", "--json")
     ran = parsed(command("run", "visits.csv", *SCHEMA, *arguments))
     assert ran["rows"] == 200
     assert ran["upsampled"][0]["drawn"] == pytest.approx(0.4, abs=1 / 200)
@@ -99,7 +99,7 @@ def test_plan_and_doctor_read_no_data(clinic: Path, command: Callable[..., Any])
 def test_the_same_seed_gives_the_same_bytes(name: str, model: Path, command: Callable[..., Any]) -> None:
     found = []
     for seed in (7, 7, 8):
-        options = ("-n", 120, "--seed", seed, "--upsample", "stroke:0.3", "--overwrite", "--json")
+        options = ("-n", 120, "--seed", seed, "--upsample", "stroke:0.3", "--force", "--overwrite", "--json")
         parsed(command("sample", model, "-o", name, *options))
         found.append(model.with_name(name).read_bytes())
     assert found[0] == found[1]
@@ -126,7 +126,7 @@ def test_every_row_satisfies_what_was_asked_and_every_rule(model: Path, command:
 
 
 def test_an_upsampled_share_is_exact_to_rounding(model: Path, command: Callable[..., Any]) -> None:
-    options = ("-n", 1_001, "--upsample", "died:0.4", "--upsample", "stroke:25%", "--seed", 2)
+    options = ("-n", 1_001, "--upsample", "died:0.4", "--upsample", "stroke:25%", "--force", "--seed", 2)
     assert command("sample", model, "-o", "u.parquet", *options).code == 0
     frame = pd.read_parquet("u.parquet")
     # Four strata, each rounded by less than one row; two of them make up a condition.
@@ -138,7 +138,7 @@ def test_an_upsampled_share_is_exact_to_rounding(model: Path, command: Callable[
 def test_weights_restore_the_population(model: Path) -> None:
     synthesizer = Synthesizer.load(model)
     plain = synthesizer.sample(20_000, seed=1)
-    raised = synthesizer.sample(20_000, seed=2, upsample={"died": 0.5})
+    raised = synthesizer.sample(20_000, seed=2, upsample={"died": 0.5}, force=True)
     weights = raised["_weight"]
     effective = weights.sum() ** 2 / (weights**2).sum()
     for name, value in (

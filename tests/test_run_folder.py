@@ -236,7 +236,7 @@ def test_a_run_that_fails_leaves_the_earlier_one_and_the_model_that_was_paid_for
     assert command(*RUN).code == 0
     before = contents(clinic / "out")
     for place, kept in (
-        ("medsynth.pipeline.save_model", None),
+        ("medsynth.releasing.save_model", None),
         ("medsynth.sampling.provenance.pq.ParquetWriter.write_table", "unfinished.medsynth"),
         ("medsynth.report.writer.replace_file", "unfinished-2.medsynth"),
     ):

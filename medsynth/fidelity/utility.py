@@ -100,6 +100,33 @@ class Utility:
         return scores
 
 
+def holdout_figure(comparison: Comparison, source: Part) -> float | None:
+    """What boosted trees trained on one part score on the holdout: the AUC, or R squared of a regression.
+
+    Args:
+      comparison: Holds both.
+      source: What they are trained on.
+
+    Returns:
+      The figure; None where the schema declares no prediction that can be judged.
+    """
+    if comparison.schema.utility is None:
+        return None
+    try:
+        target = target_of(comparison)
+        parts = {part: rows_of(comparison, part, target) for part in {source, "holdout"}}
+    except UnusableError:
+        return None
+    features = features_of(comparison.domain.attributes, target.excluded)
+    if not features:
+        return None
+    regression = target.task == "regression"
+    with _calm():
+        beliefs = _predict(parts, source, features, "", regression=regression)
+    figure = _figures(target.task, parts["holdout"], beliefs)["r2" if regression else "auc"]
+    return figure(parts["holdout"].weights)
+
+
 def _predict(
     parts: Mapping[Part, Rows],
     source: Part,

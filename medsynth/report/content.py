@@ -151,8 +151,8 @@ def _measured(
     }
 
 
-def report_json(content: ReportContent) -> bytes:
-    """The bytes of `report.json`: UTF-8, two spaces, no NaN, one newline at the end."""
+def report_json(content: Block) -> bytes:
+    """The bytes of `report.json` or another content: UTF-8, two spaces, no NaN, one newline at the end."""
     text = json.dumps(content.model_dump(mode="json"), indent=2, ensure_ascii=False, allow_nan=False)
     return (text + "\n").encode("utf-8")
 

@@ -95,7 +95,7 @@ def render(content: ReportContent, *, sha256: str, draw: Draw | None = None) -> 
     from medsynth.report import charts
 
     sections = _sections(content, draw or charts.draw)
-    page = _environment().get_template("report.html.j2")
+    page = environment().get_template("report.html.j2")
     return page.render(
         content=content,
         internal=content.edition is Edition.INTERNAL,
@@ -107,7 +107,8 @@ def render(content: ReportContent, *, sha256: str, draw: Draw | None = None) -> 
     )
 
 
-def _environment() -> "Environment":
+def environment() -> "Environment":
+    """The templates, with the filters they use."""
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
     environment = Environment(
@@ -144,7 +145,9 @@ def _sections(content: ReportContent, draw: Draw) -> Iterator[Section]:
             headlines=sentences or tuple(map(_rare_sentence, rare[:3])),
             figures=whole,
             by_column=tables,
-            panels=tuple(_panel(chart, f"{topic.key}-{i}", draw) for i, chart in enumerate(drawings[:MOST_PANELS], 1)),
+            panels=tuple(
+                panel_of(chart, f"{topic.key}-{i}", draw) for i, chart in enumerate(drawings[:MOST_PANELS], 1)
+            ),
             panels_left_out=max(0, len(drawings) - MOST_PANELS),
             remark=_remark(topic, content, empty=not (scores or drawings or rare)),
         )
@@ -200,7 +203,8 @@ def _remark(topic: wording.Topic, content: ReportContent, *, empty: bool) -> str
     return topic.nothing if empty else ""
 
 
-def _panel(chart: Drawing, anchor: str, draw: Draw) -> Panel:
+def panel_of(chart: Drawing, anchor: str, draw: Draw) -> Panel:
+    """A chart, drawn, with the table of its arrays."""
     header, rows = _chart_table(chart)
     return Panel(
         anchor=anchor,

@@ -4,4 +4,5 @@ strata        upsampling as a choice of strata, and what their rows weigh
 draw          any number of rows, chunk by chunk, under any condition, edited or independent
 repair        rows that break a rule are drawn again
 provenance    synthetic tables as files that say what they are
+lineage       which synthetic tables a model was fitted on, generation after generation
 """

@@ -296,6 +296,7 @@ def require_drawable(
     where: str | None,
     upsample: Mapping[str, float] | None,
     kind: str = "edited",
+    force: bool = False,  # noqa: ARG001 - what is below the noise is known only of a fitted model
 ) -> None:
     """Refuses what public settings alone show to be impossible to draw, before a budget is spent on a model.
 

@@ -17,11 +17,14 @@ import pyarrow.parquet as pq
 from medsynth.errors import DataError, UsageError
 from medsynth.writing import make_folder, replacing
 
+FEW = 1000
 MARK = b"medsynth"
 """Parquet metadata key under which a synthetic table says so."""
 
 
-def write_table(frames: pd.DataFrame | Iterable[pd.DataFrame], path: Path, provenance: Mapping[str, Any]) -> None:
+def write_table(
+    frames: pd.DataFrame | Iterable[pd.DataFrame], path: Path, provenance: Mapping[str, Any]
+) -> dict[str, str]:
     """Writes synthetic rows as Parquet or CSV, whole or not at all; no more than two frames are held.
 
     Parquet columns get a fresh schema: no pandas metadata, no dictionary with levels that no row has. Its metadata
@@ -32,6 +35,9 @@ def write_table(frames: pd.DataFrame | Iterable[pd.DataFrame], path: Path, prove
       path: Ends in .parquet, .csv or .csv.gz.
       provenance: Plain values: schema, model, guarantee, version, licence, terms.
 
+    Returns:
+      The kind of each column, as `column_kinds` of the first frame says it.
+
     Raises:
       UsageError: If the ending is another.
       OutputError: If the file cannot be written.
@@ -40,7 +46,9 @@ def write_table(frames: pd.DataFrame | Iterable[pd.DataFrame], path: Path, prove
     text = json.dumps({"synthetic": True, **provenance}, sort_keys=True).encode()
     several = iter([frames] if isinstance(frames, pd.DataFrame) else frames)
     # The first rows come before the file: what cannot be drawn leaves no trace.
-    rows = chain([next(several)], several)
+    first = next(several)
+    kinds, rows = column_kinds(first), chain([first], several)
+    del first
     make_folder(path.parent)
     *before, _ = table_files(path)
     with replacing(path, side_car=(before[0], text + b"\n") if before else None) as file:
@@ -51,6 +59,7 @@ def write_table(frames: pd.DataFrame | Iterable[pd.DataFrame], path: Path, prove
                 _write_csv(rows, packed)
         else:
             _write_csv(rows, file)
+    return kinds
 
 
 def _write_parquet(frames: Iterator[pd.DataFrame], file: IO[bytes], said: bytes) -> None:
@@ -134,6 +143,26 @@ def arrow_table(frame: pd.DataFrame) -> pa.Table:
     return pa.table(columns)
 
 
+def column_kinds(frame: pd.DataFrame) -> dict[str, str]:
+    """What each column holds, in the words of schema.org: Boolean, Integer, Float, Date or Text.
+
+    >>> column_kinds(pd.DataFrame({"age": [1, 2], "ward": ["a", None]}))
+    {'age': 'Integer', 'ward': 'Text'}
+    """
+    return {field.name: _kind(field.type) for field in arrow_table(frame.head(FEW)).schema}
+
+
+def _kind(type_: pa.DataType) -> str:
+    value = type_.value_type if pa.types.is_dictionary(type_) else type_
+    known = (
+        (pa.types.is_boolean, "Boolean"),
+        (pa.types.is_integer, "Integer"),
+        (pa.types.is_floating, "Float"),
+        (pa.types.is_date, "Date"),
+    )
+    return next((kind for fits, kind in known if fits(value)), "Text")
+
+
 def _dictionary(values: "pd.Series[Any]") -> pa.Array:
     """Categories with positions in a list of those that occur, no others; all that are declared set their type."""
     declared = pa.array(list(values.cat.categories)).type
@@ -156,17 +185,19 @@ def read_provenance(path: Path) -> Mapping[str, Any] | None:
     return _said(side_car.read_bytes()) if side_car.is_file() else None
 
 
-def require_original(path: Path) -> None:
-    """Refuses a table that says that it is synthetic.
+def origin_of(path: Path, *, allow_synthetic: bool) -> Mapping[str, Any] | None:
+    """What a table says of its synthetic origin, where that is allowed.
 
     Raises:
-      DataError: Naming it.
+      DataError: If it says that it is synthetic and may not be.
     """
-    if read_provenance(path) is not None:
+    mark = read_provenance(path)
+    if mark is not None and not allow_synthetic:
         raise DataError(
             f"{path.name}: says that it is synthetic. Fitting on synthetic records breeds errors: use the original, or "
             "add --allow-synthetic."
         )
+    return mark
 
 
 def _said(content: bytes) -> Mapping[str, Any]:
