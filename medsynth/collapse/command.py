@@ -56,10 +56,7 @@ def collapse(
     require_found(schema)
     require_sound(FitRequest(schema=schema, model=model, epsilon=epsilon, delta=delta))
     tables = Tables(train=data, holdout=holdout, holdout_share=None if holdout else holdout_share)
-    for path in (data, holdout):
-        if path is not None:
-            require_columns(FileSource(path=path).columns, schema.inputs)
-            origin_of(path, allow_synthetic=allow_synthetic)
+    _require_original(tables, schema, allow_synthetic=allow_synthetic)
     progress = progress or Silent()
     progress.start("Reading the tables")
     real = _real(tables, schema)
@@ -73,6 +70,14 @@ def collapse(
         replace_file(path, written, mode=OWNER_ONLY)
     progress.finish()
     return told(_files(folder), content)
+
+
+def _require_original(tables: Tables, schema: "Schema", *, allow_synthetic: bool) -> None:
+    """Both tables have the schema's columns, and say of no synthetic origin unless that is allowed."""
+    for path in (tables.train, tables.holdout):
+        if path is not None:
+            require_columns(FileSource(path=path).columns, schema.inputs)
+            origin_of(path, allow_synthetic=allow_synthetic)
 
 
 def _files(folder: RunFolder) -> tuple[Path, Path]:
