@@ -11,6 +11,8 @@ from medsynth.ending import ending
 from medsynth.options import (
     AsJson,
     Budget,
+    Clean,
+    Counts,
     Data,
     Delta,
     Draw,
@@ -84,11 +86,17 @@ def init(
 
 
 @app.command(rich_help_panel="START")
-def check(data: Data, schema: SchemaOption, as_json: AsJson = False) -> None:
+def check(
+    data: Data,
+    schema: SchemaOption,
+    counts: Counts = None,
+    overwrite: Overwrite = False,
+    as_json: AsJson = False,
+) -> None:
     """Tell the steward what in a table breaks its schema (INTERNAL)."""
     from medsynth import pipeline
 
-    _emit(pipeline.check(data, schema), as_json, otherwise=3)
+    _emit(pipeline.check(data, schema, counts=counts, overwrite=overwrite), as_json, otherwise=3)
 
 
 @app.command(rich_help_panel="START")
@@ -121,6 +129,7 @@ def run(
     where: Where = None,
     upsample: Upsample = None,
     draw: Draw = "edited",
+    clean: Clean = False,
     overwrite: Overwrite = False,
     as_json: AsJson = False,
 ) -> None:
@@ -143,6 +152,7 @@ def run(
             where=where,
             upsample=shares(upsample),
             kind=draw,
+            clean=clean,
             overwrite=overwrite,
             progress=_progress("RUN"),
         ),
@@ -192,6 +202,7 @@ def sample(
     where: Where = None,
     upsample: Upsample = None,
     draw: Draw = "edited",
+    clean: Clean = False,
     overwrite: Overwrite = False,
     as_json: AsJson = False,
 ) -> None:
@@ -207,6 +218,7 @@ def sample(
             where=where,
             upsample=shares(upsample),
             kind=draw,
+            clean=clean,
             overwrite=overwrite,
             progress=_progress,
         ),

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 from medsynth.encoding.codec import Codec, require_columns
 from medsynth.encoding.comparison import Claim, MeasuredTable
-from medsynth.encoding.condition import Condition, compile_condition
+from medsynth.encoding.condition import Condition
+from medsynth.encoding.possible import impossible
 from medsynth.errors import SchemaError, UsageError
 from medsynth.finding import Domains, Search, find_domains, kept_for_thresholds
 from medsynth.models import MODELS
@@ -167,17 +168,10 @@ def _found(
 def impossible_conditions(codec: Codec) -> tuple[Condition, ...]:
     """What the schema's rules exclude, as far as one or two columns say it in whole cells.
 
-    Other rules are left to the repair of drawn rows, which checks all of them.
+    The rest is left to the repair of drawn rows, which checks every rule.
     """
-    found = []
-    for rule in codec.schema.rule_predicates:
-        try:
-            excluded = compile_condition(rule, codec).complement()
-        except UsageError:
-            continue
-        if 1 <= len(excluded.attributes) <= 2:
-            found.append(excluded)
-    return tuple(found)
+    found = (excluded for rule in codec.schema.rule_predicates for excluded in impossible(rule, codec))
+    return tuple(excluded for excluded in found if 1 <= len(excluded.attributes) <= 2)
 
 
 def require_sound(request: FitRequest) -> None:

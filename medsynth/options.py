@@ -39,6 +39,11 @@ Upsample = Annotated[
 Draw = Annotated[
     str, typer.Option(metavar="KIND", help="edited: near the model, to share; random: independent, for inference.")
 ]
+Clean = Annotated[bool, typer.Option("--clean", help="Hold plausible rules too: pass no doubtful record on.")]
+Counts = Annotated[
+    Path | None,
+    typer.Option(metavar="FILE.json", help="Write how many records break each rule; only its owner can read it."),
+]
 Holdout = Annotated[Path | None, typer.Option(metavar="DATA", help="Private rows of other persons.")]
 HoldoutShare = Annotated[float, typer.Option(metavar="F", help="Share of persons kept out of the fit.")]
 Folder = Annotated[Path | None, typer.Argument(metavar="[OUT]", help="Folder of a run.")]

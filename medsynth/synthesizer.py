@@ -115,6 +115,7 @@ class Synthesizer(BaseEstimator):  # type: ignore[misc]
         upsample: Mapping[str, float] | None = None,
         seed: int | None = None,
         draw: str = "edited",
+        clean: bool = False,
     ) -> pd.DataFrame:
         """Draws synthetic records; costs no privacy.
 
@@ -125,6 +126,7 @@ class Synthesizer(BaseEstimator):  # type: ignore[misc]
           seed: Same seed and model, same records.
           draw: "edited" lies as close to the model as records can, right for a table that is shared; "random" gives
             independent records, right for standard errors.
+          clean: Also holds the schema's `plausible` rules: doubtful records are not passed on.
 
         Raises:
           UsageError: If the predicate, a name or a share is wrong.
@@ -132,7 +134,8 @@ class Synthesizer(BaseEstimator):  # type: ignore[misc]
         file = self._fitted()
         codec = _codec(file.schema)
         rows = codec.schema.privacy.persons if n is None else n
-        return draw_records(file.fitted, codec, rows, generator(seed), where=where, upsample=upsample, kind=draw).frame
+        drawing: Any = {"where": where, "upsample": upsample, "kind": draw, "clean": clean}
+        return draw_records(file.fitted, codec, rows, generator(seed), **drawing).frame
 
     def save(self, path: "str | PathLike[str]") -> None:
         """Writes the model as one file that can be shared: noised measurements and public settings."""

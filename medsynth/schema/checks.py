@@ -5,10 +5,11 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from medsynth.errors import UsageError
-from medsynth.schema.domains import check_group, check_pair, check_value, possible_values
+from medsynth.schema.domains import check_calculation, check_group, check_pair, check_value, possible_values
 from medsynth.schema.predicate import (
     And,
     Compare,
+    CompareCalculated,
     CompareColumns,
     Implies,
     InGroup,
@@ -26,7 +27,6 @@ if TYPE_CHECKING:
 
 _LATER = {
     "studies": "studies steer the budget, but are not yet run.",
-    "plausible": "plausible rules are read and kept, but not yet counted.",
 }
 
 
@@ -52,6 +52,12 @@ def checked(predicate: Predicate, schema: "Schema") -> Predicate:
             require_column(a, schema)
             require_column(b, schema)
             check_pair(a, op, b, schema)
+            return predicate
+        case CompareCalculated(left=first, right=second):
+            for name in sorted(predicate.columns):
+                require_column(name, schema)
+            for side in (first, second):
+                check_calculation(side, schema)
             return predicate
     return _checked_leaf(predicate, schema)
 
@@ -166,7 +172,7 @@ def _name_problems(schema: "Schema") -> Iterator[str]:
 
     if set(schema.modelled) <= {ROWS_COLUMN}:
         yield ("columns: none is modelled. Describe at least one column that is not an id, dropped or derived.")
-    for key in ("rare", "subgroups", "studies"):
+    for key in ("rare", "combinations", "subgroups", "studies"):
         seen: set[str] = set()
         for entry in getattr(schema, key):
             if entry.name in seen:
@@ -184,6 +190,11 @@ def _predicate_problems(schema: "Schema") -> Iterator[str]:
             checked(parse_predicate(text), schema)
         except UsageError as problem:
             yield f"{where}: {problem}"
+    for combination in schema.combinations:
+        try:
+            combination.predicate(schema)
+        except UsageError as problem:
+            yield f"combinations {shown(combination.name)}: {problem}"
     for name, expression in schema.derived_expressions.items():
         for condition in _conditions_of(expression):
             try:

@@ -1,0 +1,128 @@
+"""Rows that break an equality are set right by computing the one column that it determines.
+
+An equality of numbers hardly ever holds by chance, so drawing again would go on for ever. Where a rule says
+`part_a + part_b == total` (or `x == y`, also behind `implies`), the column alone on its side becomes what the other side
+gives; where that lies outside its bounds, a part makes up the difference.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from medsynth.encoding.codec import Codec
+from medsynth.encoding.domain import IntArray
+from medsynth.encoding.numbers import NumberCells
+from medsynth.schema import Expression, Predicate
+from medsynth.schema import predicate as ast
+from medsynth.schema.reading import days, numbers
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settlement:
+    """A way to make an equality true.
+
+    Attributes:
+      equality: What shall hold.
+      when: Only in rows that satisfy this; None for all.
+      column: The column that is set.
+      value: What it is set to.
+    """
+
+    equality: Predicate
+    when: Predicate | None
+    column: str
+    value: Expression
+
+
+def settlements(rules: Sequence[Predicate], codec: Codec) -> tuple[Settlement, ...]:
+    """Every way to make the equalities among the rules true, in the order in which they are tried."""
+    return tuple(
+        found
+        for rule in rules
+        for found in _settlements(rule, None)
+        if found.column in codec.domain and isinstance(codec.cells[codec.domain.index(found.column)], NumberCells)
+    )
+
+
+def _settlements(rule: Predicate, when: Predicate | None) -> Iterator[Settlement]:
+    match rule:
+        case ast.And(parts=parts):
+            for part in parts:
+                yield from _settlements(part, when)
+        case ast.Implies(left=left, right=right):
+            yield from _settlements(right, left if when is None else ast.And((when, left)))
+        case ast.CompareColumns(left=a, op="==", right=b):
+            left, right = ast.ColumnReference(a), ast.ColumnReference(b)
+            for column, value in _solutions(left, right):
+                yield Settlement(equality=rule, when=when, column=column, value=value)
+        case ast.CompareCalculated(left=one, op="==", right=other):
+            for column, value in _solutions(one, other):
+                yield Settlement(equality=rule, when=when, column=column, value=value)
+
+
+def _solutions(left: Expression, right: Expression) -> Iterator[tuple[str, Expression]]:
+    """(column, what it must be): columns alone on a side first, then those that are added or subtracted once."""
+    for side, other in ((left, right), (right, left)):
+        if isinstance(side, ast.ColumnReference) and side.column not in other.columns:
+            yield side.column, other
+    excess = ast.Arithmetic(left, "-", right)
+    terms = list(_terms(excess, 1))
+    columns = [column for column, _ in terms]
+    for column, sign in terms:
+        alone = ast.ColumnReference(column) in (left, right)
+        if sign and not alone and columns.count(column) == 1:
+            yield column, ast.Arithmetic(ast.ColumnReference(column), "-" if sign > 0 else "+", excess)
+
+
+def _terms(side: Expression, sign: int) -> Iterator[tuple[str, int]]:
+    """Each column as often as it occurs, with 1 or -1 where it is added or subtracted, 0 in any other place."""
+    match side:
+        case ast.ColumnReference(column=column):
+            yield column, sign
+        case ast.Arithmetic(left=left, op="+" | "-" as op, right=right):
+            yield from _terms(left, sign)
+            yield from _terms(right, sign if op == "+" else -sign)
+        case _:
+            yield from ((column, 0) for column in side.columns)
+
+
+def settled(
+    frame: pd.DataFrame, codes: IntArray, ways: Sequence[Settlement], codec: Codec
+) -> tuple[pd.DataFrame, IntArray]:
+    """The rows with every equality made true where one of the ways allows it, and their codes.
+
+    Args:
+      frame: Decoded rows.
+      codes: (n, d) their codes.
+      ways: From `settlements`.
+      codec: Gives the cells.
+    """
+    frame, codes = frame.copy(), codes.copy()
+    for way in ways:
+        wrong = ~way.equality.evaluate(frame, codec.schema)
+        if way.when is not None:
+            wrong &= way.when.evaluate(frame, codec.schema)
+        rows = np.flatnonzero(wrong)
+        if len(rows):
+            _set(frame, codes, rows, way, codec)
+    return codec.derived(frame), codes
+
+
+def _set(
+    frame: pd.DataFrame, codes: IntArray, rows: npt.NDArray[np.intp], way: Settlement, codec: Codec
+) -> None:
+    position = codec.domain.index(way.column)
+    cells: Any = codec.cells[position]
+    wanted = way.value.evaluate(frame.iloc[rows], codec.schema)
+    values = days(wanted) if wanted.dtype.kind == "M" else numbers(wanted)
+    ticks = np.round(np.nan_to_num(values / cells.step, nan=-np.inf))
+    within = (ticks >= cells.starts[0]) & (ticks < cells.stop)
+    own = np.searchsorted(cells.starts, ticks[within], side="right") - 1
+    if len(own):
+        codes[rows[within], position] = own
+        column = frame.columns.get_loc(way.column)
+        frame.iloc[rows[within], column] = cells.shown(ticks[within].astype(np.int64))
