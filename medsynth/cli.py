@@ -87,11 +87,7 @@ def init(
 
 @app.command(rich_help_panel="START")
 def check(
-    data: Data,
-    schema: SchemaOption,
-    counts: Counts = None,
-    overwrite: Overwrite = False,
-    as_json: AsJson = False,
+    data: Data, schema: SchemaOption, counts: Counts = None, overwrite: Overwrite = False, as_json: AsJson = False
 ) -> None:
     """Tell the steward what in a table breaks its schema (INTERNAL)."""
     from medsynth import pipeline
@@ -209,21 +205,9 @@ def sample(
     """Draw synthetic records from a model file; costs no privacy."""
     from medsynth import pipeline
 
-    _emit(
-        pipeline.sample(
-            model,
-            out,
-            n=rows,
-            seed=seed,
-            where=where,
-            upsample=shares(upsample),
-            kind=draw,
-            clean=clean,
-            overwrite=overwrite,
-            progress=_progress,
-        ),
-        as_json,
-    )
+    how: dict[str, Any] = {"n": rows, "seed": seed, "where": where, "upsample": shares(upsample), "kind": draw}
+    result = pipeline.sample(model, out, **how, clean=clean, overwrite=overwrite, progress=_progress)
+    _emit(result, as_json)
 
 
 @app.command(rich_help_panel="STEPS")

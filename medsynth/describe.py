@@ -5,12 +5,13 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from medsynth.fitting import conflicts_of
 from medsynth.judging import score_named
 from medsynth.models.model_file import ModelFile
 from medsynth.outputs import Result, RunFolder
 from medsynth.planning import WITHIN, Forecast, Plan
 from medsynth.publishing import Clock, unseen_columns
-from medsynth.sampling.draw import KINDS, Drawn
+from medsynth.sampling.draw import CLEANED, KINDS, Drawn
 from medsynth.schema import dump_schema, parse_schema
 from medsynth.score import Evaluation, Score
 
@@ -46,15 +47,27 @@ def confirmed(path: Path, names: Sequence[str], *, private: bool = False, waitin
     )
 
 
-def checked(schema: "Schema", findings: Sequence["Finding"]) -> Result:
-    """What of a table breaks its schema: INTERNAL."""
+def checked(
+    schema: "Schema",
+    findings: Sequence["Finding"],
+    doubtful: Sequence["Finding"] = (),
+    *,
+    counts: Path | None = None,
+) -> Result:
+    """What of a table breaks its schema, and what in it is doubtful: INTERNAL."""
     lines = [f"INTERNAL, for the steward's eyes: table against schema '{schema.dataset.name}'"]
     lines += [f"  {finding.sentence}" for finding in findings]
     if not findings:
         lines.append("  Nothing breaks the schema.")
-    lines += [f"  Note: {notice}" for notice in schema.notices()]
+    lines += [f"  {doubt.sentence}" for doubt in doubtful]
+    lines += [f"  Note: {notice}" for notice in (*schema.notices(), *conflicts_of(schema).notices)]
+    lines += [f"  How many, for its owner only: {counts}"] if counts else []
     return Result(
-        values={"edition": "internal", "findings": [asdict(finding) for finding in findings]},
+        values={
+            "edition": "internal",
+            "findings": [asdict(finding) for finding in findings],
+            "doubtful": [asdict(doubt) for doubt in doubtful],
+        },
         lines=tuple(lines),
         ok=not findings,
     )
@@ -193,15 +206,26 @@ def sampled(out: Path, drawn: Drawn, meaning: str) -> Result:
                 f"  {change.name}: {change.natural:.2%} in the model, {change.drawn:.2%} in the file"
                 for change in drawn.upsampled
             ),
+            *_mended_lines(drawn),
             *(("  Column _weight restores the population.",) if drawn.upsampled else ()),
         ),
     )
+
+
+def _mended_lines(drawn: Drawn) -> list[str]:
+    """What was done so that every rule holds, where anything was."""
+    lines = [f"  {drawn.repaired:.2%} of the rows were repaired to hold every rule."] if drawn.repaired else []
+    if drawn.redrawn:
+        lines.append(f"  {drawn.redrawn:.2%} had numbers or dates drawn again inside their cells.")
+    return [*lines, *([f"  {CLEANED}"] if drawn.clean else [])]
 
 
 def _drawn_values(drawn: Drawn) -> dict[str, Any]:
     return {
         "upsampled": [asdict(change) for change in drawn.upsampled],
         "repaired": drawn.repaired,
+        "redrawn": drawn.redrawn,
+        "clean": drawn.clean,
         "where": drawn.where,
         "draw": drawn.kind,
     }
@@ -223,6 +247,8 @@ def run_record(tables: Any, drawn: Drawn, *, seed: int | None, problems: Sequenc
             "draw": drawn.kind,
             "draw_note": KINDS[drawn.kind],
             "repaired_share": drawn.repaired,
+            "redrawn_share": drawn.redrawn,
+            "clean_note": CLEANED if drawn.clean else "",
             "upsampling": [
                 {"name": u.name, "before": u.natural, "target": u.target, "after": u.drawn} for u in drawn.upsampled
             ],
@@ -258,6 +284,7 @@ def finished(
         f"Rare condition '{u.name}': {u.natural:.2%} before, {u.drawn:.2%} after upsampling (column _weight undoes it)."
         for u in drawn.upsampled
     ]
+    lines += [line.strip() for line in _mended_lines(drawn)]
     lines += [f"INTERNAL: {finding.sentence}" for finding in problems]
     lines += [f"Files: {path}" for path in (folder.synthetic, folder.model, folder.shareable / "report.html")]
     lines += [f"INTERNAL: {folder.internal / 'report.html'} (never share it)"]

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from medsynth.encoding.codec import Codec, require_columns
 from medsynth.encoding.comparison import Claim, MeasuredTable
 from medsynth.encoding.condition import Condition
+from medsynth.encoding.contradictions import Conflicts, find_conflicts
 from medsynth.encoding.possible import impossible
 from medsynth.errors import SchemaError, UsageError
 from medsynth.finding import Domains, Search, find_domains, kept_for_thresholds
@@ -174,17 +175,44 @@ def impossible_conditions(codec: Codec) -> tuple[Condition, ...]:
     return tuple(excluded for excluded in found if 1 <= len(excluded.attributes) <= 2)
 
 
+def conflicts_of(schema: "Schema") -> Conflicts:
+    """What the schema's rules do to each other, from public text alone; of private columns nothing is known yet.
+
+    `plausible` rules are looked at too, but only `--clean` would make them leave no record.
+    """
+    private = set(private_columns(schema))
+    rules = dict(zip(schema.rule_names, schema.rule_predicates, strict=True))
+    plausible = {
+        f"Plausible rule '{text}'": rule
+        for text, rule in zip(schema.plausible, schema.plausible_predicates, strict=True)
+    }
+    rules, plausible = (
+        {name: rule for name, rule in r.items() if not rule.columns & private} for r in (rules, plausible)
+    )
+    if not rules and not plausible:
+        return Conflicts()
+    codec = Codec(schema=stand_in(schema))
+    firm, soft = find_conflicts(rules, codec), find_conflicts(rules | plausible, codec)
+    if firm.problems:
+        return firm
+    doubtful = (f"{problem.sentence} As it stands, --clean leaves nothing." for problem in soft.problems)
+    return Conflicts(notices=(*firm.notices, *doubtful))
+
+
 def require_sound(request: FitRequest) -> None:
     """Refuses what public settings alone show to be wrong, before a budget file is made or a row is read.
 
     Raises:
       UsageError: If the model is unknown, or epsilon or delta is outside its range.
-      SchemaError: If something read from data was not confirmed.
+      SchemaError: If something read from data was not confirmed, or no record can obey the rules.
     """
     _ = MODELS[request.model]
     epsilon, delta = request.budget
     Guarantee.of(epsilon, delta, unit=request.schema.privacy.noun, persons=request.schema.privacy.persons)
     require_confirmed(request.schema)
+    problems = conflicts_of(request.schema).problems
+    if problems:
+        raise SchemaError(f"Schema '{request.schema.dataset.name}': {problems[0].sentence}")
     if private_columns(request.schema):  # what the schema names must fit into what will be found
         _ = Codec(schema=stand_in(request.schema)).domain
 

@@ -6,7 +6,7 @@ train and held-out persons ─────────────────�
 """
 
 import secrets
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from medsynth import describe, describe_tools
-from medsynth.checking import check_table, refuse_unreadable
+from medsynth.checking import check_table, doubts, refuse_unreadable, write_counts
 from medsynth.encoding.codec import Codec, require_columns
 from medsynth.encoding.comparison import Comparison
 from medsynth.errors import InputError, UsageError
@@ -35,9 +35,9 @@ from medsynth.outputs import (
 from medsynth.planning import make_plan
 from medsynth.privacy.budget_file import budget_path
 from medsynth.privacy.ledger import Ledger
-from medsynth.progress import Progress, Silent
+from medsynth.progress import TENTHS, Progress, Silent, in_tenths
 from medsynth.publishing import provenance_of, write_report
-from medsynth.sampling.draw import KINDS, Draw, Drawing, draw, generator, require_drawable
+from medsynth.sampling.draw import CLEANED, KINDS, Draw, Drawing, draw, generator, require_drawable
 from medsynth.sampling.provenance import require_original, require_table_name, table_files, write_table
 from medsynth.schema import load_schema, parse_schema, uncounted
 from medsynth.schema.private import stand_in
@@ -52,7 +52,6 @@ if TYPE_CHECKING:
 
 DEMO_DATA = Path(__file__).parent / "data" / "diabetes130"
 DEMO_UPSAMPLE = {"died": 0.05}
-TENTHS = 10
 
 
 def init(data: Path, out: Path, *, person: str | None, rows_are_persons: bool, overwrite: bool) -> Result:
@@ -75,12 +74,17 @@ def confirm(schema: Path, *, columns: Sequence[str] | None, private: bool) -> Re
     return describe.confirmed(schema, confirmed, private=private, waiting=load_schema(schema).unconfirmed)
 
 
-def check(data: Path, schema_name: str) -> Result:
-    """Tells the steward, and nobody else, what in a table breaks its schema."""
+def check(data: Path, schema_name: str, *, counts: Path | None = None, overwrite: bool = False) -> Result:
+    """Tells the steward, and nobody else, what in a table breaks its schema; `counts` is a file of the owner's."""
+    if counts is not None:
+        require_apart({"DATA": data, "-s": schema_name}, [counts])
+        require_free_file(counts, overwrite=overwrite)
     schema = load_schema(schema_name)
     frame = read_frame(data)
     require_columns(frame.columns, schema.inputs)
-    return describe.checked(schema, check_table(frame, schema))
+    if counts is not None:
+        write_counts(counts, frame, schema)
+    return describe.checked(schema, check_table(frame, schema), doubts(frame, schema), counts=counts)
 
 
 def plan(schema_name: str, *, epsilon: float | None, delta: float | None, model: str) -> Result:
@@ -126,6 +130,7 @@ def sample(
     where: str | None = None,
     upsample: Mapping[str, float] | None = None,
     kind: str = "edited",
+    clean: bool = False,
     overwrite: bool = False,
     progress: Callable[[str], Progress] = lambda _: Silent(),
 ) -> Result:
@@ -140,22 +145,11 @@ def sample(
     file = load_model(model)
     codec = codec_of(file)
     rows = codec.schema.privacy.persons if n is None else n
-    drawing = Drawing(file.fitted, codec, rows, generator(seed), where=where, upsample=upsample, kind=kind)
+    how: Any = {"where": where, "upsample": upsample, "kind": kind, "clean": clean}
+    drawing = Drawing(file.fitted, codec, rows, generator(seed), **how)
     steps = progress("SAMPLE_LARGE" if drawing.chunks > TENTHS else "SAMPLE")
-    write_table(_reported(drawing, steps), out, _said_of(file, drawing.kind))
+    write_table(in_tenths(drawing, drawing.chunks, steps), out, _said_of(file, drawing.kind, clean=clean))
     return describe.sampled(out, drawing.summary, row_meaning(codec.schema))
-
-
-def _reported(drawing: Drawing, progress: Progress) -> Iterator[pd.DataFrame]:
-    """The chunks, with a word before each tenth of a large table."""
-    tenths = [k * drawing.chunks // TENTHS for k in range(TENTHS)] if drawing.chunks > TENTHS else [0]
-    frames = iter(drawing)
-    for number in range(drawing.chunks):
-        if number in tenths:
-            tenth = f", part {tenths.index(number) + 1} of 10" if len(tenths) > 1 else ""
-            progress.start(f"Drawing records{tenth}")
-        yield next(frames)
-    progress.finish()
 
 
 def _release(
@@ -167,13 +161,13 @@ def _release(
     rows = codec.schema.privacy.persons if n is None else n
     drawn = draw(file.fitted, codec, rows, generator(seed), **drawing)
     progress.finish()
-    write_table(drawn.frame, out, _said_of(file, drawn.kind))
+    write_table(drawn.frame, out, _said_of(file, drawn.kind, clean=drawn.clean))
     return drawn
 
 
-def _said_of(file: ModelFile, kind: str) -> dict[str, Any]:
+def _said_of(file: ModelFile, kind: str, *, clean: bool) -> dict[str, Any]:
     """What a table says of its origin and of how its rows were drawn."""
-    return provenance_of(file) | {"draw": kind, "draw_note": KINDS[kind]}
+    return provenance_of(file) | {"draw": kind, "draw_note": KINDS[kind]} | ({"clean": CLEANED} if clean else {})
 
 
 def codec_of(file: ModelFile) -> Codec:
@@ -197,6 +191,7 @@ def run(
     where: str | None = None,
     upsample: Mapping[str, float] | None = None,
     kind: str = "edited",
+    clean: bool = False,
     overwrite: bool = False,
     progress: Progress | None = None,
 ) -> Result:
@@ -207,7 +202,7 @@ def run(
     folder.require_free(overwrite=overwrite)
     schema = load_schema(schema_name)
     request = _sound_request(schema, model=model, epsilon=epsilon, delta=delta)
-    drawing: Any = {"seed": seed, "where": where, "upsample": upsample, "kind": kind}
+    drawing: Any = {"seed": seed, "where": where, "upsample": upsample, "kind": kind, "clean": clean}
     require_drawable(Codec(schema=stand_in(schema, where)), n or 0, **drawing)
     tables = Tables(train=data, holdout=holdout, holdout_share=None if holdout else holdout_share, ledger=ledger)
 

@@ -131,7 +131,8 @@ def _compile(node: Any, codec: Codec) -> Condition:
             return _limited(list(_table_boxes(node.among, set(node.rows), codec)))
         case ast.CompareCalculated():
             raise UsageError(
-                f"'{node}' compares calculated values, so nothing can be conditioned on it. Compare columns with constants."
+                f"'{node}' compares calculated values, so nothing can be conditioned on it. "
+                "Compare columns with constants."
             )
         case _:
             return _leaf(node, codec)

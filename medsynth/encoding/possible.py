@@ -8,6 +8,7 @@ import operator
 from collections.abc import Callable
 from functools import reduce
 from itertools import combinations
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -119,8 +120,11 @@ def _compared(left: ast.Expression, op: str, right: ast.Expression, codec: Codec
     if not all(isinstance(each, NumberCells) for each in cells):
         return EVERYTHING if outer else NOTHING
     sizes = [len(each.starts) for each in cells]
-    apart = len(names) <= 2 and np.prod(sizes) <= MOST_TOLD_APART
-    ranges = {name: _range(each, axis, len(names), apart=apart) for axis, (name, each) in enumerate(zip(names, cells, strict=True))}
+    apart = len(names) <= 2 and prod(sizes) <= MOST_TOLD_APART
+    ranges = {
+        name: _range(each, axis, len(names), apart=apart)
+        for axis, (name, each) in enumerate(zip(names, cells, strict=True))
+    }
     holds = _may_hold(_calculated(left, ranges), op, _calculated(right, ranges))
     if not outer:
         holds = ~_may_hold(_calculated(left, ranges), _NEGATED[op], _calculated(right, ranges))
@@ -164,7 +168,12 @@ def _calculated(side: ast.Expression, ranges: dict[str, Range]) -> Range:
 
 def _of_corners(left: Range, op: str, right: Range) -> Range:
     """Each operation is monotone in either operand, so its extremes lie at the ends; but not across a zero divisor."""
-    functions: dict[str, Callable[[Any, Any], Any]] = {"+": operator.add, "-": operator.sub, "*": operator.mul, "/": operator.truediv}
+    functions: dict[str, Callable[[Any, Any], Any]] = {
+        "+": operator.add,
+        "-": operator.sub,
+        "*": operator.mul,
+        "/": operator.truediv,
+    }
     with np.errstate(all="ignore"):
         corners = np.broadcast_arrays(*(functions[op](a, b) for a in left for b in right))
     low, high = np.min(corners, axis=0), np.max(corners, axis=0)

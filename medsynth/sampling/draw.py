@@ -9,6 +9,7 @@ import pandas as pd
 
 from medsynth.encoding.codec import Codec, invent_identifiers
 from medsynth.encoding.condition import Condition, compile_condition
+from medsynth.encoding.contradictions import apart
 from medsynth.encoding.possible import possible
 from medsynth.errors import UsageError
 from medsynth.models.base import Fitted, Part
@@ -33,6 +34,8 @@ KINDS = {
     "random": "Rows are independent draws of the model (inside each stratum, where a rare condition was raised).",
 }
 """How rows are drawn, and what that means to those who use them."""
+
+CLEANED = "Plausible rules of the schema were held as rules: doubtful records were not passed on."
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -305,8 +308,8 @@ def require_drawable(
     generator(seed)
     asked = condition_of(codec, where)
     rare_conditions(codec, upsample or {})
-    for rule in held_rules(codec, clean=clean) if asked is not None else ():
-        if not possible(rule, codec).intersect(asked).boxes:
+    for rule in held_rules(codec, clean=clean):
+        if asked is not None and apart(possible(rule, codec), asked):
             raise UsageError(f"--where: the rule '{rule}' excludes every such record. Use a wider condition.")
 
 

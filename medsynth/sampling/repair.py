@@ -46,9 +46,7 @@ class LawfulRows:
     redrawn: int = 0
 
 
-def lawful(
-    frame: pd.DataFrame, codec: Codec, rules: Sequence[Predicate] | None = None
-) -> npt.NDArray[np.bool_]:
+def lawful(frame: pd.DataFrame, codec: Codec, rules: Sequence[Predicate] | None = None) -> npt.NDArray[np.bool_]:
     """Which rows obey every rule, (n,) bool; by default the schema's."""
     obeys = np.ones(len(frame), dtype=bool)
     for rule in codec.schema.rule_predicates if rules is None else rules:

@@ -1,8 +1,8 @@
 """Rows that break an equality are set right by computing the one column that it determines.
 
 An equality of numbers hardly ever holds by chance, so drawing again would go on for ever. Where a rule says
-`part_a + part_b == total` (or `x == y`, also behind `implies`), the column alone on its side becomes what the other side
-gives; where that lies outside its bounds, a part makes up the difference.
+`part_a + part_b == total` (or `x == y`, also behind `implies` or `or`), the column alone on its side becomes what the
+other side gives; where that lies outside its bounds, a part makes up the difference.
 """
 
 from collections.abc import Iterator, Sequence
@@ -55,9 +55,12 @@ def _settlements(rule: Predicate, when: Predicate | None) -> Iterator[Settlement
                 yield from _settlements(part, when)
         case ast.Implies(left=left, right=right):
             yield from _settlements(right, left if when is None else ast.And((when, left)))
+        case ast.Or(parts=parts):
+            for place, part in enumerate(parts):
+                others = [ast.Not(other) for other in (*parts[:place], *parts[place + 1 :])]
+                yield from _settlements(part, ast.And((*others, *([] if when is None else [when]))))
         case ast.CompareColumns(left=a, op="==", right=b):
-            left, right = ast.ColumnReference(a), ast.ColumnReference(b)
-            for column, value in _solutions(left, right):
+            for column, value in _solutions(ast.ColumnReference(a), ast.ColumnReference(b)):
                 yield Settlement(equality=rule, when=when, column=column, value=value)
         case ast.CompareCalculated(left=one, op="==", right=other):
             for column, value in _solutions(one, other):
@@ -112,9 +115,7 @@ def settled(
     return codec.derived(frame), codes
 
 
-def _set(
-    frame: pd.DataFrame, codes: IntArray, rows: npt.NDArray[np.intp], way: Settlement, codec: Codec
-) -> None:
+def _set(frame: pd.DataFrame, codes: IntArray, rows: npt.NDArray[np.intp], way: Settlement, codec: Codec) -> None:
     position = codec.domain.index(way.column)
     cells: Any = codec.cells[position]
     wanted = way.value.evaluate(frame.iloc[rows], codec.schema)
@@ -124,5 +125,6 @@ def _set(
     own = np.searchsorted(cells.starts, ticks[within], side="right") - 1
     if len(own):
         codes[rows[within], position] = own
-        column = frame.columns.get_loc(way.column)
-        frame.iloc[rows[within], column] = cells.shown(ticks[within].astype(np.int64))
+        column = frame[way.column].copy()
+        column.iloc[rows[within]] = cells.shown(ticks[within].astype(np.int64))
+        frame[way.column] = column

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from medsynth.errors import UsageError
 from medsynth.schema.domains import check_calculation, check_group, check_pair, check_value, possible_values
+from medsynth.schema.expression import ColumnReference
 from medsynth.schema.predicate import (
     And,
     Compare,
@@ -256,9 +257,27 @@ def _positive_problems(target: str, positive: Any, schema: "Schema") -> Iterator
         yield f"utility: positive: {problem}"
 
 
+def _computed(schema: "Schema") -> Iterator[str]:
+    """Columns that a rule determines in every record, which a definition would do without repair or budget."""
+    for number, rule in enumerate(schema.rule_predicates, 1):
+        match rule:
+            case CompareCalculated(left=ColumnReference(column=name), op="==", right=side):
+                pass
+            case CompareCalculated(left=side, op="==", right=ColumnReference(column=name)):
+                pass
+            case _:
+                continue
+        if name in schema.modelled and name not in side.columns:
+            yield (
+                f"Schema: rule {number} computes {shown(name)}. Declare it under derived, as {shown(str(side))}: "
+                "then no row needs repair, and no budget is spent on it."
+            )
+
+
 def notices(schema: "Schema") -> tuple[str, ...]:
     """Sentences about keys whose engine comes later, and about choices worth a second look."""
     found = [f"Schema: {sentence}" for key, sentence in _LATER.items() if getattr(schema, key)]
+    found += _computed(schema)
     noisy = [name for name, column in schema.columns.items() if column.source == "found"]
     if noisy:
         found.append(

@@ -23,7 +23,6 @@ if TYPE_CHECKING:
 MOST_ROWS = 20_000
 MOST_BYTES = 10_000_000
 TABLED = frozenset({"category", "boolean", "code", "integer"})
-Cells = tuple[tuple[Value | None, ...], ...]
 
 
 def _cell(value: Any) -> Any:
@@ -33,6 +32,7 @@ def _cell(value: Any) -> Any:
 
 
 Cell = Annotated[str | int | bool | None, BeforeValidator(_cell)]
+Cells = tuple[tuple[str | int | bool | None, ...], ...]
 
 
 class Combination(Entry):
@@ -111,7 +111,9 @@ def _require_listable(name: str, schema: "Schema") -> None:
         raise UsageError(f"column {shown(name)} is not modelled. {suggestion(name, schema.modelled)}")
     kind = schema.columns[name].kind
     if kind not in TABLED:
-        raise UsageError(f"column {shown(name)}: combinations are of listed values and whole numbers, not of kind {kind}.")
+        raise UsageError(
+            f"column {shown(name)}: combinations are of listed values and whole numbers, not of kind {kind}."
+        )
 
 
 def _typed(name: str, cells: tuple[Value | None, ...], schema: "Schema") -> list[Value | None]:

@@ -4,8 +4,9 @@ Precedence, loosest first: implies, or, and, not, comparison. Logic has two valu
 with a missing cell is false, and `not` turns that into true; so is a comparison of two columns where either holds a
 value outside its list. `x not in (...)` reads `not x in (...) and x is not missing`.
 
-A side of a comparison may be calculated: `part_a + part_b == total`, `discharge - admission <= 365` (days between dates).
-Calculated values are equal where rounding alone tells them apart; the comparison is false where an operand is missing.
+A side of a comparison may be calculated: `part_a + part_b == total`, `discharge - admission <= 365` (days between
+dates). Calculated values are equal where rounding alone tells them apart; with a missing operand the comparison is
+false.
 """
 
 import operator
