@@ -132,6 +132,7 @@ def run(
     """Check, fit, sample, evaluate, audit and report, in one go."""
     from medsynth import pipeline
 
+    how: dict[str, Any] = {"where": where, "upsample": shares(upsample), "kind": draw, "clean": clean}
     _emit(
         pipeline.run(
             data,
@@ -145,12 +146,9 @@ def run(
             ledger=ledger,
             n=rows,
             seed=seed,
-            where=where,
-            upsample=shares(upsample),
-            kind=draw,
-            clean=clean,
             overwrite=overwrite,
             progress=_progress("RUN"),
+            **how,
         ),
         as_json,
     )

@@ -188,22 +188,19 @@ def run(
     ledger: Path | None = None,
     n: int | None = None,
     seed: int | None = None,
-    where: str | None = None,
-    upsample: Mapping[str, float] | None = None,
-    kind: str = "edited",
-    clean: bool = False,
     overwrite: bool = False,
     progress: Progress | None = None,
+    **how: Any,
 ) -> Result:
-    """Check, fit, sample, evaluate, audit, report."""
+    """Check, fit, sample, evaluate, audit, report; `how` rows are drawn is as `Drawing` takes it."""
     progress = progress or Silent()
     folder = RunFolder(path=out)
     require_apart({"DATA": data, "--holdout": holdout, "-s": schema_name}, folder.places, ledger=ledger)
     folder.require_free(overwrite=overwrite)
     schema = load_schema(schema_name)
     request = _sound_request(schema, model=model, epsilon=epsilon, delta=delta)
-    drawing: Any = {"seed": seed, "where": where, "upsample": upsample, "kind": kind, "clean": clean}
-    require_drawable(Codec(schema=stand_in(schema, where)), n or 0, **drawing)
+    drawing = {"seed": seed, **how}
+    require_drawable(Codec(schema=stand_in(schema, how.get("where"))), n or 0, **drawing)
     tables = Tables(train=data, holdout=holdout, holdout_share=None if holdout else holdout_share, ledger=ledger)
 
     frame, problems = _checked(tables, schema, progress)

@@ -293,8 +293,8 @@ def require_drawable(
     n: int,
     *,
     seed: int | None,
-    where: str | None,
-    upsample: Mapping[str, float] | None,
+    where: str | None = None,
+    upsample: Mapping[str, float] | None = None,
     kind: str = "edited",
     clean: bool = False,
 ) -> None:
