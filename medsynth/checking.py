@@ -67,7 +67,8 @@ def check_table(frame: pd.DataFrame, schema: "Schema") -> tuple[Finding, ...]:
         if not rule.evaluate(typed, schema).all()
     ]
     contradictions = [
-        Finding(column=problem.rules, sentence=problem.sentence) for problem in conflicts_of(schema).problems
+        Finding(column=problem.rules, sentence=problem.sentence)
+        for problem in conflicts_of(schema, notices=False).problems
     ]
     return (*columns, *person, *contradictions, *rules)
 

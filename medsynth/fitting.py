@@ -175,26 +175,31 @@ def impossible_conditions(codec: Codec) -> tuple[Condition, ...]:
     return tuple(excluded for excluded in found if 1 <= len(excluded.attributes) <= 2)
 
 
-def conflicts_of(schema: "Schema") -> Conflicts:
+def conflicts_of(schema: "Schema", *, notices: bool = True) -> Conflicts:
     """What the schema's rules do to each other, from public text alone; of private columns nothing is known yet.
 
-    `plausible` rules are looked at too, but only `--clean` would make them leave no record.
+    Args:
+      schema: Of a table.
+      notices: Whether to look for those too, also with the `plausible` rules that `--clean` would hold.
     """
     private = set(private_columns(schema))
-    rules = dict(zip(schema.rule_names, schema.rule_predicates, strict=True))
+    rules = {
+        name: rule
+        for name, rule in zip(schema.rule_names, schema.rule_predicates, strict=True)
+        if not rule.columns & private
+    }
     plausible = {
         f"Plausible rule '{text}'": rule
         for text, rule in zip(schema.plausible, schema.plausible_predicates, strict=True)
+        if notices and not rule.columns & private
     }
-    rules, plausible = (
-        {name: rule for name, rule in r.items() if not rule.columns & private} for r in (rules, plausible)
-    )
     if not rules and not plausible:
         return Conflicts()
     codec = Codec(schema=stand_in(schema))
-    firm, soft = find_conflicts(rules, codec), find_conflicts(rules | plausible, codec)
-    if firm.problems:
+    firm = find_conflicts(rules, codec, notices=notices)
+    if firm.problems or not plausible:
         return firm
+    soft = find_conflicts(rules | plausible, codec, notices=False)
     doubtful = (f"{problem.sentence} As it stands, --clean leaves nothing." for problem in soft.problems)
     return Conflicts(notices=(*firm.notices, *doubtful))
 
@@ -210,7 +215,7 @@ def require_sound(request: FitRequest) -> None:
     epsilon, delta = request.budget
     Guarantee.of(epsilon, delta, unit=request.schema.privacy.noun, persons=request.schema.privacy.persons)
     require_confirmed(request.schema)
-    problems = conflicts_of(request.schema).problems
+    problems = conflicts_of(request.schema, notices=False).problems
     if problems:
         raise SchemaError(f"Schema '{request.schema.dataset.name}': {problems[0].sentence}")
     if private_columns(request.schema):  # what the schema names must fit into what will be found

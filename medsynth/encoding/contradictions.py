@@ -47,7 +47,7 @@ class Conflicts:
     notices: tuple[str, ...] = ()
 
 
-def find_conflicts(rules: Mapping[str, Predicate], codec: Codec) -> Conflicts:
+def find_conflicts(rules: Mapping[str, Predicate], codec: Codec, *, notices: bool = True) -> Conflicts:
     """Looks for rules that contradict each other over the public domain.
 
     What is found is certain. Rules over many columns may contradict each other in ways that are not found.
@@ -55,6 +55,7 @@ def find_conflicts(rules: Mapping[str, Predicate], codec: Codec) -> Conflicts:
     Args:
       rules: By name.
       codec: Gives the cells of each column.
+      notices: Whether to look for those too.
     """
     sets = {name: possible(rule, codec) for name, rule in rules.items()}
     never = [name for name, allowed in sets.items() if not allowed.boxes]
@@ -67,6 +68,8 @@ def find_conflicts(rules: Mapping[str, Predicate], codec: Codec) -> Conflicts:
         return Conflicts(
             problems=tuple(Problem(rules=" and ".join(group), sentence=_sentence(group)) for group in groups)
         )
+    if not notices:
+        return Conflicts()
     return Conflicts(notices=(*_unmet(rules, sets, codec), *_forced(list(sets.values()), codec)))
 
 
@@ -133,18 +136,25 @@ def _left(sets: Sequence[Condition]) -> dict[int, BoolArray] | None:
 def _unmet(rules: Mapping[str, Predicate], sets: Mapping[str, Condition], codec: Codec) -> list[str]:
     """Premises that two rules together forbid: `x implies y == 1` beside `x implies y == 2`."""
     found = []
+    premises = {name: possible(rule.left, codec) for name, rule in rules.items() if isinstance(rule, ast.Implies)}
+    met = {name: premise for name, premise in premises.items() if not apart(premise, sets[name])}
     for one, other in combinations(rules, 2):
         for name, second in ((one, other), (other, one)):
-            rule = rules[name]
-            if not isinstance(rule, ast.Implies):
-                continue
-            premise = possible(rule.left, codec)
-            held = [premise, sets[name], sets[second]]
-            alone = any(_contradict([premise, allowed]) for allowed in held[1:])
-            if premise.boxes and not alone and premise.attributes & sets[second].attributes and _contradict(held):
-                found.append(f"{one} and {other} together leave no record where {rule.left}.")
+            if (
+                name in met
+                and not apart(met[name], sets[second])
+                and _apart_together(met[name], sets[name], sets[second])
+            ):
+                found.append(f"{one} and {other} together leave no record where {rules[name].left}.")  # type: ignore[attr-defined]
                 break
     return found
+
+
+def _apart_together(premise: Condition, own: Condition, other: Condition) -> bool:
+    try:
+        return apart(premise.intersect(own), other)
+    except UsageError:
+        return False
 
 
 def _forced(sets: Sequence[Condition], codec: Codec) -> list[str]:

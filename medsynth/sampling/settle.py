@@ -106,25 +106,33 @@ def settled(
     """
     frame, codes = frame.copy(), codes.copy()
     for way in ways:
-        wrong = ~way.equality.evaluate(frame, codec.schema)
-        if way.when is not None:
-            wrong &= way.when.evaluate(frame, codec.schema)
-        rows = np.flatnonzero(wrong)
-        if len(rows):
-            _set(frame, codes, rows, way, codec)
+        rows = np.flatnonzero(_asked(way, frame, codec) & ~way.equality.evaluate(frame, codec.schema))
+        if not len(rows):
+            continue
+        again, own = _solved(frame.iloc[rows].copy(), codes[rows], way, codec)
+        # What undoes its own premise, or lies outside the bounds, is left to another way.
+        kept = _asked(way, again, codec) & way.equality.evaluate(again, codec.schema)
+        codes[rows[kept]] = own[kept]
+        column = frame[way.column].copy()
+        column.iloc[rows[kept]] = again[way.column].to_numpy()[kept]
+        frame[way.column] = column
     return codec.derived(frame), codes
 
 
-def _set(frame: pd.DataFrame, codes: IntArray, rows: npt.NDArray[np.intp], way: Settlement, codec: Codec) -> None:
+def _asked(way: Settlement, frame: pd.DataFrame, codec: Codec) -> npt.NDArray[np.bool_]:
+    return np.ones(len(frame), dtype=bool) if way.when is None else way.when.evaluate(frame, codec.schema)
+
+
+def _solved(frame: pd.DataFrame, codes: IntArray, way: Settlement, codec: Codec) -> tuple[pd.DataFrame, IntArray]:
+    """The rows with the column set wherever its value lies inside its bounds."""
     position = codec.domain.index(way.column)
     cells: Any = codec.cells[position]
-    wanted = way.value.evaluate(frame.iloc[rows], codec.schema)
+    wanted = way.value.evaluate(frame, codec.schema)
     values = days(wanted) if wanted.dtype.kind == "M" else numbers(wanted)
     ticks = np.round(np.nan_to_num(values / cells.step, nan=-np.inf))
     within = (ticks >= cells.starts[0]) & (ticks < cells.stop)
-    own = np.searchsorted(cells.starts, ticks[within], side="right") - 1
-    if len(own):
-        codes[rows[within], position] = own
-        column = frame[way.column].copy()
-        column.iloc[rows[within]] = cells.shown(ticks[within].astype(np.int64))
-        frame[way.column] = column
+    codes[within, position] = np.searchsorted(cells.starts, ticks[within], side="right") - 1
+    column = frame[way.column].copy()
+    column.iloc[np.flatnonzero(within)] = cells.shown(ticks[within].astype(np.int64))
+    frame[way.column] = column
+    return frame, codes
