@@ -104,6 +104,8 @@ def settled(
       ways: From `settlements`.
       codec: Gives the cells.
     """
+    if not ways:
+        return frame, codes
     frame, codes = frame.copy(), codes.copy()
     for way in ways:
         rows = np.flatnonzero(_asked(way, frame, codec) & ~way.equality.evaluate(frame, codec.schema))
