@@ -3,6 +3,7 @@
 Says that some record does, never which or how many.
 """
 
+import json
 import secrets
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -14,10 +15,15 @@ from medsynth.encoding.bounding import bounding_of, person_digests
 from medsynth.encoding.typed import typed_frame
 from medsynth.errors import DataError
 from medsynth.fidelity.validation import canonical_frame, validate
+from medsynth.fitting import conflicts_of
 from medsynth.schema.table import ROWS_COLUMN
+from medsynth.writing import OWNER_ONLY, replace_file
 
 if TYPE_CHECKING:
-    from medsynth.schema import Schema
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from medsynth.schema import Predicate, Schema
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,15 +57,57 @@ def check_table(frame: pd.DataFrame, schema: "Schema") -> tuple[Finding, ...]:
     columns = [_finding(verdict.column, verdict.expectation, schema, plain) for verdict in broken]
     person = _person_findings(frame, schema)
     typed = typed_frame(frame, schema)
+    texts = (*schema.rules, *(combination.name for combination in schema.combinations))
     rules = [
         Finding(
             column=text,
-            sentence=f"Rule '{text}': some record breaks it. Correct the table or the rule, or move it to `plausible`.",
+            sentence=f"{name}: some record breaks it. Correct the table or the rule, or move it to `plausible`.",
         )
-        for text, rule in zip(schema.rules, schema.rule_predicates, strict=True)
+        for text, name, rule in zip(texts, schema.rule_names, schema.rule_predicates, strict=True)
         if not rule.evaluate(typed, schema).all()
     ]
-    return (*columns, *person, *rules)
+    contradictions = [
+        Finding(column=problem.rules, sentence=problem.sentence)
+        for problem in conflicts_of(schema, notices=False).problems
+    ]
+    return (*columns, *person, *contradictions, *rules)
+
+
+def doubts(frame: pd.DataFrame, schema: "Schema") -> tuple[Finding, ...]:
+    """Plausible rules that some record breaks: INTERNAL, and no reason to correct the schema."""
+    counts = _broken(frame, schema, schema.plausible_predicates)
+    return tuple(
+        Finding(
+            column=text,
+            sentence=f"Plausible rule '{text}': some record breaks it and is doubtful. Synthesis passes such records "
+            "on unless --clean is given.",
+        )
+        for text, count in zip(schema.plausible, counts, strict=True)
+        if count
+    )
+
+
+def write_counts(path: "Path", frame: pd.DataFrame, schema: "Schema") -> None:
+    """Writes how many records break each rule into a file that only its owner can read: INTERNAL.
+
+    Raises:
+      OutputError: If it cannot be written.
+    """
+    impossible = _broken(frame, schema, schema.rule_predicates)
+    doubtful = _broken(frame, schema, schema.plausible_predicates)
+    content = {
+        "edition": "internal",
+        "records": len(frame),
+        "impossible": dict(zip(schema.rule_names, impossible, strict=True)),
+        "doubtful": dict(zip(schema.plausible, doubtful, strict=True)),
+    }
+    replace_file(path, (json.dumps(content, indent=2, ensure_ascii=False) + "\n").encode(), mode=OWNER_ONLY)
+
+
+def _broken(frame: pd.DataFrame, schema: "Schema", rules: "Sequence[Predicate]") -> list[int]:
+    """How many records break each rule."""
+    typed = typed_frame(_counted(frame, schema), schema) if rules else frame
+    return [int((~rule.evaluate(typed, schema)).sum()) for rule in rules]
 
 
 def _counted(frame: pd.DataFrame, schema: "Schema") -> pd.DataFrame:

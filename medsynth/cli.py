@@ -15,6 +15,8 @@ from medsynth.options import (
     AsJson,
     Budget,
     Card,
+    Clean,
+    Counts,
     Data,
     Delta,
     Draw,
@@ -88,11 +90,13 @@ def init(
 
 
 @app.command(rich_help_panel="START")
-def check(data: Data, schema: SchemaOption, as_json: AsJson = False) -> None:
+def check(
+    data: Data, schema: SchemaOption, counts: Counts = None, overwrite: Overwrite = False, as_json: AsJson = False
+) -> None:
     """Tell the steward what in a table breaks its schema (INTERNAL)."""
     from medsynth import pipeline
 
-    _emit(pipeline.check(data, schema), as_json, otherwise=3)
+    _emit(pipeline.check(data, schema, counts=counts, overwrite=overwrite), as_json, otherwise=3)
 
 
 @app.command(rich_help_panel="START")
@@ -127,6 +131,7 @@ def run(
     draw: Draw = "edited",
     force: Force = False,
     allow_synthetic: AllowSynthetic = False,
+    clean: Clean = False,
     overwrite: Overwrite = False,
     as_json: AsJson = False,
 ) -> None:
@@ -134,7 +139,7 @@ def run(
     from medsynth import pipeline
 
     fitting: Any = {"epsilon": epsilon, "delta": delta, "model": model, "ledger": ledger}
-    how: Any = {"where": where, "upsample": shares(upsample), "kind": draw, "force": force}
+    how: Any = {"where": where, "upsample": shares(upsample), "kind": draw, "force": force, "clean": clean}
     result = pipeline.run(
         data,
         schema,
@@ -196,28 +201,16 @@ def sample(
     draw: Draw = "edited",
     force: Force = False,
     card: Card = False,
+    clean: Clean = False,
     overwrite: Overwrite = False,
     as_json: AsJson = False,
 ) -> None:
     """Draw synthetic records from a model file; costs no privacy."""
     from medsynth import pipeline
 
-    _emit(
-        pipeline.sample(
-            model,
-            out,
-            n=rows,
-            seed=seed,
-            where=where,
-            upsample=shares(upsample),
-            kind=draw,
-            force=force,
-            card=card,
-            overwrite=overwrite,
-            progress=_progress,
-        ),
-        as_json,
-    )
+    how: Any = {"where": where, "upsample": shares(upsample), "kind": draw, "force": force, "clean": clean}
+    result = pipeline.sample(model, out, n=rows, seed=seed, **how, card=card, overwrite=overwrite, progress=_progress)
+    _emit(result, as_json)
 
 
 @app.command(rich_help_panel="STEPS")

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 from medsynth.encoding.codec import Codec, require_columns
 from medsynth.encoding.comparison import Claim, MeasuredTable
 from medsynth.encoding.condition import Condition, compile_condition
+from medsynth.encoding.contradictions import Conflicts, find_conflicts
+from medsynth.encoding.possible import impossible
 from medsynth.errors import SchemaError, UsageError
 from medsynth.finding import Domains, Search, find_domains, kept_for_thresholds
 from medsynth.models import MODELS
@@ -173,17 +175,39 @@ def _found(
 def impossible_conditions(codec: Codec) -> tuple[Condition, ...]:
     """What the schema's rules exclude, as far as one or two columns say it in whole cells.
 
-    Other rules are left to the repair of drawn rows, which checks all of them.
+    The rest is left to the repair of drawn rows, which checks every rule.
     """
-    found = []
-    for rule in codec.schema.rule_predicates:
-        try:
-            excluded = compile_condition(rule, codec).complement()
-        except UsageError:
-            continue
-        if 1 <= len(excluded.attributes) <= 2:
-            found.append(excluded)
-    return tuple(found)
+    found = (excluded for rule in codec.schema.rule_predicates for excluded in impossible(rule, codec))
+    return tuple(excluded for excluded in found if 1 <= len(excluded.attributes) <= 2)
+
+
+def conflicts_of(schema: "Schema", *, notices: bool = True) -> Conflicts:
+    """What the schema's rules do to each other, from public text alone; of private columns nothing is known yet.
+
+    Args:
+      schema: Of a table.
+      notices: Whether to look for those too, also with the `plausible` rules that `--clean` would hold.
+    """
+    private = set(private_columns(schema))
+    rules = {
+        name: rule
+        for name, rule in zip(schema.rule_names, schema.rule_predicates, strict=True)
+        if not rule.columns & private
+    }
+    plausible = {
+        f"Plausible rule '{text}'": rule
+        for text, rule in zip(schema.plausible, schema.plausible_predicates, strict=True)
+        if notices and not rule.columns & private
+    }
+    if not rules and not plausible:
+        return Conflicts()
+    codec = Codec(schema=stand_in(schema))
+    firm = find_conflicts(rules, codec, notices=notices)
+    if firm.problems or not plausible:
+        return firm
+    soft = find_conflicts(rules | plausible, codec, notices=False)
+    doubtful = (f"{problem.sentence} As it stands, --clean leaves nothing." for problem in soft.problems)
+    return Conflicts(notices=(*firm.notices, *doubtful))
 
 
 def rare_targets(codec: Codec) -> tuple[RareTarget, ...]:
@@ -207,12 +231,15 @@ def require_sound(request: FitRequest) -> None:
 
     Raises:
       UsageError: If the model is unknown, or epsilon or delta is outside its range.
-      SchemaError: If something read from data was not confirmed.
+      SchemaError: If something read from data was not confirmed, or no record can obey the rules.
     """
     _ = MODELS[request.model]
     epsilon, delta = request.budget
     Guarantee.of(epsilon, delta, unit=request.schema.privacy.noun, persons=request.schema.privacy.persons)
     require_confirmed(request.schema)
+    problems = conflicts_of(request.schema, notices=False).problems
+    if problems:
+        raise SchemaError(f"Schema '{request.schema.dataset.name}': {problems[0].sentence}")
     if private_columns(request.schema):  # what the schema names must fit into what will be found
         _ = Codec(schema=stand_in(request.schema)).domain
 

@@ -46,6 +46,11 @@ AllowSynthetic = Annotated[
     bool, typer.Option("--allow-synthetic", help="Fit on a table that says it is synthetic; recorded in the model.")
 ]
 Card = Annotated[bool, typer.Option("--card", help="Write a dataset card (Croissant) beside the table.")]
+Clean = Annotated[bool, typer.Option("--clean", help="Hold plausible rules too: pass no doubtful record on.")]
+Counts = Annotated[
+    Path | None,
+    typer.Option(metavar="FILE.json", help="Write how many records break each rule; only its owner can read it."),
+]
 Holdout = Annotated[Path | None, typer.Option(metavar="DATA", help="Private rows of other persons.")]
 HoldoutShare = Annotated[float, typer.Option(metavar="F", help="Share of persons kept out of the fit.")]
 Folder = Annotated[Path | None, typer.Argument(metavar="[OUT]", help="Folder of a run.")]

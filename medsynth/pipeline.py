@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from medsynth import describe
-from medsynth.checking import check_table, refuse_unreadable
+from medsynth.checking import check_table, doubts, refuse_unreadable, write_counts
+from medsynth.describe_plan import planned
 from medsynth.encoding.codec import Codec, require_columns
 from medsynth.encoding.comparison import Comparison
 from medsynth.errors import InputError, UsageError
@@ -35,9 +36,9 @@ from medsynth.outputs import (
 from medsynth.planning import make_plan
 from medsynth.privacy.budget_file import budget_path
 from medsynth.privacy.ledger import Ledger
-from medsynth.progress import Progress, Silent
+from medsynth.progress import TENTHS, Progress, Silent, in_tenths
 from medsynth.publishing import card_of, write_card, write_report
-from medsynth.releasing import TENTHS, codec_of, release, reported, said_of
+from medsynth.releasing import codec_of, release, said_of
 from medsynth.sampling.draw import Drawing, generator, require_drawable
 from medsynth.sampling.provenance import origin_of, require_table_name, table_files, write_table
 from medsynth.schema import load_schema, uncounted
@@ -75,19 +76,22 @@ def confirm(schema: Path, *, columns: Sequence[str] | None, private: bool) -> Re
     return describe.confirmed(schema, confirmed, private=private, waiting=load_schema(schema).unconfirmed)
 
 
-def check(data: Path, schema_name: str) -> Result:
-    """Tells the steward, and nobody else, what in a table breaks its schema."""
+def check(data: Path, schema_name: str, *, counts: Path | None = None, overwrite: bool = False) -> Result:
+    """Tells the steward, and nobody else, what in a table breaks its schema; `counts` is a file of the owner's."""
+    if counts is not None:
+        require_apart({"DATA": data, "-s": schema_name}, [counts])
+        require_free_file(counts, overwrite=overwrite)
     schema = load_schema(schema_name)
     frame = read_frame(data)
     require_columns(frame.columns, schema.inputs)
-    return describe.checked(schema, check_table(frame, schema))
+    if counts is not None:
+        write_counts(counts, frame, schema)
+    return describe.checked(schema, check_table(frame, schema), doubts(frame, schema), counts=counts)
 
 
 def plan(schema_name: str, *, epsilon: float | None, delta: float | None, model: str) -> Result:
     """Says what the budget buys; reads no data."""
-    return describe.planned(
-        make_plan(FitRequest(schema=load_schema(schema_name), model=model, epsilon=epsilon, delta=delta))
-    )
+    return planned(make_plan(FitRequest(schema=load_schema(schema_name), model=model, epsilon=epsilon, delta=delta)))
 
 
 def fit(
@@ -143,7 +147,7 @@ def sample(
     drawing = Drawing(file.fitted, codec, rows, generator(seed), **how)
     steps = progress("SAMPLE_LARGE" if drawing.chunks > TENTHS else "SAMPLE")
     said = said_of(file, drawing)
-    kinds = write_table(reported(drawing, steps), out, said)
+    kinds = write_table(in_tenths(drawing, drawing.chunks, steps), out, said)
     if card:
         write_card(card_of(out), out, said, kinds, rows, schema=codec.schema)
     return describe.sampled(out, drawing.summary, row_meaning(codec.schema), card=card_of(out) if card else None)

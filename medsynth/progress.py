@@ -6,8 +6,11 @@ so it needs no count taken from private rows.
 
 import sys
 import time
-from collections.abc import Callable, Mapping
-from typing import Final, Protocol, TextIO
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Any, Final, Protocol, TextIO
+
+TENTHS: Final = 10
+"""Of a large table, each with its own step."""
 
 FIT: Final = {
     "Reading and encoding the table": 0.6,
@@ -21,6 +24,7 @@ MEASURE: Final = {
     "Measuring: marginals": 4.6,
     "Measuring: measured": 0.5,
     "Measuring: rare conditions": 0.7,
+    "Measuring: rules": 0.3,
     "Measuring: utility": 7.5,
 }
 VERIFY: Final = {
@@ -43,6 +47,18 @@ class Progress(Protocol):
     def start(self, label: str) -> None: ...
 
     def finish(self) -> None: ...
+
+
+def in_tenths(frames: Iterable[Any], number: int, progress: Progress) -> Iterator[Any]:
+    """Chunks as they are drawn, with a word before each tenth of many."""
+    tenths = [k * number // TENTHS for k in range(TENTHS)] if number > TENTHS else [0]
+    chunks = iter(frames)
+    for place in range(number):
+        if place in tenths:
+            tenth = f", part {tenths.index(place) + 1} of {TENTHS}" if len(tenths) > 1 else ""
+            progress.start(f"Drawing records{tenth}")
+        yield next(chunks)
+    progress.finish()
 
 
 class Silent:

@@ -1,32 +1,15 @@
 """From a fitted model to a file of synthetic records that says what it is."""
 
-from collections.abc import Iterator
 from typing import Any
-
-import pandas as pd
 
 from medsynth.encoding.codec import Codec
 from medsynth.models.model_file import ModelFile, save_model
 from medsynth.outputs import RunFolder
 from medsynth.progress import Progress
 from medsynth.publishing import provenance_of, write_card
-from medsynth.sampling.draw import FICTION, KINDS, Draw, Drawing, Drawn, draw, generator, unsupported
+from medsynth.sampling.draw import CLEANED, FICTION, KINDS, Draw, Drawing, Drawn, draw, generator, unsupported
 from medsynth.sampling.provenance import write_table
 from medsynth.schema import parse_schema
-
-TENTHS = 10
-
-
-def reported(drawing: Drawing, progress: Progress) -> Iterator[pd.DataFrame]:
-    """The chunks, with a word before each tenth of a large table."""
-    tenths = [k * drawing.chunks // TENTHS for k in range(TENTHS)] if drawing.chunks > TENTHS else [0]
-    frames = iter(drawing)
-    for number in range(drawing.chunks):
-        if number in tenths:
-            tenth = f", part {tenths.index(number) + 1} of 10" if len(tenths) > 1 else ""
-            progress.start(f"Drawing records{tenth}")
-        yield next(frames)
-    progress.finish()
 
 
 def release(
@@ -56,7 +39,7 @@ def said_of(file: ModelFile, drawn: "Drawing | Drawn") -> dict[str, Any]:
     """What a table says of its origin and of how its rows were drawn."""
     said = provenance_of(file) | {"draw": drawn.kind, "draw_note": KINDS[drawn.kind]}
     fiction = [FICTION.format(name=name) for name in drawn.unsupported]
-    return said | ({"fiction": fiction} if fiction else {})
+    return said | ({"fiction": fiction} if fiction else {}) | ({"clean": CLEANED} if drawn.clean else {})
 
 
 def codec_of(file: ModelFile) -> Codec:

@@ -116,6 +116,7 @@ class Synthesizer(BaseEstimator):  # type: ignore[misc]
         seed: int | None = None,
         draw: str = "edited",
         force: bool = False,
+        clean: bool = False,
     ) -> pd.DataFrame:
         """Draws synthetic records; costs no privacy.
 
@@ -127,6 +128,7 @@ class Synthesizer(BaseEstimator):  # type: ignore[misc]
           draw: "edited" lies as close to the model as records can, right for a table that is shared; "random" gives
             independent records, right for standard errors.
           force: Raise conditions that are below the noise, too; those records are fiction.
+          clean: Also holds the schema's `plausible` rules: doubtful records are not passed on.
 
         Raises:
           UsageError: If the predicate, a name or a share is wrong, or a condition is below the noise.
@@ -134,10 +136,8 @@ class Synthesizer(BaseEstimator):  # type: ignore[misc]
         file = self._fitted()
         codec = _codec(file.schema)
         rows = codec.schema.privacy.persons if n is None else n
-        drawn = draw_records(
-            file.fitted, codec, rows, generator(seed), where=where, upsample=upsample, kind=draw, force=force
-        )
-        return drawn.frame
+        how: Any = {"where": where, "upsample": upsample, "kind": draw, "force": force, "clean": clean}
+        return draw_records(file.fitted, codec, rows, generator(seed), **how).frame
 
     def save(self, path: "str | PathLike[str]") -> None:
         """Writes the model as one file that can be shared: noised measurements and public settings."""

@@ -48,7 +48,7 @@ def test_the_whole_path_from_a_table_to_a_report(clinic: Path, command: Callable
 
     planned = parsed(command("plan", *SCHEMA, "--json"))
     assert planned["guarantee"]["epsilon"] == pytest.approx(4.0)
-    arguments = ("-o", "out", "--seed", 1, "-n", 200, "--upsample", "died:0.4", "--force", "--json")
+    arguments = ("-o", "out", "--seed", 1, "-n", 200, "--upsample", "died:0.4", "--force", "--clean", "--json")
     ran = parsed(command("run", "visits.csv", *SCHEMA, *arguments))
     assert ran["rows"] == 200
     assert ran["upsampled"][0]["drawn"] == pytest.approx(0.4, abs=1 / 200)
@@ -72,7 +72,11 @@ def test_the_whole_path_from_a_table_to_a_report(clinic: Path, command: Callable
         assert (clinic / "out" / edition / "report.html").read_bytes() == page
         assert b"Records per person" in page
         assert b"weight rows by it to ask about records rather than persons" in page
-        json.loads((clinic / "out" / edition / "report.json").read_text(encoding="utf-8"))
+        written = json.loads((clinic / "out" / edition / "report.json").read_text(encoding="utf-8"))
+        assert written["sampling"]["clean_note"].endswith("doubtful records were not passed on.")
+        rules = {score["name"]: score["value"] for score in written["scores"] if score["name"].startswith("rule.")}
+        assert rules["rule.broken.synthetic"] == 0
+        assert ("rule.broken.train" in rules) == (edition == "internal")
 
 
 def test_a_table_made_elsewhere_is_judged_without_a_claim(

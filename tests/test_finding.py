@@ -223,8 +223,8 @@ def test_persons_that_a_number_needs_to_stand_out_by_hand() -> None:
     # A tenth of mu^2 for two columns, 0.3 of that for the first grid of 108 ranges; z = 4.43 there.
     sigma = (plan.guarantee.mu**2 * 0.1 / 2 * 0.3) ** -0.5
     assert plan.smallest_number == {name: math.ceil(stands_out(108) * sigma) for name in ("few", "all")}
-    assert f"{plan.smallest_number['few']} for few" in "\n".join(describe.planned(plan).lines)
-    assert "many patients lie in one range" in "\n".join(describe.planned(plan).lines)
+    assert f"{plan.smallest_number['few']} for few" in "\n".join(describe_plan.planned(plan).lines)
+    assert "many patients lie in one range" in "\n".join(describe_plan.planned(plan).lines)
 
 
 @pytest.mark.usefixtures("without_noise")

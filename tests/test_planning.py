@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from scipy.stats import binom, norm
 
-from medsynth import describe
+from medsynth import describe_plan
 from medsynth.encoding.codec import Codec
 from medsynth.encoding.domain import Attribute, Domain
 from medsynth.fitting import FitRequest, fit_model
@@ -77,7 +77,7 @@ def test_plan_states_time_memory_and_how_far_they_may_be_off(clinic: Path, comma
 
 def test_a_long_fit_is_told_in_minutes() -> None:
     plan = make_plan(FitRequest(schema=load_schema("adult")))
-    said = describe.planned(replace(plan, forecast=Forecast(seconds=720.0, bytes=3 * 10**9))).lines[-1]
+    said = describe_plan.planned(replace(plan, forecast=Forecast(seconds=720.0, bytes=3 * 10**9))).lines[-1]
     assert said.startswith("The fit takes about 12 min (3 min to 48 min")
     assert "3,000 MB" in said
 
@@ -155,7 +155,7 @@ def test_plan_counts_records_and_their_noise_where_rows_count_one_by_one() -> No
     assert (one.counted, four.counted) == ("patients", "records")
     assert four.spending[0].sigma == pytest.approx(4 * one.spending[0].sigma)
     assert four.smallest_group == pytest.approx(4 * one.smallest_group, abs=4)
-    said = "\n".join(describe.planned(four).lines)
+    said = "\n".join(describe_plan.planned(four).lines)
     assert f"fewer than about {four.smallest_group} records is below the noise" in said
     assert "nine fits of ten" in said
     assert "4 measured cells" in said

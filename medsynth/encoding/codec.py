@@ -95,13 +95,17 @@ class Codec:
             name: cells.decode(codes[:, position], rng)
             for position, (name, cells) in enumerate(zip(self.domain.names, self.cells, strict=True))
         }
-        frame = pd.DataFrame(decoded, index=pd.RangeIndex(len(codes)))
-        for name, expression in self.schema.derived_expressions.items():
-            frame[name] = self._as_declared(name, expression.evaluate(frame, self.schema))
+        frame = self.derived(pd.DataFrame(decoded, index=pd.RangeIndex(len(codes))))
         for name, column in self.schema.columns.items():
             if column.kind == "id":
                 frame[name] = invent_identifiers(getattr(column, "format", None), len(codes))
         return frame[list(self.schema.outputs)]
+
+    def derived(self, frame: pd.DataFrame) -> pd.DataFrame:
+        """The rows with every derived column computed anew."""
+        for name, expression in self.schema.derived_expressions.items():
+            frame[name] = self._as_declared(name, expression.evaluate(frame, self.schema))
+        return frame
 
     def _as_declared(self, name: str, values: pd.Series) -> pd.Series:
         """Gives a derived column the type of its entry in `columns`, where it has one."""

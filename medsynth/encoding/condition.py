@@ -132,6 +132,13 @@ def _compile(node: Any, codec: Codec) -> Condition:
             return _compile(left, codec).complement().union(_compile(right, codec))
         case ast.CompareColumns(left=left, op=operator, right=right):
             return _compare_columns(left, operator, right, codec)
+        case ast.InTable():
+            return _limited(list(_table_boxes(node.among, set(node.rows), codec)))
+        case ast.CompareCalculated():
+            raise UsageError(
+                f"'{node}' compares calculated values, so nothing can be conditioned on it. "
+                "Compare columns with constants."
+            )
         case _:
             return _leaf(node, codec)
 
@@ -195,6 +202,25 @@ def _compare_columns(left: str, operator: str, right: str, codec: Codec) -> Cond
             own[cell] = True
             boxes.append({a: own, b: mask})
     return _limited(boxes)
+
+
+def _table_boxes(columns: tuple[str, ...], rows: set[tuple[Any, ...]], codec: Codec) -> Iterator[Box]:
+    """Disjoint boxes of listed combinations; values that go with the same others share one."""
+    if not columns:
+        yield {}
+        return
+    position = _position(columns[0], codec)
+    cells = codec.cells[position]
+    others: dict[Any, set[tuple[Any, ...]]] = {}
+    for first, *rest in rows:
+        others.setdefault(first, set()).add(tuple(rest))
+    alike: dict[frozenset[tuple[Any, ...]], BoolArray] = {}
+    for value, rest_rows in others.items():
+        mask, key = cells.tail.missing() if value is None else cells.select("==", value), frozenset(rest_rows)
+        alike[key] = alike[key] | mask if key in alike else mask
+    for following, mask in alike.items():
+        for box in _table_boxes(columns[1:], set(following), codec):
+            yield {position: mask, **box}
 
 
 def _single_values(position: int, codec: Codec) -> Iterator[tuple[int, Any]]:

@@ -95,13 +95,18 @@ class NumberCells:
         inside = np.where(own, codes, 0)
         ticks = rng.integers(self.starts[inside], stops[inside])
         if self.dtype == "date":
-            days = ticks.astype("datetime64[D]").astype("datetime64[us]")
+            days = self.shown(ticks)
             days[~own] = np.datetime64("NaT")
             return pd.Series(days, name=self.name)
-        return self._with_tail(ticks, codes, own)
+        return self._with_tail(self.shown(ticks), codes, own)
 
-    def _with_tail(self, ticks: TickArray, codes: IntArray, own: BoolArray) -> pd.Series:
-        numbers = np.round(ticks * self.step, self.places) if self.dtype == "decimal" else ticks * round(self.step)
+    def shown(self, ticks: TickArray) -> npt.NDArray[Any]:
+        """The values at ticks, as a table holds them."""
+        if self.dtype == "date":
+            return ticks.astype("datetime64[D]").astype("datetime64[us]")
+        return np.round(ticks * self.step, self.places) if self.dtype == "decimal" else ticks * round(self.step)
+
+    def _with_tail(self, numbers: npt.NDArray[Any], codes: IntArray, own: BoolArray) -> pd.Series:
         tail = np.array([_number_or_nan(value) for value in self.tail.values(None)] or [np.nan])
         if own.all() and not self.tail.size:
             return pd.Series(numbers, name=self.name)

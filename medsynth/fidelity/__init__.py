@@ -9,6 +9,7 @@ FIDELITY = Registry(
         "marginals": "marginals:Marginals",
         "measured": "measured:Measured",
         "rare_conditions": "rare_conditions:RareConditions",
+        "rules": "rules:Rules",
         "utility": "utility:Utility",
     },
 )

@@ -53,7 +53,7 @@ def _shares(
 ) -> list[Score]:
     """What each table shows: the released one as it is and with its weights, the real ones."""
     mask, weights = masks["synthetic"], comparison.synthetic_weights
-    raw, restored = _share(mask, np.ones(len(mask))), _share(mask, weights)
+    raw, restored = weighted_share(mask, np.ones(len(mask))), weighted_share(mask, weights)
     upsampled = " before weighting; the rows were upsampled on purpose"
     note = "" if np.allclose(weights, weights[:1]) else upsampled
     told = {
@@ -65,7 +65,7 @@ def _shares(
     }
     real: tuple[Part, ...] = ("train", "holdout")
     for part in real:
-        share = _share(masks[part], comparison.weights(part))
+        share = weighted_share(masks[part], comparison.weights(part))
         sentence = f"{share[0]:.3%} of the {part} table has '{name}' (weighted by person)."
         told[part] = (share, sentence)
     return [_share_score(name, which, columns, share, sentence) for which, (share, sentence) in told.items()]
@@ -91,7 +91,7 @@ def _share_score(
     )
 
 
-def _share(mask: BoolArray, weights: FloatArray) -> tuple[float, float, float]:
+def weighted_share(mask: BoolArray, weights: FloatArray) -> tuple[float, float, float]:
     """A weighted share; Wilson interval of as many rows as the weights are worth (Kish 1965)."""
     total = float(weights.sum())
     if not total > 0:

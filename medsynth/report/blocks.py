@@ -135,6 +135,10 @@ class Sampling(Block):
     weights_note: Text = ""
     repaired_share: Number = None
     """Share of rows changed so that every rule holds."""
+    redrawn_share: Number = None
+    """Share of rows whose numbers or dates were drawn again inside their cells, so that every rule holds."""
+    clean_note: Text = ""
+    """Says that doubtful records were not passed on, where they were not."""
 
 
 class RareCondition(Block):

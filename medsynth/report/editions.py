@@ -13,6 +13,7 @@ WITHHELD = (
     "Utility on real records",
     "Copy, membership and other attacks that compare with real records",
     "True shares of rare conditions",
+    "How many real records break a rule",
     "Policy lines judged by any of these",
 )
 

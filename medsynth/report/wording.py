@@ -47,6 +47,15 @@ RARE = Topic(
     headlines=("rare.*",),
     nothing="The schema declares no rare condition.",
 )
+RULES = Topic(
+    key="rules",
+    title="Rules",
+    question="Do the rules hold, and are doubtful records passed on?",
+    prefixes=("rule.",),
+    headlines=("rule.*",),
+    withheld="How many real records break a rule is in the internal edition only.",
+    nothing="The schema declares no rule.",
+)
 UTILITY = Topic(
     key="utility",
     title="Utility",
@@ -76,7 +85,7 @@ FURTHER = Topic(
     prefixes=("",),
     headlines=("*",),
 )
-TOPICS = (FIDELITY, RARE, UTILITY, LEAKS, FURTHER)
+TOPICS = (FIDELITY, RARE, RULES, UTILITY, LEAKS, FURTHER)
 
 POLICY_NAMES: Mapping[str, str] = {
     "epsilon_max": "Privacy loss, epsilon",
@@ -90,6 +99,11 @@ _AGAINST = {
     "train": "against training records",
     "holdout": "against holdout records",
     "measured": "against the noised counts",
+    "synthetic": "in the synthetic table",
+}
+_RULES = {
+    "broken": "some rule is broken",
+    "train": "in real training records",
     "synthetic": "in the synthetic table",
 }
 _TRAINED = {
@@ -170,6 +184,9 @@ def figure_name(name: str) -> str:
         return f"Membership attack, {_words(parts[1])}: {_TERMS.get(parts[2], _words(parts[2]))}"
     if topic == "rare" and len(parts) > 1:
         return f"{_words(parts[0])}: {', '.join(map(_term, parts[1:]))}"
+    if topic == "rule":
+        label = ", ".join(_RULES.get(part) or f"{_words(part)} is broken" for part in parts)
+        return label[:1].upper() + label[1:]
     parts = parts[1:] if parts[:1] == ["copies"] else parts
     special = _TRAINED if topic == "utility" else {}
     label = ", ".join(special.get(part) or _term(part) for part in parts) or _words(name)

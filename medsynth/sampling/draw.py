@@ -9,11 +9,14 @@ import pandas as pd
 
 from medsynth.encoding.codec import Codec, invent_identifiers
 from medsynth.encoding.condition import Condition, compile_condition
+from medsynth.encoding.contradictions import apart
+from medsynth.encoding.possible import possible
 from medsynth.errors import UsageError
 from medsynth.models.base import Fitted, Part
 from medsynth.models.rare_groups import BELOW
 from medsynth.sampling.repair import draw_lawful, kept_conditions, ruled_out
 from medsynth.sampling.strata import Stratum, allocate, natural_shares, row_weights, upsampling_strata
+from medsynth.schema import Predicate
 from medsynth.schema.table import WEIGHT_COLUMN
 
 WEIGHT = WEIGHT_COLUMN
@@ -32,6 +35,8 @@ KINDS = {
     "random": "Rows are independent draws of the model (inside each stratum, where a rare condition was raised).",
 }
 """How rows are drawn, and what that means to those who use them."""
+
+CLEANED = "Plausible rules of the schema were held as rules: doubtful records were not passed on."
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,7 +63,9 @@ class Drawn:
     Attributes:
       rows: How many.
       upsampled: One entry per upsampled condition.
-      repaired: Share of the rows that broke a rule when first drawn and were drawn again.
+      repaired: Share of the rows that broke a rule when first drawn and were computed or drawn again.
+      redrawn: Share whose numbers or dates broke one inside their cells, and were drawn again there.
+      clean: Whether `plausible` rules were held as rules.
       where: The condition they were drawn under, as text, or None.
       rare_shares: Share of the rows that has each rare condition of the schema.
       kind: One of `KINDS`.
@@ -68,6 +75,8 @@ class Drawn:
     rows: int
     upsampled: tuple[Upsampled, ...] = ()
     repaired: float = 0.0
+    redrawn: float = 0.0
+    clean: bool = False
     where: str | None = None
     rare_shares: Mapping[str, float] = field(default_factory=dict)
     kind: str = "edited"
@@ -95,6 +104,7 @@ def draw(
     upsample: Mapping[str, float] | None = None,
     kind: str = "edited",
     force: bool = False,
+    clean: bool = False,
 ) -> Draw:
     """Samples rows into memory; see `Drawing`.
 
@@ -102,7 +112,7 @@ def draw(
       UsageError: If n is negative or too large, a name or predicate is wrong, or what is asked for cannot occur.
     """
     require_rows(n)
-    drawing = Drawing(fitted, codec, n, rng, where=where, upsample=upsample, kind=kind, force=force)
+    drawing = Drawing(fitted, codec, n, rng, where=where, upsample=upsample, kind=kind, force=force, clean=clean)
     frames = list(drawing)
     frame = pd.concat(frames, ignore_index=True) if len(frames) > 1 else frames[0]
     return Draw(frame=frame, **vars(drawing.summary))
@@ -123,6 +133,7 @@ class Drawing:
       upsample: Rare condition name to wanted share in (0, 1).
       kind: One of `KINDS`.
       force: Raise conditions, too, of which the model knows too little.
+      clean: Holds the schema's `plausible` rules too: doubtful records are not passed on.
 
     Raises:
       UsageError: If n is negative, a name or predicate is wrong, or what is asked for cannot occur or is below the
@@ -140,6 +151,7 @@ class Drawing:
         upsample: Mapping[str, float] | None = None,
         kind: str = "edited",
         force: bool = False,
+        clean: bool = False,
     ) -> None:
         require_rows(n, most=MOST_WRITTEN)
         require_kind(kind)
@@ -156,9 +168,11 @@ class Drawing:
                 raise below_the_noise(self.unsupported)
             self._natural = natural_shares(fitted, conditions, given)
             self._parts, self._counts = _weighted(upsampling_strata(fitted, conditions, self._targets, given), n)
-        self._rows = fitted.rows(self._parts, population=given, edited=kind == "edited", forbidden=ruled_out(codec))
+        self.clean, self._rules = clean, held_rules(codec, clean=clean)
+        forbidden = ruled_out(codec, self._rules)
+        self._rows = fitted.rows(self._parts, population=given, edited=kind == "edited", forbidden=forbidden)
         self._keep = kept_conditions(codec)
-        self._repaired = 0
+        self._repaired = self._redrawn = 0
         self._rare = dict.fromkeys(codec.schema.rare_predicates, 0)
 
     @property
@@ -188,9 +202,17 @@ class Drawing:
         frames = []
         for part, codes in zip(self._parts, drawn, strict=True):
             rows = draw_lawful(
-                self._fitted, self._codec, len(codes), self._rng, part.condition, keep=self._keep, codes=codes
+                self._fitted,
+                self._codec,
+                len(codes),
+                self._rng,
+                part.condition,
+                keep=self._keep,
+                codes=codes,
+                rules=self._rules,
             )
             self._repaired += rows.repaired
+            self._redrawn += rows.redrawn
             frames.append(rows.frame)
         if not self._targets:
             return frames[0]
@@ -218,6 +240,8 @@ class Drawing:
                 for name, target in self._targets.items()
             ),
             repaired=self._repaired / n,
+            redrawn=self._redrawn / n,
+            clean=self.clean,
             where=self._where,
             rare_shares=shares,
             kind=self._kind,
@@ -241,6 +265,11 @@ def below_the_noise(names: Sequence[str]) -> UsageError:
         f"--upsample {names[0]}: the condition is below the noise at this epsilon, so records raised to a share of the "
         "file would be fiction. Leave it out, or add --force to have them marked so."
     )
+
+
+def held_rules(codec: Codec, *, clean: bool) -> tuple[Predicate, ...]:
+    """What every drawn row obeys: the schema's rules, and its `plausible` ones where doubtful records are left out."""
+    return (*codec.schema.rule_predicates, *(codec.schema.plausible_predicates if clean else ()))
 
 
 def generator(seed: int | None) -> np.random.Generator:
@@ -293,21 +322,25 @@ def require_drawable(
     n: int,
     *,
     seed: int | None,
-    where: str | None,
-    upsample: Mapping[str, float] | None,
+    where: str | None = None,
+    upsample: Mapping[str, float] | None = None,
     kind: str = "edited",
     force: bool = False,  # noqa: ARG001 - what is below the noise is known only of a fitted model
+    clean: bool = False,
 ) -> None:
     """Refuses what public settings alone show to be impossible to draw, before a budget is spent on a model.
 
     Raises:
-      UsageError: As `draw` does.
+      UsageError: As `draw` does, or if a rule excludes every record asked for.
     """
     require_rows(n)
     require_kind(kind)
     generator(seed)
-    condition_of(codec, where)
+    asked = condition_of(codec, where)
     rare_conditions(codec, upsample or {})
+    for rule in held_rules(codec, clean=clean):
+        if asked is not None and apart(possible(rule, codec), asked):
+            raise UsageError(f"--where: the rule '{rule}' excludes every such record. Use a wider condition.")
 
 
 def rare_conditions(codec: Codec, targets: Mapping[str, float]) -> dict[str, Condition]:

@@ -4,6 +4,7 @@ load_schema -> Schema (table.py)
   columns      columns.py, codes.py        category, boolean, integer, decimal, date, code, id, drop
   sections     sections.py                 dataset, privacy, rare, subgroups, utility, studies, policy
   predicates   predicate.py, parser.py     the one small language; evaluation.py runs it on a frame
+  lists        combinations.py             values that a few columns may hold together
   derived      expression.py               columns that are computed
   checks       checks.py, domains.py       every name and value one part says about another
 draft_schema -> Draft (draft.py)           what `medsynth init` writes; confirm.py confirms it

@@ -5,10 +5,12 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from medsynth.errors import UsageError
-from medsynth.schema.domains import check_group, check_pair, check_value, possible_values
+from medsynth.schema.domains import check_calculation, check_group, check_pair, check_value, possible_values
+from medsynth.schema.expression import ColumnReference
 from medsynth.schema.predicate import (
     And,
     Compare,
+    CompareCalculated,
     CompareColumns,
     Implies,
     InGroup,
@@ -26,7 +28,6 @@ if TYPE_CHECKING:
 
 _LATER = {
     "studies": "studies steer the budget, but are not yet run.",
-    "plausible": "plausible rules are read and kept, but not yet counted.",
 }
 
 
@@ -52,6 +53,12 @@ def checked(predicate: Predicate, schema: "Schema") -> Predicate:
             require_column(a, schema)
             require_column(b, schema)
             check_pair(a, op, b, schema)
+            return predicate
+        case CompareCalculated(left=first, right=second):
+            for name in sorted(predicate.columns):
+                require_column(name, schema)
+            for side in (first, second):
+                check_calculation(side, schema)
             return predicate
     return _checked_leaf(predicate, schema)
 
@@ -166,7 +173,7 @@ def _name_problems(schema: "Schema") -> Iterator[str]:
 
     if set(schema.modelled) <= {ROWS_COLUMN}:
         yield ("columns: none is modelled. Describe at least one column that is not an id, dropped or derived.")
-    for key in ("rare", "subgroups", "studies"):
+    for key in ("rare", "combinations", "subgroups", "studies"):
         seen: set[str] = set()
         for entry in getattr(schema, key):
             if entry.name in seen:
@@ -184,6 +191,11 @@ def _predicate_problems(schema: "Schema") -> Iterator[str]:
             checked(parse_predicate(text), schema)
         except UsageError as problem:
             yield f"{where}: {problem}"
+    for combination in schema.combinations:
+        try:
+            combination.predicate(schema)
+        except UsageError as problem:
+            yield f"combinations {shown(combination.name)}: {problem}"
     for name, expression in schema.derived_expressions.items():
         for condition in _conditions_of(expression):
             try:
@@ -245,9 +257,27 @@ def _positive_problems(target: str, positive: Any, schema: "Schema") -> Iterator
         yield f"utility: positive: {problem}"
 
 
+def _computed(schema: "Schema") -> Iterator[str]:
+    """Columns that a rule determines in every record, which a definition would do without repair or budget."""
+    for number, rule in enumerate(schema.rule_predicates, 1):
+        match rule:
+            case CompareCalculated(left=ColumnReference(column=name), op="==", right=side):
+                pass
+            case CompareCalculated(left=side, op="==", right=ColumnReference(column=name)):
+                pass
+            case _:
+                continue
+        if name in schema.modelled and name not in side.columns:
+            yield (
+                f"Schema: rule {number} computes {shown(name)}. Declare it under derived, as {shown(str(side))}: "
+                "then no row needs repair, and no budget is spent on it."
+            )
+
+
 def notices(schema: "Schema") -> tuple[str, ...]:
     """Sentences about keys whose engine comes later, and about choices worth a second look."""
     found = [f"Schema: {sentence}" for key, sentence in _LATER.items() if getattr(schema, key)]
+    found += _computed(schema)
     noisy = [name for name, column in schema.columns.items() if column.source == "found"]
     if noisy:
         found.append(

@@ -175,3 +175,22 @@ def _both_numbers_or_days(first: str, second: str) -> bool:
 def _ordered_texts(column: Any) -> tuple[str, ...] | None:
     """Values of an ordered category, None for any other column."""
     return column.texts if getattr(column, "ordered", False) else None
+
+
+def check_calculation(side: Any, schema: "Schema") -> None:
+    """Refuses a calculation with anything but numbers and dates.
+
+    Raises:
+      UsageError: Naming the column or constant.
+    """
+    for child in side.children:
+        check_calculation(child, schema)
+    if isinstance(side, Literal) and (isinstance(side.value, str | bool)):
+        raise UsageError(f"{shown(side.value)} is not a number, so nothing can be calculated with it. Correct it.")
+    if isinstance(side, ColumnReference):
+        column = schema.columns.get(side.column)
+        if column is not None and column.kind not in {"integer", "decimal", "date"}:
+            raise UsageError(
+                f"column {shown(side.column)} is of kind {column.kind}, so nothing can be calculated with it. "
+                "Use numbers and dates."
+            )

@@ -1,10 +1,11 @@
 """Predicates and expressions on a data frame, column by column."""
 
 import operator
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from medsynth.schema.expression import (
@@ -18,14 +19,17 @@ from medsynth.schema.expression import (
 from medsynth.schema.predicate import (
     And,
     Compare,
+    CompareCalculated,
     CompareColumns,
     Implies,
     InGroup,
+    InTable,
     IsIn,
     IsMissing,
     Not,
     Or,
     Predicate,
+    Value,
     leaf_holds,
 )
 from medsynth.schema.reading import (
@@ -53,6 +57,8 @@ _COMPARE: dict[str, Callable[[Any, Any], Any]] = {
     ">": operator.gt,
     ">=": operator.ge,
 }
+ROUNDING = 1e-9
+"""Calculated values this near to each other, as a part of the larger (or of 1), are equal."""
 _CALCULATE: dict[str, Callable[[Any, Any], Any]] = {
     "+": operator.add,
     "-": operator.sub,
@@ -74,6 +80,10 @@ def evaluate_predicate(node: Predicate, frame: pd.DataFrame, schema: "SchemaView
             return ~left.evaluate(frame, schema) | right.evaluate(frame, schema)
         case CompareColumns():
             return _compare_columns(node, frame, schema)
+        case CompareCalculated():
+            return _compare_calculated(node, frame, schema)
+        case InTable():
+            return in_table(node, frame, schema)
         case Compare(column=name) | IsIn(column=name) | InGroup(column=name) | IsMissing(column=name):
             return _leaf(node, name, frame, schema)
     raise TypeError(f"not a predicate: {type(node).__name__}")
@@ -92,6 +102,43 @@ def _leaf(node: Predicate, name: str, frame: pd.DataFrame, schema: "SchemaView")
     if kind == "day":
         return _number_leaf(node, days(cells, column), day_number)
     return _number_leaf(node, numbers(cells, column), float)
+
+
+def in_table(node: InTable, frame: pd.DataFrame, schema: "SchemaView") -> BoolArray:
+    """Which rows hold a listed combination: column by column, among the beginnings listed so far."""
+    inside, begun = np.ones(len(frame), dtype=bool), np.zeros(len(frame), dtype=np.int64)
+    listed = np.zeros(len(node.rows), dtype=np.int64)
+    for name, values in zip(node.among, zip(*node.rows, strict=True), strict=True):
+        place, position = _places(name, values, frame, schema)
+        size = len(position) + 1
+        listed = listed * size + np.array([position[_key_of(value)] for value in values])
+        begun = begun * size + place
+        beginnings, listed = np.unique(listed, return_inverse=True)
+        found = np.minimum(np.searchsorted(beginnings, begun), len(beginnings) - 1)
+        inside &= (place >= 0) & (beginnings[found] == begun)
+        begun = found.astype(np.int64)
+    return inside
+
+
+def _places(
+    name: str, values: Sequence[Value | None], frame: pd.DataFrame, schema: "SchemaView"
+) -> tuple[npt.NDArray[np.int64], dict[str | None, int]]:
+    """(for each row the position of its value among the listed ones, -1 where it is none of them; the positions)."""
+    position = {key: place for place, key in enumerate(dict.fromkeys(map(_key_of, values)))}
+    cells, column = column_cells(name, frame, schema), schema.columns.get(name)
+    if kind_of(name, cells, schema) != "number":
+        codes, distinct = uniques(cells)
+        read = text_reader(column)
+        table = [position.get(read(value), -1) for value in distinct] + [position.get(None, -1)]
+        return np.array(table, dtype=np.int64)[codes], position
+    read_numbers = numbers(cells, column)
+    distinct_numbers, codes = np.unique(read_numbers, return_inverse=True)
+    keys = [None if np.isnan(number) else canonical_text(float(number)) for number in distinct_numbers]
+    return np.array([position.get(key, -1) for key in keys] or [-1], dtype=np.int64)[codes], position
+
+
+def _key_of(value: Value | None) -> str | None:
+    return None if value is None else canonical_text(value)
 
 
 def _number_leaf(node: Predicate, values: FloatArray, read: Callable[[Any], float]) -> BoolArray:
@@ -149,6 +196,16 @@ def _compare_columns(node: CompareColumns, frame: pd.DataFrame, schema: "SchemaV
     if left.dtype == right.dtype:
         result[present] = _COMPARE[node.op](left[present], right[present])
     return result
+
+
+def _compare_calculated(node: CompareCalculated, frame: pd.DataFrame, schema: "SchemaView") -> BoolArray:
+    left, right = (_as_numbers(_values(side, frame, schema)) for side in (node.left, node.right))
+    scale = np.maximum(1.0, np.maximum(np.abs(left), np.abs(right)))
+    near = np.abs(left - right) <= ROUNDING * scale
+    present = ~(np.isnan(left) | np.isnan(right))
+    outcomes = {"==": near, "!=": ~near, "<": (left < right) & ~near, "<=": (left <= right) | near}
+    outcomes |= {">": (left > right) & ~near, ">=": (left >= right) | near}
+    return np.asarray(present & outcomes[node.op])
 
 
 def _comparable(name: str, frame: pd.DataFrame, schema: "SchemaView") -> Any:

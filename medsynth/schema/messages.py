@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any, get_args
 
 from medsynth.schema.columns import KINDS
+from medsynth.schema.combinations import Combination
 from medsynth.schema.sections import (
     Bounding,
     Dataset,
@@ -26,6 +27,7 @@ _SECTIONS: dict[str, type[Any]] = {
     "dataset": Dataset,
     "privacy": Privacy,
     "rare": Rare,
+    "combinations": Combination,
     "subgroups": Subgroup,
     "utility": Utility,
     "studies": Study,
@@ -36,6 +38,7 @@ _SINGULAR = {
     "subgroups": "subgroup",
     "studies": "study",
     "rules": "rule",
+    "combinations": "combinations",
     "plausible": "plausible rule",
 }
 

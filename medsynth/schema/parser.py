@@ -1,6 +1,7 @@
 """Recursive descent over the tokens of a predicate or expression; no eval, limited in depth."""
 
 from collections.abc import Callable
+from itertools import pairwise
 from typing import TypeVar
 
 from medsynth.errors import UsageError
@@ -15,6 +16,7 @@ from medsynth.schema.expression import (
 from medsynth.schema.predicate import (
     And,
     Compare,
+    CompareCalculated,
     CompareColumns,
     Implies,
     InGroup,
@@ -31,6 +33,7 @@ from medsynth.schema.words import MIRRORED, OPERATORS
 
 MOST_DEPTH = 40
 MOST_PLACES = 12
+CALCULATING = ("+", "-", "*", "/")
 Parsed = TypeVar("Parsed")
 
 
@@ -119,7 +122,7 @@ class Parser:
     def _not(self) -> Predicate:
         if self._accept("not"):
             return Not(self._nested(self._not))
-        if self._accept("("):
+        if not self._opens_calculation() and self._accept("("):
             inner = self._nested(self._implies)
             self._expect(")")
             return inner
@@ -148,11 +151,24 @@ class Parser:
             raise self._error("a column name")
         return str(self._take().value)
 
+    def _opens_calculation(self) -> bool:
+        """Whether the bracket here is one of a calculation: an operator follows where it closes."""
+        if self._token.kind != "sign" or self._token.value != "(":
+            return False
+        depth = 0
+        for token, after in pairwise(self._tokens[self._next :]):
+            depth += (token.value == "(") - (token.value == ")") if token.kind == "sign" else 0
+            if not depth:
+                return after.kind == "sign" and after.value in {*CALCULATING, *OPERATORS}
+        return False
+
     def _comparison(self) -> Predicate:
-        if self._token.kind == "name":
+        following = self._tokens[min(self._next + 1, len(self._tokens) - 1)]
+        calculated = following.kind == "sign" and following.value in CALCULATING
+        if self._token.kind == "name" and not calculated:
             name = self._name()
             return self._chain(ColumnReference(name)) if self._at_operator() else self._tail(name)
-        return self._chain(Literal(self._literal()))
+        return self._chain(self._operand())
 
     def _tail(self, name: str) -> Predicate:
         """What follows a column: an operator, `in`, `not in`, `is missing`, `is not missing`."""
@@ -172,7 +188,7 @@ class Parser:
             f"Write, say, {shown(name, 30)[1:-1]} == true for a yes/no column.",
         )
 
-    def _chain(self, left: ColumnReference | Literal) -> Predicate:
+    def _chain(self, left: Expression) -> Predicate:
         parts: list[Predicate] = []
         while op := self._accept(*OPERATORS):
             right = self._operand()
@@ -182,8 +198,14 @@ class Parser:
             raise self._error("a comparison such as == or <")
         return And(tuple(parts)) if len(parts) > 1 else parts[0]
 
-    def _operand(self) -> ColumnReference | Literal:
-        return ColumnReference(self._name()) if self._token.kind == "name" else Literal(self._literal())
+    def _operand(self) -> Expression:
+        """One side of a comparison: a column, a constant, or a calculation with some column."""
+        start = self._next
+        side = self._sum()
+        if not isinstance(side, Literal) and not side.columns:
+            self._next = start
+            raise self._error("a column in the calculation", "Write a constant as one number, and a date in quotes.")
+        return side
 
     def _literal(self) -> Value:
         if self._token.kind in {"number", "text"}:
@@ -283,12 +305,7 @@ class Parser:
         return places
 
 
-def _compare(
-    left: ColumnReference | Literal,
-    op: str,
-    right: ColumnReference | Literal,
-    error: Callable[[str, str], UsageError],
-) -> Predicate:
+def _compare(left: Expression, op: str, right: Expression, error: Callable[[str, str], UsageError]) -> Predicate:
     match left, right:
         case ColumnReference(column=column), Literal(value=value):
             return Compare(column, op, value)
@@ -296,4 +313,12 @@ def _compare(
             return Compare(column, MIRRORED[op], value)
         case ColumnReference(column=a), ColumnReference(column=b):
             return CompareColumns(a, op, b)
+    if _conditional(left) or _conditional(right):
+        raise error("a sum or product", "Declare what depends on a condition as a derived column.")
+    if left.columns | right.columns:
+        return CompareCalculated(left, op, right)
     raise error("a column on one side of the comparison", "Compare a column with the constant.")
+
+
+def _conditional(side: Expression) -> bool:
+    return isinstance(side, IfElse) or any(map(_conditional, side.children))

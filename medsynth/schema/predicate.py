@@ -3,6 +3,10 @@
 Precedence, loosest first: implies, or, and, not, comparison. Logic has two values. A comparison, `in` or `not in`
 with a missing cell is false, and `not` turns that into true; so is a comparison of two columns where either holds a
 value outside its list. `x not in (...)` reads `not x in (...) and x is not missing`.
+
+A side of a comparison may be calculated: `part_a + part_b == total`, `discharge - admission <= 365` (days between
+dates). Calculated values are equal where rounding alone tells them apart; with a missing operand the comparison is
+false.
 """
 
 import operator
@@ -33,11 +37,13 @@ __all__ = [
     "Arithmetic",
     "ColumnReference",
     "Compare",
+    "CompareCalculated",
     "CompareColumns",
     "Expression",
     "IfElse",
     "Implies",
     "InGroup",
+    "InTable",
     "IsIn",
     "IsMissing",
     "Literal",
@@ -86,6 +92,9 @@ class Predicate:
                 yield leaf.column, leaf.op, leaf.value
             elif isinstance(leaf, IsIn):
                 yield from ((leaf.column, "==", value) for value in leaf.values)
+            elif isinstance(leaf, InTable):
+                for column, values in leaf.listed:
+                    yield from ((column, "==", value) for value in values if value is not None)
 
     def evaluate(self, frame: "pd.DataFrame", schema: "SchemaView") -> "npt.NDArray[np.bool_]":
         """Which rows satisfy the condition, (n,) bool.
@@ -137,6 +146,53 @@ class CompareColumns(Predicate):
 
     def __str__(self) -> str:
         return f"{name_text(self.left)} {self.op} {name_text(self.right)}"
+
+
+@dataclass(frozen=True)
+class CompareCalculated(Predicate):
+    """`left op right`, at least one of them calculated from columns."""
+
+    left: Expression
+    op: str
+    right: Expression
+
+    @property
+    def columns(self) -> frozenset[str]:
+        """Columns of both sides."""
+        return self.left.columns | self.right.columns
+
+    def __str__(self) -> str:
+        return f"{self.left._inside(2)} {self.op} {self.right._inside(2)}"
+
+
+@dataclass(frozen=True)
+class InTable(Predicate):
+    """The columns together hold one of the listed combinations; None stands for a missing cell.
+
+    It comes from `combinations` of the schema; `str` gives text that parses to an equivalent predicate.
+    """
+
+    among: tuple[str, ...]
+    rows: tuple[tuple[Value | None, ...], ...]
+    precedence = 2
+
+    @property
+    def columns(self) -> frozenset[str]:
+        """All of them."""
+        return frozenset(self.among)
+
+    @property
+    def listed(self) -> Iterator[tuple[str, tuple[Value | None, ...]]]:
+        """Each column with its values in the combinations, each once."""
+        for column, values in zip(self.among, zip(*self.rows, strict=True), strict=True):
+            yield column, tuple(dict.fromkeys(values))
+
+    def __str__(self) -> str:
+        return " or ".join(str(And(tuple(map(_cell, self.among, row)))) for row in self.rows)
+
+
+def _cell(column: str, value: Value | None) -> Predicate:
+    return IsMissing(column) if value is None else Compare(column, "==", value)
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from medsynth.errors import SchemaError, UsageError
 from medsynth.schema.expression import ColumnReference, IfElse
-from medsynth.schema.predicate import CompareColumns, rename_column
+from medsynth.schema.predicate import CompareCalculated, CompareColumns, InTable, rename_column
 from medsynth.schema.texts import OTHER, canonical_text, shown
 
 if TYPE_CHECKING:
@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 FINDABLE = ("category", "integer", "decimal", "date")
 """Kinds that a private column can have."""
 
+_SEVERAL = (CompareCalculated, CompareColumns, InTable)
+"""Leaves about more than one column."""
 _SIDES: Mapping[str, tuple[str, ...]] = {"<": ("at",), ">=": ("at",), "<=": ("behind",), ">": ("behind",)}
 _STAND_INS: Mapping[str, Mapping[str, Any]] = {
     "category": {"values": tuple(f"value {number}" for number in range(1, 17)), "other": True},
@@ -103,7 +105,7 @@ def require_known(schema: "Schema", where: str) -> None:
     for leaf in schema.predicate(where).leaves():
         for name, asked in _asked_of_private(leaf, schema):
             known = asked in named
-            if not known and not isinstance(asked, CompareColumns):
+            if not known and not isinstance(asked, _SEVERAL):
                 wanted = asked.comparisons()
                 known = all(_is_known(comparison, schema, cuts) for comparison in wanted)
             if not known:
@@ -118,7 +120,7 @@ def _asked_of_private(leaf: Any, schema: "Schema") -> Iterator[tuple[str, Any]]:
     for name in leaf.columns:
         if name in schema.derived_expressions:
             for column in _repeated(schema.derived_expressions[name]):
-                if not isinstance(leaf, CompareColumns):
+                if not isinstance(leaf, _SEVERAL):
                     yield from _asked_of_private(rename_column(leaf, column), schema)
         elif schema.columns[name].source == "private":
             yield name, leaf

@@ -9,6 +9,7 @@ from pydantic import Field, field_validator, model_validator
 from medsynth.errors import UsageError
 from medsynth.schema.codes import CodeSystem
 from medsynth.schema.columns import Code, Column, Integer
+from medsynth.schema.combinations import Combination
 from medsynth.schema.expression import Expression
 from medsynth.schema.predicate import Predicate, parse_expression, parse_predicate
 from medsynth.schema.sections import Dataset, Policy, Privacy, Rare, Study, Subgroup, Utility
@@ -39,6 +40,7 @@ class Schema(Entry):
       columns: By name, in output order.
       derived: Definitions of columns that are computed, not modelled.
       rules: Predicates that always hold.
+      combinations: Rules as lists of the values that a few columns may hold together.
       plausible: Predicates that real data may break.
     """
 
@@ -49,6 +51,7 @@ class Schema(Entry):
     derived: dict[str, Filled] = Field(default_factory=dict)
     rare: tuple[Rare, ...] = ()
     rules: tuple[Filled, ...] = ()
+    combinations: tuple[Combination, ...] = ()
     plausible: tuple[Filled, ...] = ()
     subgroups: tuple[Subgroup, ...] = ()
     utility: Utility | None = None
@@ -142,8 +145,17 @@ class Schema(Entry):
 
     @cached_property
     def rule_predicates(self) -> tuple[Predicate, ...]:
-        """Rules that always hold."""
-        return tuple(self.predicate(text) for text in self.rules)
+        """Rules that always hold: `rules`, then `combinations`."""
+        return (
+            *(self.predicate(text) for text in self.rules),
+            *(combination.predicate(self) for combination in self.combinations),
+        )
+
+    @property
+    def rule_names(self) -> tuple[str, ...]:
+        """What each of `rule_predicates` is called in messages."""
+        rules = (f"Rule '{text}'" for text in self.rules)
+        return (*rules, *(f"Combinations '{combination.name}'" for combination in self.combinations))
 
     @cached_property
     def plausible_predicates(self) -> tuple[Predicate, ...]:
@@ -202,9 +214,11 @@ class Schema(Entry):
         return notices(self)
 
     def self_contained(self) -> "Schema":
-        """The same schema with code lists of files beside it written inline, so that it can be moved."""
+        """The same schema with lists of files beside it written inline, so that it can be moved."""
         columns = {name: _inline(column) for name, column in self.columns.items()}
-        return self.model_copy(update={"columns": columns}) if columns != self.columns else self
+        combinations = tuple(c if c.file is None else c.self_contained() for c in self.combinations)
+        changed = columns != self.columns or combinations != self.combinations
+        return self.model_copy(update={"columns": columns, "combinations": combinations}) if changed else self
 
     @cached_property
     def self_contained_text(self) -> str:

@@ -26,7 +26,9 @@ def test_the_same_seed_gives_the_same_bytes_over_many_chunks(
 ) -> None:
     found = []
     for seed in (1, 1, 2):
-        ran = command("sample", model, "-o", name, "-n", 350, "--seed", seed, "--upsample", "died:0.4", "--force", "--overwrite")
+        ran = command(
+            "sample", model, "-o", name, "-n", 350, "--seed", seed, "--upsample", "died:0.4", "--force", "--overwrite"
+        )
         assert ran.code == 0, ran.err
         found.append(model.with_name(name).read_bytes())
     assert found[0] == found[1] != found[2]

@@ -10,6 +10,7 @@ from medsynth.schema import Schema, parse_predicate
 from medsynth.schema.predicate import (
     And,
     Compare,
+    CompareCalculated,
     CompareColumns,
     Implies,
     InGroup,
@@ -19,6 +20,7 @@ from medsynth.schema.predicate import (
     Or,
     Predicate,
     leaf_holds,
+    parse_expression,
     rename_column,
 )  # fmt: skip
 
@@ -31,7 +33,9 @@ values = st.one_of(
 )  # fmt: skip
 columns = names.filter(bool)
 operators = st.sampled_from(["==", "!=", "<", "<=", ">", ">="])
+sides = st.sampled_from(["a + b", "a - (b - 2) * c", "round(a / b, 1)", "-1 * a", "`x y` + 0.5"]).map(parse_expression)
 leaves = st.one_of(
+    st.builds(CompareCalculated, sides, operators, sides),
     st.builds(Compare, columns, operators, values),
     st.builds(CompareColumns, columns, operators, columns),
     st.builds(IsIn, columns, st.lists(values, min_size=1, max_size=3).map(tuple)),
@@ -108,6 +112,10 @@ def test_any_text_parses_or_is_refused_in_one_sentence(text: str) -> None:
         ("größe > 3", Compare("größe", ">", 3)),
         ("d >= '2020-01-31'", Compare("d", ">=", "2020-01-31")),
         ("a\n==\t1", A),
+        ("a + b == c", CompareCalculated(parse_expression("a + b"), "==", parse_expression("c"))),
+        ("(a + b) * 2 <= c", CompareCalculated(parse_expression("(a + b) * 2"), "<=", parse_expression("c"))),
+        ("(a == 1) and (b - c) > 3", And((A, CompareCalculated(parse_expression("b - c"), ">", parse_expression("3"))))),
+        ("a == (1)", A),
     ],
 )  # fmt: skip
 def test_language_reads_as_documented(text: str, predicate: Predicate) -> None:
@@ -125,7 +133,10 @@ def test_language_reads_as_documented(text: str, predicate: Predicate) -> None:
         ("a == 1 &", "Predicate, position 8: '&' is not part of the language. Write and."),
         ("a == 'x", "Predicate, position 6: \"'\" is not part of the language. Close the text with the quote that opens it."),
         ("`a == 1", "Predicate, position 1: '`' is not part of the language. Close the column name with a back quote."),
-        ("a == 2020-01-31", "Predicate, position 10: expected and, or, implies or the end, found '-'."),
+        ("a == 2020-01-31", "Predicate, position 6: expected a column in the calculation, found 2020. Write a constant as one number, and a date in quotes."),
+        ("(a if b == 1 else c) == d", "Predicate, position 26: expected a sum or product, found the end."),
+        ("a + b", "Predicate, position 6: expected a comparison such as == or <, found the end."),
+        ("a + 'x", "Predicate, position 5: \"'\" is not part of the language."),
         ("1a == 2", "Predicate, position 1: '1a' is neither a number nor a name. Back-quote a column name"),
         ("1 == 2", "Predicate, position 7: expected a column on one side of the comparison, found the end."),
         ("(a == 1", "Predicate, position 8: expected ')', found the end."),
