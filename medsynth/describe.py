@@ -10,7 +10,8 @@ from medsynth.models.model_file import ModelFile
 from medsynth.outputs import Result, RunFolder
 from medsynth.planning import WITHIN, Forecast, Plan
 from medsynth.publishing import Clock, unseen_columns
-from medsynth.sampling.draw import KINDS, Drawn
+from medsynth.sampling.draw import Drawn, draw_note
+from medsynth.sampling.select import Selected
 from medsynth.schema import dump_schema, parse_schema
 from medsynth.score import Evaluation, Score
 
@@ -193,6 +194,7 @@ def sampled(out: Path, drawn: Drawn, meaning: str) -> Result:
                 f"  {change.name}: {change.natural:.2%} in the model, {change.drawn:.2%} in the file"
                 for change in drawn.upsampled
             ),
+            *_selected_lines(drawn.selected),
             *(("  Column _weight restores the population.",) if drawn.upsampled else ()),
         ),
     )
@@ -204,7 +206,30 @@ def _drawn_values(drawn: Drawn) -> dict[str, Any]:
         "repaired": drawn.repaired,
         "where": drawn.where,
         "draw": drawn.kind,
+        "selected": None if drawn.selected is None else _selected_values(drawn.selected),
     }
+
+
+def _selected_values(selected: Selected) -> dict[str, Any]:
+    return asdict(selected) | {"harms": list(selected.effect.harms)}
+
+
+def _selected_lines(selected: Selected | None) -> tuple[str, ...]:
+    """What was selected from what, what that did, and whether it harms."""
+    if selected is None:
+        return ()
+    before, after = selected.effect.before, selected.effect.after
+    distance = ""
+    if before.distance is not None and after.distance is not None:
+        distance = f"pair tables {before.distance:.4f} from the model's, then {after.distance:.4f}; "
+    harms = selected.effect.harms
+    return (
+        f"  {selected.selection.sentence} Pool: {selected.pool:,}; refused by a rule: {selected.refused:,}.",
+        f"  Without selection, then with it: {distance}{before.levels:,} levels of columns, then "
+        f"{after.levels:,}; {before.repeats:.2%} repeats, then {after.repeats:.2%}; {before.spread:.4f} apart, then "
+        f"{after.spread:.4f}.",
+        *(("  This selection harms: " + "; ".join(harms) + ". Leave it out, or --keep.",) if harms else ()),
+    )
 
 
 def run_record(tables: Any, drawn: Drawn, *, seed: int | None, problems: Sequence["Finding"]) -> dict[str, Any]:
@@ -221,7 +246,8 @@ def run_record(tables: Any, drawn: Drawn, *, seed: int | None, problems: Sequenc
             "seed": seed,
             "where": drawn.where,
             "draw": drawn.kind,
-            "draw_note": KINDS[drawn.kind],
+            "draw_note": draw_note(drawn.kind, drawn.selected.selection if drawn.selected else None),
+            "selection": " ".join(line.strip() for line in _selected_lines(drawn.selected)),
             "repaired_share": drawn.repaired,
             "upsampling": [
                 {"name": u.name, "before": u.natural, "target": u.target, "after": u.drawn} for u in drawn.upsampled
@@ -258,6 +284,7 @@ def finished(
         f"Rare condition '{u.name}': {u.natural:.2%} before, {u.drawn:.2%} after upsampling (column _weight undoes it)."
         for u in drawn.upsampled
     ]
+    lines += [line.strip() for line in _selected_lines(drawn.selected)]
     lines += [f"INTERNAL: {finding.sentence}" for finding in problems]
     lines += [f"Files: {path}" for path in (folder.synthetic, folder.model, folder.shareable / "report.html")]
     lines += [f"INTERNAL: {folder.internal / 'report.html'} (never share it)"]

@@ -39,6 +39,13 @@ Upsample = Annotated[
 Draw = Annotated[
     str, typer.Option(metavar="KIND", help="edited: near the model, to share; random: independent, for inference.")
 ]
+Oversample = Annotated[
+    int | None, typer.Option(metavar="K", help="Select from K times as many records; slower, keeps rare levels.")
+]
+Keep = Annotated[
+    float | None,
+    typer.Option(metavar="F", help="Part of that pool to select from: records of middling probability."),
+]
 Holdout = Annotated[Path | None, typer.Option(metavar="DATA", help="Private rows of other persons.")]
 HoldoutShare = Annotated[float, typer.Option(metavar="F", help="Share of persons kept out of the fit.")]
 Folder = Annotated[Path | None, typer.Argument(metavar="[OUT]", help="Folder of a run.")]

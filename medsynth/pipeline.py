@@ -8,6 +8,7 @@ train and held-out persons ─────────────────�
 import secrets
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import nullcontext
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -37,8 +38,9 @@ from medsynth.privacy.budget_file import budget_path
 from medsynth.privacy.ledger import Ledger
 from medsynth.progress import Progress, Silent
 from medsynth.publishing import provenance_of, write_report
-from medsynth.sampling.draw import KINDS, Draw, Drawing, draw, generator, require_drawable
+from medsynth.sampling.draw import Draw, Drawing, draw, draw_note, generator, require_drawable
 from medsynth.sampling.provenance import require_original, require_table_name, table_files, write_table
+from medsynth.sampling.select import Selection
 from medsynth.schema import load_schema, parse_schema, uncounted
 from medsynth.schema.private import stand_in
 from medsynth.schema.table import ROWS_COLUMN
@@ -126,23 +128,28 @@ def sample(
     where: str | None = None,
     upsample: Mapping[str, float] | None = None,
     kind: str = "edited",
+    oversample: int | None = None,
+    keep: float | None = None,
     overwrite: bool = False,
     progress: Callable[[str], Progress] = lambda _: Silent(),
 ) -> Result:
     """Draws synthetic records, chunk by chunk into the file; opens no private data, costs no privacy.
 
+    With `oversample` they are selected from a pool of so many times as many, with `keep` from that part of it.
     `progress` is asked for the steps by name once it is known how many rows there will be.
     """
     require_table_name(out)
     require_apart({"MODEL": model}, table_files(out))
     for written in table_files(out):
         require_free_file(written, overwrite=overwrite)
+    select = Selection.of(oversample, keep)
     file = load_model(model)
     codec = codec_of(file)
     rows = codec.schema.privacy.persons if n is None else n
-    drawing = Drawing(file.fitted, codec, rows, generator(seed), where=where, upsample=upsample, kind=kind)
+    options: Any = {"where": where, "upsample": upsample, "kind": kind, "select": select}
+    drawing = Drawing(file.fitted, codec, rows, generator(seed), **options)
     steps = progress("SAMPLE_LARGE" if drawing.chunks > TENTHS else "SAMPLE")
-    write_table(_reported(drawing, steps), out, _said_of(file, drawing.kind))
+    write_table(_reported(drawing, steps), out, _said_of(file, drawing.kind, select))
     return describe.sampled(out, drawing.summary, row_meaning(codec.schema))
 
 
@@ -167,13 +174,14 @@ def _release(
     rows = codec.schema.privacy.persons if n is None else n
     drawn = draw(file.fitted, codec, rows, generator(seed), **drawing)
     progress.finish()
-    write_table(drawn.frame, out, _said_of(file, drawn.kind))
+    write_table(drawn.frame, out, _said_of(file, drawn.kind, drawing.get("select")))
     return drawn
 
 
-def _said_of(file: ModelFile, kind: str) -> dict[str, Any]:
+def _said_of(file: ModelFile, kind: str, select: Selection | None) -> dict[str, Any]:
     """What a table says of its origin and of how its rows were drawn."""
-    return provenance_of(file) | {"draw": kind, "draw_note": KINDS[kind]}
+    said = provenance_of(file) | {"draw": kind, "draw_note": draw_note(kind, select)}
+    return said if select is None else said | {"selection": asdict(select) | {"what": select.sentence}}
 
 
 def codec_of(file: ModelFile) -> Codec:
@@ -197,6 +205,8 @@ def run(
     where: str | None = None,
     upsample: Mapping[str, float] | None = None,
     kind: str = "edited",
+    oversample: int | None = None,
+    keep: float | None = None,
     overwrite: bool = False,
     progress: Progress | None = None,
 ) -> Result:
@@ -207,7 +217,8 @@ def run(
     folder.require_free(overwrite=overwrite)
     schema = load_schema(schema_name)
     request = _sound_request(schema, model=model, epsilon=epsilon, delta=delta)
-    drawing: Any = {"seed": seed, "where": where, "upsample": upsample, "kind": kind}
+    select = Selection.of(oversample, keep)
+    drawing: Any = {"seed": seed, "where": where, "upsample": upsample, "kind": kind, "select": select}
     require_drawable(Codec(schema=stand_in(schema, where)), n or 0, **drawing)
     tables = Tables(train=data, holdout=holdout, holdout_share=None if holdout else holdout_share, ledger=ledger)
 

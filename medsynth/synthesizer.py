@@ -18,6 +18,7 @@ from medsynth.privacy.ledger import Ledger
 from medsynth.progress import Silent
 from medsynth.sampling.draw import draw as draw_records
 from medsynth.sampling.draw import generator
+from medsynth.sampling.select import Selection
 from medsynth.schema import Schema, load_schema, parse_schema
 from medsynth.sources.frame import FrameSource
 
@@ -115,6 +116,8 @@ class Synthesizer(BaseEstimator):  # type: ignore[misc]
         upsample: Mapping[str, float] | None = None,
         seed: int | None = None,
         draw: str = "edited",
+        oversample: int | None = None,
+        keep: float | None = None,
     ) -> pd.DataFrame:
         """Draws synthetic records; costs no privacy.
 
@@ -125,6 +128,9 @@ class Synthesizer(BaseEstimator):  # type: ignore[misc]
           seed: Same seed and model, same records.
           draw: "edited" lies as close to the model as records can, right for a table that is shared; "random" gives
             independent records, right for standard errors.
+          oversample: Records are selected from a pool of so many times their number, until pairs of columns are as the
+            model has them; no level that a single draw holds is lost. They are not independent, whatever `draw` is.
+          keep: Part of that pool to select from, the most and the least probable left out. Narrows diversity.
 
         Raises:
           UsageError: If the predicate, a name or a share is wrong.
@@ -132,7 +138,8 @@ class Synthesizer(BaseEstimator):  # type: ignore[misc]
         file = self._fitted()
         codec = _codec(file.schema)
         rows = codec.schema.privacy.persons if n is None else n
-        return draw_records(file.fitted, codec, rows, generator(seed), where=where, upsample=upsample, kind=draw).frame
+        options: Any = {"where": where, "upsample": upsample, "kind": draw, "select": Selection.of(oversample, keep)}
+        return draw_records(file.fitted, codec, rows, generator(seed), **options).frame
 
     def save(self, path: "str | PathLike[str]") -> None:
         """Writes the model as one file that can be shared: noised measurements and public settings."""

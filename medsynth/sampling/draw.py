@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -10,8 +11,9 @@ import pandas as pd
 from medsynth.encoding.codec import Codec, invent_identifiers
 from medsynth.encoding.condition import Condition, compile_condition
 from medsynth.errors import UsageError
-from medsynth.models.base import Fitted, Part
+from medsynth.models.base import Fitted, Part, Rows
 from medsynth.sampling.repair import draw_lawful, kept_conditions, ruled_out
+from medsynth.sampling.select import Selected, SelectedRows, Selection
 from medsynth.sampling.strata import Stratum, allocate, natural_shares, row_weights, upsampling_strata
 from medsynth.schema.table import WEIGHT_COLUMN
 
@@ -31,6 +33,11 @@ KINDS = {
     "random": "Rows are independent draws of the model (inside each stratum, where a rare condition was raised).",
 }
 """How rows are drawn, and what that means to those who use them."""
+
+SELECTED = (
+    "Rows were selected from a pool so that together they lie close to the model: they fit a shared file, but standard "
+    "errors computed as if rows were independent are wrong."
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,6 +68,7 @@ class Drawn:
       where: The condition they were drawn under, as text, or None.
       rare_shares: Share of the rows that has each rare condition of the schema.
       kind: One of `KINDS`.
+      selected: What was selected from which pool, and what that did; None if rows are as drawn.
     """
 
     rows: int
@@ -69,6 +77,7 @@ class Drawn:
     where: str | None = None
     rare_shares: Mapping[str, float] = field(default_factory=dict)
     kind: str = "edited"
+    selected: Selected | None = None
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -91,6 +100,7 @@ def draw(
     where: str | None = None,
     upsample: Mapping[str, float] | None = None,
     kind: str = "edited",
+    select: Selection | None = None,
 ) -> Draw:
     """Samples rows into memory; see `Drawing`.
 
@@ -98,7 +108,7 @@ def draw(
       UsageError: If n is negative or too large, a name or predicate is wrong, or what is asked for cannot occur.
     """
     require_rows(n)
-    drawing = Drawing(fitted, codec, n, rng, where=where, upsample=upsample, kind=kind)
+    drawing = Drawing(fitted, codec, n, rng, where=where, upsample=upsample, kind=kind, select=select)
     frames = list(drawing)
     frame = pd.concat(frames, ignore_index=True) if len(frames) > 1 else frames[0]
     return Draw(frame=frame, **vars(drawing.summary))
@@ -118,6 +128,7 @@ class Drawing:
       where: A predicate every row shall satisfy.
       upsample: Rare condition name to wanted share in (0, 1).
       kind: One of `KINDS`.
+      select: From a pool of how many times the rows they are selected; None leaves them as drawn.
 
     Raises:
       UsageError: If n is negative, a name or predicate is wrong, or what is asked for cannot occur.
@@ -133,6 +144,7 @@ class Drawing:
         where: str | None = None,
         upsample: Mapping[str, float] | None = None,
         kind: str = "edited",
+        select: Selection | None = None,
     ) -> None:
         require_rows(n, most=MOST_WRITTEN)
         require_kind(kind)
@@ -146,10 +158,19 @@ class Drawing:
             conditions = rare_conditions(codec, self._targets)
             self._natural = natural_shares(fitted, conditions, given)
             self._parts, self._counts = _weighted(upsampling_strata(fitted, conditions, self._targets, given), n)
-        self._rows = fitted.rows(self._parts, population=given, edited=kind == "edited", forbidden=ruled_out(codec))
         self._keep = kept_conditions(codec)
+        self._size, self._rows = self._source(given, select)
         self._repaired = 0
         self._rare = dict.fromkeys(codec.schema.rare_predicates, 0)
+
+    def _source(self, given: Condition | None, select: Selection | None) -> tuple[int, Rows]:
+        """How many rows a chunk has, and what draws them; a pool is no larger than a chunk otherwise is."""
+        plain: Any = {"population": given, "edited": self._kind == "edited", "forbidden": ruled_out(self._codec)}
+        if select is None:
+            return CHUNK, self._fitted.rows(self._parts, **plain)
+        rare = dict(zip(self._codec.schema.rare_predicates, self._keep, strict=True))
+        rows = SelectedRows(self._fitted, self._parts, rare=rare, selection=select, **plain)
+        return max(1, CHUNK // select.oversample), rows
 
     @property
     def kind(self) -> str:
@@ -159,13 +180,13 @@ class Drawing:
     @property
     def chunks(self) -> int:
         """Number of chunks; at least one."""
-        return max(1, -(-self._n // CHUNK))
+        return max(1, -(-self._n // self._size))
 
     def __iter__(self) -> Iterator[pd.DataFrame]:
         """Chunk after chunk; once only."""
         left, begun = self._counts.copy(), 0
         for _ in range(self.chunks):
-            size = min(CHUNK, self._n - begun)
+            size = min(self._size, self._n - begun)
             counts = allocate(size, left / left.sum()) if size else left
             frame = self._identified(self._chunk(counts), begun)
             left, begun = left - counts, begun + size
@@ -211,6 +232,7 @@ class Drawing:
             where=self._where,
             rare_shares=shares,
             kind=self._kind,
+            selected=self._rows.selected if isinstance(self._rows, SelectedRows) else None,
         )
 
 
@@ -250,6 +272,11 @@ def require_kind(kind: str) -> None:
         raise UsageError(f"--draw {kind}: not one of {', '.join(KINDS)}. Take one of them.")
 
 
+def draw_note(kind: str, select: Selection | None) -> str:
+    """What a way to draw means to those who use the rows; selected rows are never independent."""
+    return KINDS[kind] if select is None else SELECTED
+
+
 def condition_of(codec: Codec, where: str | None) -> Condition | None:
     """The compiled predicate that every row shall satisfy.
 
@@ -267,6 +294,7 @@ def require_drawable(
     where: str | None,
     upsample: Mapping[str, float] | None,
     kind: str = "edited",
+    select: Selection | None = None,
 ) -> None:
     """Refuses what public settings alone show to be impossible to draw, before a budget is spent on a model.
 
@@ -278,6 +306,8 @@ def require_drawable(
     generator(seed)
     condition_of(codec, where)
     rare_conditions(codec, upsample or {})
+    if select is not None and len(codec.domain) < 2:
+        raise UsageError("--oversample: a table of one column has no pairs to select by. Leave it out.")
 
 
 def rare_conditions(codec: Codec, targets: Mapping[str, float]) -> dict[str, Condition]:
