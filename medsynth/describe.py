@@ -223,12 +223,13 @@ def _selected_lines(selected: Selected | None) -> tuple[str, ...]:
     if before.distance is not None and after.distance is not None:
         distance = f"pair tables {before.distance:.4f} from the model's, then {after.distance:.4f}; "
     harms = selected.effect.harms
+    option = "oversample" if selected.selection.keep == 1 else "keep"
     return (
         f"  {selected.selection.sentence} Pool: {selected.pool:,}; refused by a rule: {selected.refused:,}.",
         f"  Without selection, then with it: {distance}{before.levels:,} levels of columns, then "
         f"{after.levels:,}; {before.repeats:.2%} repeats, then {after.repeats:.2%}; {before.spread:.4f} apart, then "
         f"{after.spread:.4f}.",
-        *(("  This selection harms: " + "; ".join(harms) + ". Leave it out, or --keep.",) if harms else ()),
+        *((f"  This selection harms: {'; '.join(harms)}. Leave --{option} out.",) if harms else ()),
     )
 
 

@@ -217,7 +217,7 @@ class Editor:
             cost=cost.astype(np.float32),
             step=step,
             burden=burden,
-            closed=np.flatnonzero(np.concatenate(closed)),
+            closed=np.flatnonzero(np.concatenate([np.zeros(0, dtype=bool), *closed])),
         )
 
     def _permitted(

@@ -56,8 +56,9 @@ def _meetings(own: IntpArray, offered: IntpArray, rng: np.random.Generator) -> I
     for kind in np.unique(own):
         rows = rng.permutation(np.flatnonzero(own == kind))
         candidates = rng.permutation(np.flatnonzero(offered == kind))
-        each = len(candidates) // len(rows)
-        for start in range(0, len(rows) if each else 0, size):
+        each = max(1, len(candidates) // len(rows))
+        rows = rows[: len(candidates) // each]
+        for start in range(0, len(rows), size):
             batch = rows[start : start + size]
             yield batch, candidates[start * each : (start + len(batch)) * each].reshape(len(batch), each)
 

@@ -22,7 +22,7 @@ SPREAD_ROWS = 400
 """Rows of each chunk whose distances are looked at."""
 
 DISTANCE_GAINED = 0.02
-LEVELS_LOST = 0.02
+LEVELS_LOST = 0.05
 SPREAD_LOST = 0.05
 RARE_LOST = 0.2
 ERRORS = 3.0
@@ -71,7 +71,7 @@ class Effect:
         """A sentence per harm."""
         before, after = self.before, self.after
         told = []
-        if further(before.distance, after.distance):
+        if self._further:
             told.append(
                 f"pair tables lie {after.distance:.4f} from the model's, without selection {before.distance:.4f}"
             )
@@ -85,10 +85,13 @@ class Effect:
                 told.append(f"rare condition '{name}' has {after.rare[name]} records left of {rows}")
         return tuple(told)
 
-
-def further(before: float | None, after: float | None) -> bool:
-    """Whether the distance from the model grew by more than is let pass."""
-    return before is not None and after is not None and after > (1 + DISTANCE_GAINED) * before
+    @property
+    def _further(self) -> bool:
+        """Whether the distance from the model grew by more than is let pass, one row at least."""
+        before, after = self.before.distance, self.after.distance
+        if before is None or after is None:
+            return False
+        return after > (1 + DISTANCE_GAINED) * before + 1 / self.after.rows
 
 
 class Tally:
