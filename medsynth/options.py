@@ -2,7 +2,7 @@
 
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -60,6 +60,21 @@ Target = Annotated[
 ]
 Runs = Annotated[int, typer.Option(metavar="N", help="Fits of each tiny table; half of them test.")]
 Workers = Annotated[int | None, typer.Option(metavar="W", help="Processes; default: as many as processors.")]
+
+
+def drawing(
+    seed: int | None,
+    where: str | None,
+    upsample: list[str] | None,
+    draw: str,
+    oversample: int | None,
+    keep: float | None,
+) -> dict[str, Any]:
+    """How records are to be drawn, as `sample` and `run` take it."""
+    raised = shares(upsample)
+    return {
+        "seed": seed, "where": where, "upsample": raised, "kind": draw, "oversample": oversample, "keep": keep,
+    }  # fmt: skip
 
 
 def shares(texts: list[str] | None) -> dict[str, float]:

@@ -8,7 +8,6 @@ train and held-out persons ─────────────────�
 import secrets
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import nullcontext
-from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -38,7 +37,7 @@ from medsynth.privacy.budget_file import budget_path
 from medsynth.privacy.ledger import Ledger
 from medsynth.progress import Progress, Silent
 from medsynth.publishing import provenance_of, write_report
-from medsynth.sampling.draw import Draw, Drawing, draw, draw_note, generator, require_drawable
+from medsynth.sampling.draw import Draw, Drawing, draw, generator, require_drawable, said_of_draw
 from medsynth.sampling.provenance import require_original, require_table_name, table_files, write_table
 from medsynth.sampling.select import Selection
 from medsynth.schema import load_schema, parse_schema, uncounted
@@ -146,10 +145,10 @@ def sample(
     file = load_model(model)
     codec = codec_of(file)
     rows = codec.schema.privacy.persons if n is None else n
-    options: Any = {"where": where, "upsample": upsample, "kind": kind, "select": select}
-    drawing = Drawing(file.fitted, codec, rows, generator(seed), **options)
+    rng = generator(seed)
+    drawing = Drawing(file.fitted, codec, rows, rng, where=where, upsample=upsample, kind=kind, select=select)
     steps = progress("SAMPLE_LARGE" if drawing.chunks > TENTHS else "SAMPLE")
-    write_table(_reported(drawing, steps), out, _said_of(file, drawing.kind, select))
+    write_table(_reported(drawing, steps), out, provenance_of(file) | said_of_draw(kind, select))
     return describe.sampled(out, drawing.summary, row_meaning(codec.schema))
 
 
@@ -166,7 +165,7 @@ def _reported(drawing: Drawing, progress: Progress) -> Iterator[pd.DataFrame]:
 
 
 def _release(
-    file: ModelFile, out: Path, *, n: int | None, seed: int | None, progress: Progress, **drawing: Any
+    file: ModelFile, out: Path, *, n: int | None, seed: int | None = None, progress: Progress, **drawing: Any
 ) -> Draw:
     """Draws rows, by default as many as the stated persons, and writes them."""
     codec = codec_of(file)
@@ -174,14 +173,8 @@ def _release(
     rows = codec.schema.privacy.persons if n is None else n
     drawn = draw(file.fitted, codec, rows, generator(seed), **drawing)
     progress.finish()
-    write_table(drawn.frame, out, _said_of(file, drawn.kind, drawing.get("select")))
+    write_table(drawn.frame, out, provenance_of(file) | said_of_draw(drawn.kind, drawing.get("select")))
     return drawn
-
-
-def _said_of(file: ModelFile, kind: str, select: Selection | None) -> dict[str, Any]:
-    """What a table says of its origin and of how its rows were drawn."""
-    said = provenance_of(file) | {"draw": kind, "draw_note": draw_note(kind, select)}
-    return said if select is None else said | {"selection": asdict(select) | {"what": select.sentence}}
 
 
 def codec_of(file: ModelFile) -> Codec:
@@ -201,25 +194,19 @@ def run(
     model: str = "adaptive",
     ledger: Path | None = None,
     n: int | None = None,
-    seed: int | None = None,
-    where: str | None = None,
-    upsample: Mapping[str, float] | None = None,
-    kind: str = "edited",
-    oversample: int | None = None,
-    keep: float | None = None,
     overwrite: bool = False,
     progress: Progress | None = None,
+    **drawing: Any,
 ) -> Result:
-    """Check, fit, sample, evaluate, audit, report."""
+    """Check, fit, sample, evaluate, audit, report; `drawing` is `seed` to `keep` of `sample`."""
     progress = progress or Silent()
     folder = RunFolder(path=out)
     require_apart({"DATA": data, "--holdout": holdout, "-s": schema_name}, folder.places, ledger=ledger)
     folder.require_free(overwrite=overwrite)
     schema = load_schema(schema_name)
     request = _sound_request(schema, model=model, epsilon=epsilon, delta=delta)
-    select = Selection.of(oversample, keep)
-    drawing: Any = {"seed": seed, "where": where, "upsample": upsample, "kind": kind, "select": select}
-    require_drawable(Codec(schema=stand_in(schema, where)), n or 0, **drawing)
+    drawing["select"] = Selection.of(drawing.pop("oversample", None), drawing.pop("keep", None))
+    require_drawable(Codec(schema=stand_in(schema, drawing.get("where"))), n or 0, **drawing)
     tables = Tables(train=data, holdout=holdout, holdout_share=None if holdout else holdout_share, ledger=ledger)
 
     frame, problems = _checked(tables, schema, progress)
@@ -232,7 +219,9 @@ def run(
         drawn = _release(file, new.synthetic, n=n, progress=progress, **drawing)
         comparison = _compared(train, held, drawn.frame, file, budget)
         evaluations = measure(comparison, progress) | attack(comparison, progress)
-        _keep(new, evaluations, progress, describe.run_record(tables, drawn, seed=seed, problems=problems))
+        _keep(
+            new, evaluations, progress, describe.run_record(tables, drawn, seed=drawing.get("seed"), problems=problems)
+        )
     return describe.finished(folder, file, drawn, evaluations, problems)
 
 

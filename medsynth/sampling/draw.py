@@ -1,7 +1,7 @@
 """From a fitted model to rows: any number, under any condition, with rare conditions raised to a chosen share."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import numpy as np
@@ -277,6 +277,12 @@ def draw_note(kind: str, select: Selection | None) -> str:
     return KINDS[kind] if select is None else SELECTED
 
 
+def said_of_draw(kind: str, select: Selection | None) -> dict[str, Any]:
+    """What a file says of how its rows were drawn."""
+    said: dict[str, Any] = {"draw": kind, "draw_note": draw_note(kind, select)}
+    return said if select is None else said | {"selection": asdict(select) | {"what": select.sentence}}
+
+
 def condition_of(codec: Codec, where: str | None) -> Condition | None:
     """The compiled predicate that every row shall satisfy.
 
@@ -290,9 +296,9 @@ def require_drawable(
     codec: Codec,
     n: int,
     *,
-    seed: int | None,
-    where: str | None,
-    upsample: Mapping[str, float] | None,
+    seed: int | None = None,
+    where: str | None = None,
+    upsample: Mapping[str, float] | None = None,
     kind: str = "edited",
     select: Selection | None = None,
 ) -> None:

@@ -27,7 +27,7 @@ SPREAD_LOST = 0.05
 RARE_LOST = 0.2
 ERRORS = 3.0
 """A selection harms that adds more than these parts to the distance from the model, or loses more: of the levels, of
-the distance between rows, of the rows in a rare condition; the last two by three standard errors as well. Fixed
+the distance between rows, of the rows in a rare condition; what is lost also by three standard errors, roughly. Fixed
 beforehand."""
 
 
@@ -39,6 +39,7 @@ class Side:
       rows: How many.
       distance: Mean total variation distance of their weighted pair tables from the model's; None without pairs.
       levels: Levels that occur, summed over columns.
+      singles: Of these, how many a single row holds: by chance they might be fewer or more.
       repeats: Share of rows equal to another of the same chunk in every cell.
       spread: Mean mixed-type distance, in [0, 1], of a row from the nearest of up to 400.
       spread_error: Its standard error.
@@ -48,6 +49,7 @@ class Side:
     rows: int
     distance: float | None
     levels: int
+    singles: int
     repeats: float
     spread: float
     spread_error: float = 0.0
@@ -75,7 +77,7 @@ class Effect:
             told.append(
                 f"pair tables lie {after.distance:.4f} from the model's, without selection {before.distance:.4f}"
             )
-        if after.levels < (1 - LEVELS_LOST) * before.levels:
+        if after.levels < min((1 - LEVELS_LOST) * before.levels, before.levels - ERRORS * np.sqrt(before.singles + 1)):
             told.append(f"{after.levels} levels of the columns are left of {before.levels}")
         error = float(np.hypot(before.spread_error, after.spread_error))
         if after.spread < min((1 - SPREAD_LOST) * before.spread, before.spread - ERRORS * error):
@@ -106,7 +108,7 @@ class Tally:
     def __init__(self, domain: Domain, targets: Sequence[PairTarget], rare: Mapping[str, Condition]) -> None:
         self._domain, self._layout, self._rare = domain, Layout.of(targets), rare
         self._have = np.zeros_like(self._layout.share)
-        self._levels = [np.zeros(size, dtype=bool) for size in domain.sizes]
+        self._levels = [np.zeros(size, dtype=np.int64) for size in domain.sizes]
         self._counts = dict.fromkeys(rare, 0)
         self._rows, self._repeats = 0, 0
         self._apart = np.zeros(3)
@@ -119,8 +121,8 @@ class Tally:
         rows = np.concatenate(parts)
         if not len(rows):
             return
-        for column, seen in enumerate(self._levels):
-            seen[rows[:, column]] = True
+        for column, held in enumerate(self._levels):
+            held += np.bincount(rows[:, column], minlength=len(held))
         for name, condition in self._rare.items():
             self._counts[name] += int(condition.mask(rows).sum())
         self._rows += len(rows)
@@ -136,7 +138,8 @@ class Tally:
         return Side(
             rows=self._rows,
             distance=self._distance(),
-            levels=int(sum(seen.sum() for seen in self._levels)),
+            levels=int(sum((held > 0).sum() for held in self._levels)),
+            singles=int(sum((held == 1).sum() for held in self._levels)),
             repeats=self._repeats / max(self._rows, 1),
             spread=float(total),
             spread_error=float(np.sqrt(variance / max(self._apart[0], 1.0))) if looked_at else 0.0,

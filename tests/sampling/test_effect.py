@@ -30,13 +30,14 @@ def test_rows_are_counted_over_chunks_strata_and_weights() -> None:
     side = tally.side
     # 2 of 8 in one cell, 6 of 8 in another, where every cell should hold a tenth.
     assert side.distance == pytest.approx(0.15 + 0.65)
-    assert (side.rows, side.levels, side.repeats, side.rare) == (4, 4, 0.25, {"last": 2})
+    assert (side.rows, side.levels, side.singles, side.repeats) == (4, 4, 0, 0.25)
+    assert side.rare == {"last": 2}
 
 
 def test_no_rows_are_told_without_a_distance() -> None:
     tally = Tally(DOMAIN, EVEN, {})
     tally.add([np.zeros((0, 2), dtype=np.int32)], [1.0])
-    assert vars(tally.side) == vars(Side(rows=0, distance=None, levels=0, repeats=0.0, spread=0.0))
+    assert vars(tally.side) == vars(Side(rows=0, distance=None, levels=0, singles=0, repeats=0.0, spread=0.0))
 
 
 @pytest.mark.parametrize(
@@ -49,7 +50,9 @@ def test_no_rows_are_told_without_a_distance() -> None:
     ],
 )
 def test_each_harm_is_said_and_a_little_is_let_pass(change: dict[str, object], said: str) -> None:
-    before = Side(rows=1000, distance=0.1, levels=100, repeats=0.0, spread=0.1, spread_error=0.001, rare={"last": 100})
+    before = Side(
+        rows=1000, distance=0.1, levels=100, singles=15, repeats=0.0, spread=0.1, spread_error=0.001, rare={"last": 100}
+    )
     slightly = replace(before, distance=0.102, levels=97, spread=0.097, rare={"last": 75})
     assert Effect(before=before, after=slightly).harms == ()
     (harm,) = Effect(before=before, after=replace(before, **change)).harms

@@ -15,7 +15,7 @@ from medsynth.models.likelihood import log_likelihood
 from medsynth.sampling.draw import Drawing, draw
 from medsynth.sampling.effect import Effect, Tally
 from medsynth.sampling.provenance import read_provenance
-from medsynth.sampling.repair import lawful
+from medsynth.sampling.repair import kept_conditions, lawful
 from medsynth.sampling.select import Selection
 from medsynth.schema import parse_schema
 from medsynth.synthesizer import Synthesizer
@@ -26,7 +26,7 @@ dataset: {name: stays}
 privacy: {rows_are_persons: true, persons: 4000, epsilon: 5, delta: 1.0e-6}
 columns:
   ward: {kind: category, values: [a, b, c, d, e, f, g, h]}
-  days: {kind: integer, min: 0, max: 29, bins: 30}
+  days: {kind: integer, min: 0, max: 119, bins: 120}
   ill: {kind: category, values: ["no", "yes"]}
   sex: {kind: category, values: [F, M]}
 rare:
@@ -41,7 +41,7 @@ def stays(n: int) -> pd.DataFrame:
     ward = np.minimum(rng.geometric(0.45, n) - 1, 7)
     sex = np.where(ward == 6, "F", rng.choice(["F", "M"], n))
     ill = np.where(rng.random(n) < 0.05 + 0.05 * ward, "yes", "no")
-    days = np.minimum(rng.geometric(0.2, n) - 1 + 2 * ward, 29)
+    days = np.minimum(rng.geometric(0.06, n) - 1 + 2 * ward, 119)
     return pd.DataFrame({"ward": np.array(list("abcdefgh"))[ward], "days": days, "ill": ill, "sex": sex})
 
 
@@ -88,20 +88,14 @@ def test_edited_rows_of_a_pool_hold_more_levels_as_near_to_the_model(fitted, cod
 
 def test_whole_rows_come_from_the_pool_and_rare_conditions_keep_their_share(fitted, codec) -> None:
     made = drawn(fitted, codec, n=400, kind="random")
-    for name, share in made.rare_shares.items():
-        natural = fitted.share(dict(zip(codec.schema.rare_predicates, _rare(codec), strict=True))[name])
-        assert abs(share - natural) < 4 / 400
-
-
-def _rare(codec: Codec) -> Any:
-    from medsynth.sampling.repair import kept_conditions
-
-    return kept_conditions(codec)
+    conditions = zip(codec.schema.rare_predicates, kept_conditions(codec), strict=True)
+    # Dealt rows miss a share by less than a row for each of the few cells it is made of.
+    assert made.rare_shares == pytest.approx({name: fitted.share(each) for name, each in conditions}, abs=0.03)
 
 
 def test_a_band_of_likelihood_keeps_rare_shares_and_says_that_it_narrows(fitted, codec) -> None:
     whole, band = (drawn(fitted, codec, n=400, oversample=20, keep=keep, kind="random") for keep in (1.0, 0.1))
-    assert band.rare_shares == pytest.approx(whole.rare_shares, abs=4 / 400)
+    assert band.rare_shares == whole.rare_shares
     assert not whole.selected.effect.harms
     assert any("levels of the columns are left" in harm for harm in band.selected.effect.harms)
 
