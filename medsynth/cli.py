@@ -15,15 +15,13 @@ from medsynth.options import (
     AsJson,
     Budget,
     Card,
-    Clean,
     Counts,
     Data,
     Delta,
-    Draw,
+    Drawing,
     Edition,
     Epsilon,
     Folder,
-    Force,
     Fresh,
     Generations,
     Holdout,
@@ -41,10 +39,8 @@ from medsynth.options import (
     Synthetic,
     Target,
     Train,
-    Upsample,
-    Where,
     Workers,
-    shares,
+    flat,
 )
 from medsynth.writing import exiting_on_signals
 
@@ -63,6 +59,7 @@ app.add_typer(schema_app, name="schema", rich_help_panel="TOOLS")
 ledger_app = typer.Typer(help="Show, verify or raise the budget of a population.", no_args_is_help=True)
 app.add_typer(ledger_app, name="ledger", rich_help_panel="TOOLS")
 
+PLAIN = Drawing()
 TOLD_TO_END = (129, 130, 143)  # by SIGHUP, SIGINT or SIGTERM
 
 
@@ -114,6 +111,7 @@ def plan(
 
 
 @app.command(rich_help_panel="START")
+@flat
 def run(
     data: Data,
     schema: SchemaOption,
@@ -126,12 +124,8 @@ def run(
     ledger: LedgerFile = None,
     rows: Rows = None,
     seed: Seed = None,
-    where: Where = None,
-    upsample: Upsample = None,
-    draw: Draw = "edited",
-    force: Force = False,
+    drawing: Drawing = PLAIN,
     allow_synthetic: AllowSynthetic = False,
-    clean: Clean = False,
     overwrite: Overwrite = False,
     as_json: AsJson = False,
 ) -> None:
@@ -139,7 +133,6 @@ def run(
     from medsynth import pipeline
 
     fitting: Any = {"epsilon": epsilon, "delta": delta, "model": model, "ledger": ledger}
-    how: Any = {"where": where, "upsample": shares(upsample), "kind": draw, "force": force, "clean": clean}
     result = pipeline.run(
         data,
         schema,
@@ -149,7 +142,7 @@ def run(
         **fitting,
         n=rows,
         seed=seed,
-        **how,
+        **drawing.how,
         allow_synthetic=allow_synthetic,
         overwrite=overwrite,
         progress=_progress("RUN"),
@@ -191,25 +184,23 @@ def fit(
 
 
 @app.command(rich_help_panel="STEPS")
+@flat
 def sample(
     model: Annotated[Path, typer.Argument(metavar="MODEL", help="A model file.")],
     out: Annotated[Path, typer.Option("-o", "--out", metavar="FILE", help=".parquet, .csv or .csv.gz.")],
     rows: Rows = None,
     seed: Seed = None,
-    where: Where = None,
-    upsample: Upsample = None,
-    draw: Draw = "edited",
-    force: Force = False,
+    drawing: Drawing = PLAIN,
     card: Card = False,
-    clean: Clean = False,
     overwrite: Overwrite = False,
     as_json: AsJson = False,
 ) -> None:
     """Draw synthetic records from a model file; costs no privacy."""
     from medsynth import pipeline
 
-    how: Any = {"where": where, "upsample": shares(upsample), "kind": draw, "force": force, "clean": clean}
-    result = pipeline.sample(model, out, n=rows, seed=seed, **how, card=card, overwrite=overwrite, progress=_progress)
+    result = pipeline.sample(
+        model, out, n=rows, seed=seed, **drawing.how, card=card, overwrite=overwrite, progress=_progress
+    )
     _emit(result, as_json)
 
 

@@ -10,8 +10,10 @@ from medsynth.judging import score_named
 from medsynth.models.model_file import ModelFile
 from medsynth.outputs import Result, RunFolder
 from medsynth.publishing import Clock, unseen_columns
-from medsynth.sampling.draw import CLEANED, FICTION, KINDS, Drawn
+from medsynth.sampling.draw import Drawn
+from medsynth.sampling.how import CLEANED, FICTION, draw_note
 from medsynth.sampling.lineage import lineage_sentences
+from medsynth.sampling.select import Selected
 from medsynth.schema import dump_schema, parse_schema
 from medsynth.score import Evaluation, Score
 
@@ -118,6 +120,7 @@ def sampled(out: Path, drawn: Drawn, meaning: str, *, card: Path | None = None) 
                 for change in drawn.upsampled
             ),
             *_mended_lines(drawn),
+            *_selected_lines(drawn.selected),
             *(("  Column _weight restores the population.",) if drawn.upsampled else ()),
             *(f"  {FICTION.format(name=name)}" for name in drawn.unsupported),
             *((f"Dataset card: {card}",) if card else ()),
@@ -142,7 +145,31 @@ def _drawn_values(drawn: Drawn) -> dict[str, Any]:
         "where": drawn.where,
         "draw": drawn.kind,
         "unsupported": list(drawn.unsupported),
+        "selected": None if drawn.selected is None else _selected_values(drawn.selected),
     }
+
+
+def _selected_values(selected: Selected) -> dict[str, Any]:
+    return asdict(selected) | {"harms": list(selected.effect.harms)}
+
+
+def _selected_lines(selected: Selected | None) -> tuple[str, ...]:
+    """What was selected from what, what that did, and whether it harms."""
+    if selected is None:
+        return ()
+    before, after = selected.effect.before, selected.effect.after
+    distance = ""
+    if before.distance is not None and after.distance is not None:
+        distance = f"pair tables {before.distance:.4f} from the model's, then {after.distance:.4f}; "
+    harms = selected.effect.harms
+    option = "oversample" if selected.selection.keep == 1 else "keep"
+    return (
+        f"  {selected.selection.sentence} Pool: {selected.pool:,}; refused by a rule: {selected.refused:,}.",
+        f"  Without selection, then with it: {distance}{before.levels:,} levels of columns, then "
+        f"{after.levels:,}; {before.repeats:.2%} repeats, then {after.repeats:.2%}; {before.spread:.4f} apart, then "
+        f"{after.spread:.4f}.",
+        *((f"  This selection harms: {'; '.join(harms)}. Leave --{option} out.",) if harms else ()),
+    )
 
 
 def run_record(tables: Any, drawn: Drawn, *, seed: int | None, problems: Sequence["Finding"]) -> dict[str, Any]:
@@ -159,7 +186,8 @@ def run_record(tables: Any, drawn: Drawn, *, seed: int | None, problems: Sequenc
             "seed": seed,
             "where": drawn.where,
             "draw": drawn.kind,
-            "draw_note": KINDS[drawn.kind],
+            "draw_note": draw_note(drawn.kind, drawn.selected.selection if drawn.selected else None),
+            "selection": " ".join(line.strip() for line in _selected_lines(drawn.selected)),
             "repaired_share": drawn.repaired,
             "redrawn_share": drawn.redrawn,
             "clean_note": CLEANED if drawn.clean else "",
@@ -202,18 +230,9 @@ def finished(
     headline = headline_scores(evaluations)
     lines = [str(file.guarantee["sentence"]), *lineage_sentences(file.about), *found_lines(file)]
     lines += [f"INTERNAL: {line}" for line in headline_lines(headline)]
-    lines += [
-        f"Rare condition '{u.name}': {u.natural:.2%} before, {u.drawn:.2%} after upsampling (column _weight undoes it)."
-        for u in drawn.upsampled
-    ]
-    lines += [
-        f"Rare condition '{name}' is below the noise at this epsilon and was left at its natural share; "
-        "`medsynth sample --force` raises it, marked as fiction."
-        for name in asked
-        if name not in {u.name for u in drawn.upsampled}
-    ]
-    lines += [f"  {FICTION.format(name=name)}" for name in drawn.unsupported]
+    lines += _raised_lines(drawn, asked)
     lines += [line.strip() for line in _mended_lines(drawn)]
+    lines += [line.strip() for line in _selected_lines(drawn.selected)]
     lines += [f"INTERNAL: {finding.sentence}" for finding in problems]
     lines += [
         f"Files: {path}" for path in (folder.synthetic, folder.model, folder.card, folder.shareable / "report.html")
@@ -230,6 +249,21 @@ def finished(
         },
         lines=tuple(lines),
     )
+
+
+def _raised_lines(drawn: Drawn, asked: Collection[str]) -> list[str]:
+    """What became of the conditions that were to be raised."""
+    lines = [
+        f"Rare condition '{u.name}': {u.natural:.2%} before, {u.drawn:.2%} after upsampling (column _weight undoes it)."
+        for u in drawn.upsampled
+    ]
+    lines += [
+        f"Rare condition '{name}' is below the noise at this epsilon and was left at its natural share; "
+        "`medsynth sample --force` raises it, marked as fiction."
+        for name in asked
+        if name not in {u.name for u in drawn.upsampled}
+    ]
+    return lines + [f"  {FICTION.format(name=name)}" for name in drawn.unsupported]
 
 
 HEADLINES = (

@@ -1,8 +1,12 @@
 """Arguments of the command line, each described once."""
 
+import inspect
+from collections.abc import Callable
+from dataclasses import dataclass, fields, is_dataclass
 from enum import StrEnum
+from functools import wraps
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -42,6 +46,13 @@ Fresh = Annotated[float, typer.Option(metavar="F", help="Share of fresh real rec
 Draw = Annotated[
     str, typer.Option(metavar="KIND", help="edited: near the model, to share; random: independent, for inference.")
 ]
+Oversample = Annotated[
+    int | None, typer.Option(metavar="K", help="Select from K times as many records; slower, keeps rare levels.")
+]
+Keep = Annotated[
+    float | None,
+    typer.Option(metavar="F", help="Part of that pool to select from: records of middling probability."),
+]
 AllowSynthetic = Annotated[
     bool, typer.Option("--allow-synthetic", help="Fit on a table that says it is synthetic; recorded in the model.")
 ]
@@ -65,6 +76,47 @@ Target = Annotated[
 ]
 Runs = Annotated[int, typer.Option(metavar="N", help="Fits of each tiny table; half of them test.")]
 Workers = Annotated[int | None, typer.Option(metavar="W", help="Processes; default: as many as processors.")]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Drawing:
+    """How records are drawn, as `sample` and `run` take it."""
+
+    where: Where = None
+    upsample: Upsample = None
+    draw: Draw = "edited"
+    force: Force = False
+    clean: Clean = False
+    oversample: Oversample = None
+    keep: Keep = None
+
+    @property
+    def how(self) -> dict[str, Any]:
+        """The fields of `medsynth.sampling.how.How`."""
+        wished = {field.name: getattr(self, field.name) for field in fields(self)}
+        return wished | {"upsample": shares(self.upsample), "kind": wished.pop("draw")}
+
+
+def flat(command: Callable[..., None]) -> Callable[..., None]:
+    """A command whose parameters of a dataclass of options are options of its own."""
+    groups = {name: kind for name, kind in command.__annotations__.items() if is_dataclass(kind)}
+    parameters: list[inspect.Parameter] = []
+    for parameter in inspect.signature(command).parameters.values():
+        members = fields(groups[parameter.name]) if parameter.name in groups else ()
+        parameters += [
+            inspect.Parameter(member.name, parameter.KEYWORD_ONLY, default=member.default, annotation=member.type)
+            for member in members
+        ] or [parameter.replace(kind=parameter.KEYWORD_ONLY)]
+
+    @wraps(command)
+    def called(**given: Any) -> None:
+        for name, group in groups.items():
+            given[name] = group(**{member.name: given.pop(member.name) for member in fields(group)})  # type: ignore[operator]
+        command(**given)
+
+    called.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+    called.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
+    return called
 
 
 def shares(texts: list[str] | None) -> dict[str, float]:

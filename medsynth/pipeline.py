@@ -37,9 +37,10 @@ from medsynth.planning import make_plan
 from medsynth.privacy.budget_file import budget_path
 from medsynth.privacy.ledger import Ledger
 from medsynth.progress import TENTHS, Progress, Silent, in_tenths
-from medsynth.publishing import card_of, write_card, write_report
-from medsynth.releasing import codec_of, release, said_of
-from medsynth.sampling.draw import Drawing, generator, require_drawable
+from medsynth.publishing import card_of, provenance_of, write_card, write_report
+from medsynth.releasing import codec_of, release
+from medsynth.sampling.draw import Drawing
+from medsynth.sampling.how import How, generator, require_drawable
 from medsynth.sampling.provenance import origin_of, require_table_name, table_files, write_table
 from medsynth.schema import load_schema, uncounted
 from medsynth.schema.private import stand_in
@@ -134,6 +135,7 @@ def sample(
 ) -> Result:
     """Draws synthetic records, chunk by chunk into the file; opens no private data, costs no privacy.
 
+    With `oversample` they are selected from a pool of so many times as many, with `keep` from that part of it.
     `progress` is asked for the steps by name once it is known how many rows there will be.
     """
     require_table_name(out)
@@ -141,12 +143,13 @@ def sample(
     require_apart({"MODEL": model}, files)
     for written in files:
         require_free_file(written, overwrite=overwrite)
+    How(**how)  # refuses an impossible wish before the model is read
     file = load_model(model)
     codec = codec_of(file)
     rows = codec.schema.privacy.persons if n is None else n
     drawing = Drawing(file.fitted, codec, rows, generator(seed), **how)
     steps = progress("SAMPLE_LARGE" if drawing.chunks > TENTHS else "SAMPLE")
-    said = said_of(file, drawing)
+    said = provenance_of(file) | drawing.said
     kinds = write_table(in_tenths(drawing, drawing.chunks, steps), out, said)
     if card:
         write_card(card_of(out), out, said, kinds, rows, schema=codec.schema)
@@ -171,7 +174,7 @@ def run(
     progress: Progress | None = None,
     **how: Any,
 ) -> Result:
-    """Check, fit, sample, evaluate, audit, report; `how` rows are drawn is as `Drawing` takes it."""
+    """Check, fit, sample, evaluate, audit, report; `how` rows are drawn: the fields of `How`."""
     progress = progress or Silent()
     folder = RunFolder(path=out)
     require_apart({"DATA": data, "--holdout": holdout, "-s": schema_name}, folder.places, ledger=ledger)

@@ -7,7 +7,8 @@ from medsynth.models.model_file import ModelFile, save_model
 from medsynth.outputs import RunFolder
 from medsynth.progress import Progress
 from medsynth.publishing import provenance_of, write_card
-from medsynth.sampling.draw import CLEANED, FICTION, KINDS, Draw, Drawing, Drawn, draw, generator, unsupported
+from medsynth.sampling.draw import Draw, Drawing, gathered
+from medsynth.sampling.how import generator, require_rows, unsupported
 from medsynth.sampling.provenance import write_table
 from medsynth.schema import parse_schema
 
@@ -23,23 +24,18 @@ def release(
     codec = codec_of(file)
     progress.start("Drawing records")
     rows = codec.schema.privacy.persons if n is None else n
+    require_rows(rows)
     raised = how.get("upsample") or {}
     if not how.get("force"):
         left = unsupported(file.fitted, raised)
         how["upsample"] = {name: share for name, share in raised.items() if name not in left}
-    drawn = draw(file.fitted, codec, rows, generator(seed), **how)
+    drawing = Drawing(file.fitted, codec, rows, generator(seed), **how)
+    frame = gathered(drawing)
     progress.finish()
-    said = said_of(file, drawn)
-    kinds = write_table(drawn.frame, new.synthetic, said)
-    write_card(new.card, new.synthetic, said, kinds, drawn.rows, schema=codec.schema)
-    return drawn
-
-
-def said_of(file: ModelFile, drawn: "Drawing | Drawn") -> dict[str, Any]:
-    """What a table says of its origin and of how its rows were drawn."""
-    said = provenance_of(file) | {"draw": drawn.kind, "draw_note": KINDS[drawn.kind]}
-    fiction = [FICTION.format(name=name) for name in drawn.unsupported]
-    return said | ({"fiction": fiction} if fiction else {}) | ({"clean": CLEANED} if drawn.clean else {})
+    said = provenance_of(file) | drawing.said
+    kinds = write_table(frame, new.synthetic, said)
+    write_card(new.card, new.synthetic, said, kinds, rows, schema=codec.schema)
+    return Draw(frame=frame, **vars(drawing.summary))
 
 
 def codec_of(file: ModelFile) -> Codec:

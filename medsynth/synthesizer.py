@@ -17,7 +17,7 @@ from medsynth.privacy.guarantee import Guarantee
 from medsynth.privacy.ledger import Ledger
 from medsynth.progress import Silent
 from medsynth.sampling.draw import draw as draw_records
-from medsynth.sampling.draw import generator
+from medsynth.sampling.how import generator
 from medsynth.schema import Schema, load_schema, parse_schema
 from medsynth.sources.frame import FrameSource
 
@@ -117,6 +117,8 @@ class Synthesizer(BaseEstimator):  # type: ignore[misc]
         draw: str = "edited",
         force: bool = False,
         clean: bool = False,
+        oversample: int | None = None,
+        keep: float | None = None,
     ) -> pd.DataFrame:
         """Draws synthetic records; costs no privacy.
 
@@ -129,6 +131,9 @@ class Synthesizer(BaseEstimator):  # type: ignore[misc]
             independent records, right for standard errors.
           force: Raise conditions that are below the noise, too; those records are fiction.
           clean: Also holds the schema's `plausible` rules: doubtful records are not passed on.
+          oversample: Records are selected from a pool of so many times their number, until pairs of columns are as the
+            model has them; no level that a single draw holds is lost. They are not independent, whatever `draw` is.
+          keep: Part of that pool to select from, the most and the least probable left out. Narrows diversity.
 
         Raises:
           UsageError: If the predicate, a name or a share is wrong, or a condition is below the noise.
@@ -137,6 +142,7 @@ class Synthesizer(BaseEstimator):  # type: ignore[misc]
         codec = _codec(file.schema)
         rows = codec.schema.privacy.persons if n is None else n
         how: Any = {"where": where, "upsample": upsample, "kind": draw, "force": force, "clean": clean}
+        how |= {"oversample": oversample, "keep": keep}
         return draw_records(file.fitted, codec, rows, generator(seed), **how).frame
 
     def save(self, path: "str | PathLike[str]") -> None:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from medsynth.describe import _cost, planned
+from medsynth.describe_plan import _cost, planned
 from medsynth.fitting import FitRequest
 from medsynth.planning import Forecast, make_plan
 from medsynth.schema import parse_schema

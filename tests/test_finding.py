@@ -12,7 +12,7 @@ import numpy.typing as npt
 import pandas as pd
 import pytest
 
-from medsynth import Ledger, Synthesizer, describe, load_schema
+from medsynth import Ledger, Synthesizer, describe, describe_plan, load_schema
 from medsynth.encoding.binning import stands_out
 from medsynth.errors import BudgetError, SchemaError, UsageError
 from medsynth.finding import DomainPlan, Search, Shares, find_domains

@@ -15,7 +15,7 @@ from medsynth.holdout import Tables, compare
 from medsynth.outputs import Result, RunFolder, require_apart
 from medsynth.progress import Progress, Silent
 from medsynth.report.collapse import collapse_files
-from medsynth.sampling.draw import generator
+from medsynth.sampling.how import generator
 from medsynth.sampling.provenance import origin_of
 from medsynth.schema import load_schema, uncounted
 from medsynth.schema.private import require_found

@@ -16,7 +16,7 @@ from medsynth.outputs import Result
 from medsynth.publishing import Clock
 from medsynth.report.blocks import Drawing
 from medsynth.report.collapse import Collapse, CourseRow, Criterion
-from medsynth.sampling.draw import generator
+from medsynth.sampling.how import generator
 from medsynth.score import Edition
 from medsynth.version import __version__
 

@@ -78,7 +78,7 @@ class ModelRows:
                 for k, piece in enumerate(stratum.pieces):
                     if piece is self._balance:
                         rows[k] = self._together.edit(rows[k], rng, weight=stratum.weight, limits=piece.limits)
-        return [_shuffled(rows, rng) for rows in drawn]
+        return [shuffled(rows, rng) for rows in drawn]
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -118,7 +118,7 @@ class _Stratum:
 
     def draw(self, n: int, rng: np.random.Generator) -> list[IntArray]:
         """Rows of each piece, edited where it has an editor."""
-        counts = _split(n, self.shares, rng, systematic=self.systematic)
+        counts = split(self.shares, n, rng, systematic=self.systematic)
         return [piece.draw(count, rng) for piece, count in zip(self.pieces, counts, strict=True)]
 
 
@@ -174,19 +174,21 @@ class _PieceRows:
         if len(self.boxes) == 1:
             rows = self.boxes[0].draw(n, rng)
         else:
-            counts = _split(n, self.shares, rng, systematic=self.systematic)
-            rows = _shuffled([box.draw(count, rng) for box, count in zip(self.boxes, counts, strict=True)], rng)
+            counts = split(self.shares, n, rng, systematic=self.systematic)
+            rows = shuffled([box.draw(count, rng) for box, count in zip(self.boxes, counts, strict=True)], rng)
         return rows if self.editor is None else self.editor.edit(rows, rng, limits=self.limits)
 
 
-def _split(n: int, shares: FloatArray, rng: np.random.Generator, *, systematic: bool) -> list[int]:
+def split(
+    shares: Sequence[float] | FloatArray, n: int, rng: np.random.Generator, *, systematic: bool = True
+) -> list[int]:
     """Rows of each of several parts: its expected number, rounded, or drawn row by row."""
-    deck = Deck.of(shares, np.zeros(len(shares), dtype=np.intp), 1)
+    deck = Deck.of(np.asarray(shares, dtype=np.float64), np.zeros(len(shares), dtype=np.intp), 1)
     counts = deck.deal(np.array([n]), rng) if systematic else rng.multinomial(n, deck.shares)
     return [int(count) for count in counts]
 
 
-def _shuffled(parts: Sequence[IntArray], rng: np.random.Generator) -> IntArray:
+def shuffled(parts: Sequence[IntArray], rng: np.random.Generator) -> IntArray:
     """All rows in random order; those of one part are in it already."""
     return parts[0] if len(parts) == 1 else np.concatenate(parts)[rng.permutation(sum(map(len, parts)))]
 

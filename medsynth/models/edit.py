@@ -20,6 +20,7 @@ import numpy as np
 import numpy.typing as npt
 
 from medsynth.encoding.domain import IntArray, Level
+from medsynth.models.holders import Holders
 from medsynth.models.moves import Gains, Layout
 
 if TYPE_CHECKING:
@@ -67,11 +68,13 @@ class Limits:
       within: Rows satisfy it and stay so: the stratum they are drawn for. None for no limit.
       forbidden: No row moves into one of these: rules over several columns.
       frozen: Columns that do not change at all.
+      spare: Whether a group that some row holds keeps one: rare levels are not lost to rounding.
     """
 
     within: "Condition | None" = None
     forbidden: "Sequence[Condition]" = ()
     frozen: frozenset[int] = frozenset()
+    spare: bool = False
 
     @cached_property
     def columns(self) -> frozenset[int]:
@@ -175,18 +178,28 @@ class Editor:
         places = self._layout.places(edited)
         before = places.copy()
         gains = self._gains(places, weight, limits)
+        holders = Holders(places, len(gains.cost)) if limits.spare else None
         for rows in _batches(len(edited), self._sweeps, rng):
             moved, columns, new = gains.best_moves(places[rows], rows)
+            if holders is not None:
+                fine = holders.free(places[rows[moved], columns][:, None], new[:, None])
+                moved, columns, new = moved[fine], columns[fine], new[fine]
             if limits.columns:
                 fine = self._permitted(edited, rows[moved], columns, new, limits, rng)
                 moved, columns, new = moved[fine], columns[fine], new[fine]
             rows = rows[moved]
+            if holders is not None:
+                holders.move(places[rows, columns], new)
             gains.move(places[rows], rows, columns, new)
             places[rows, columns] = new
         self._surplus = weight * gains.surplus()
         self._total += weight * len(edited)
         self._redraw(edited, before, places, limits, rng)
         return edited
+
+    def gains(self, codes: IntArray, weight: float = 1.0) -> Gains:
+        """What rows beside these would cost, given all rows so far; changes nothing here."""
+        return self._gains(self._layout.places(codes), weight, ANYWHERE)
 
     def _gains(self, places: IntArray, weight: float, limits: Limits) -> Gains:
         """G of rows of this weight, given all rows before them."""
@@ -204,7 +217,7 @@ class Editor:
             cost=cost.astype(np.float32),
             step=step,
             burden=burden,
-            closed=np.flatnonzero(np.concatenate(closed)),
+            closed=np.flatnonzero(np.concatenate([np.zeros(0, dtype=bool), *closed])),
         )
 
     def _permitted(

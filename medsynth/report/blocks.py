@@ -131,6 +131,8 @@ class Sampling(Block):
     """`edited` or `random`."""
     draw_note: Text = ""
     """What that means to those who use the rows."""
+    selection: Text = ""
+    """What was selected from which pool, and what that did, told without private data."""
     upsampling: tuple[Upsampling, ...] = ()
     weights_note: Text = ""
     repaired_share: Number = None

@@ -2,6 +2,7 @@
 
 strata        upsampling as a choice of strata, and what their rows weigh
 draw          any number of rows, chunk by chunk, under any condition, edited or independent
+select        the best of a pool of many times the rows, and `effect`: what that did
 repair        rows that break a rule are drawn again
 provenance    synthetic tables as files that say what they are
 lineage       which synthetic tables a model was fitted on, generation after generation

@@ -1,42 +1,34 @@
 """From a fitted model to rows: any number, under any condition, with rare conditions raised to a chosen share."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
 from medsynth.encoding.codec import Codec, invent_identifiers
-from medsynth.encoding.condition import Condition, compile_condition
-from medsynth.encoding.contradictions import apart
-from medsynth.encoding.possible import possible
-from medsynth.errors import UsageError
-from medsynth.models.base import Fitted, Part
-from medsynth.models.rare_groups import BELOW
+from medsynth.encoding.condition import Condition
+from medsynth.models.base import Fitted, Part, Rows
+from medsynth.sampling.how import (
+    MOST_WRITTEN,
+    How,
+    below_the_noise,
+    condition_of,
+    held_rules,
+    rare_conditions,
+    require_rows,
+    unsupported,
+)
 from medsynth.sampling.repair import draw_lawful, kept_conditions, ruled_out
+from medsynth.sampling.select import Selected, SelectedRows
 from medsynth.sampling.strata import Stratum, allocate, natural_shares, row_weights, upsampling_strata
-from medsynth.schema import Predicate
 from medsynth.schema.table import WEIGHT_COLUMN
 
 WEIGHT = WEIGHT_COLUMN
 CHUNK = 1 << 18
 """Rows drawn at a time, public and the same everywhere: how many rows a machine holds changes no byte."""
-
-MOST_ROWS = 100_000_000
-"""Rows drawn into memory at once."""
-
-MOST_WRITTEN = 100_000_000_000
-"""Rows drawn into a file, chunk by chunk."""
-
-KINDS = {
-    "edited": "Rows lie closer to the model than independent draws of it would: they fit a shared file, but standard "
-    "errors computed as if rows were independent are wrong.",
-    "random": "Rows are independent draws of the model (inside each stratum, where a rare condition was raised).",
-}
-"""How rows are drawn, and what that means to those who use them."""
-
-CLEANED = "Plausible rules of the schema were held as rules: doubtful records were not passed on."
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,7 +50,7 @@ class Upsampled:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Drawn:
-    """How rows were drawn.
+    """What was drawn.
 
     Attributes:
       rows: How many.
@@ -69,6 +61,7 @@ class Drawn:
       where: The condition they were drawn under, as text, or None.
       rare_shares: Share of the rows that has each rare condition of the schema.
       kind: One of `KINDS`.
+      selected: What was selected from which pool, and what that did; None if rows are as drawn.
       unsupported: Conditions that were raised although the model knows too little of them: those records are fiction.
     """
 
@@ -80,6 +73,7 @@ class Drawn:
     where: str | None = None
     rare_shares: Mapping[str, float] = field(default_factory=dict)
     kind: str = "edited"
+    selected: Selected | None = None
     unsupported: tuple[str, ...] = ()
 
 
@@ -94,28 +88,33 @@ class Draw(Drawn):
     frame: pd.DataFrame
 
 
-def draw(
-    fitted: Fitted,
-    codec: Codec,
-    n: int,
-    rng: np.random.Generator,
-    *,
-    where: str | None = None,
-    upsample: Mapping[str, float] | None = None,
-    kind: str = "edited",
-    force: bool = False,
-    clean: bool = False,
-) -> Draw:
+def draw(fitted: Fitted, codec: Codec, n: int, rng: np.random.Generator, **how: Any) -> Draw:
     """Samples rows into memory; see `Drawing`.
 
     Raises:
       UsageError: If n is negative or too large, a name or predicate is wrong, or what is asked for cannot occur.
     """
     require_rows(n)
-    drawing = Drawing(fitted, codec, n, rng, where=where, upsample=upsample, kind=kind, force=force, clean=clean)
-    frames = list(drawing)
-    frame = pd.concat(frames, ignore_index=True) if len(frames) > 1 else frames[0]
+    drawing = Drawing(fitted, codec, n, rng, **how)
+    frame = gathered(drawing)
     return Draw(frame=frame, **vars(drawing.summary))
+
+
+class Chunked(Protocol):
+    """Frames of one table, one after the other."""
+
+    @property
+    def chunks(self) -> int:
+        """How many."""
+        ...
+
+    def __iter__(self) -> Iterator[pd.DataFrame]: ...
+
+
+def gathered(drawing: Chunked) -> pd.DataFrame:
+    """All chunks as one frame."""
+    frames = list(drawing)
+    return pd.concat(frames, ignore_index=True) if len(frames) > 1 else frames[0]
 
 
 class Drawing:
@@ -129,67 +128,61 @@ class Drawing:
       codec: Of the model's schema.
       n: Rows, at least 0.
       rng: The same generator state gives the same bytes.
-      where: A predicate every row shall satisfy.
-      upsample: Rare condition name to wanted share in (0, 1).
-      kind: One of `KINDS`.
-      force: Raise conditions, too, of which the model knows too little.
-      clean: Holds the schema's `plausible` rules too: doubtful records are not passed on.
+      how: Fields of `How`.
 
     Raises:
       UsageError: If n is negative, a name or predicate is wrong, or what is asked for cannot occur or is below the
         noise.
     """
 
-    def __init__(
-        self,
-        fitted: Fitted,
-        codec: Codec,
-        n: int,
-        rng: np.random.Generator,
-        *,
-        where: str | None = None,
-        upsample: Mapping[str, float] | None = None,
-        kind: str = "edited",
-        force: bool = False,
-        clean: bool = False,
-    ) -> None:
+    def __init__(self, fitted: Fitted, codec: Codec, n: int, rng: np.random.Generator, **how: Any) -> None:
+        self.how = How(**how)
         require_rows(n, most=MOST_WRITTEN)
-        require_kind(kind)
-        self._fitted, self._codec, self._n, self._rng, self._where, self._kind = fitted, codec, n, rng, where, kind
-        given = condition_of(codec, where)
-        self._targets = dict(upsample or {})
+        self._fitted, self._codec, self._n, self._rng = fitted, codec, n, rng
+        given = condition_of(codec, self.how.where)
+        self._targets = dict(self.how.upsample or {})
         self.unsupported = unsupported(fitted, self._targets)
         self._natural: dict[str, float] = {}
         self._parts: tuple[Part, ...] = (Part(condition=given),)
         self._counts = np.array([n])
         if self._targets:
             conditions = rare_conditions(codec, self._targets)
-            if self.unsupported and not force:
+            if self.unsupported and not self.how.force:
                 raise below_the_noise(self.unsupported)
             self._natural = natural_shares(fitted, conditions, given)
             self._parts, self._counts = _weighted(upsampling_strata(fitted, conditions, self._targets, given), n)
-        self.clean, self._rules = clean, held_rules(codec, clean=clean)
-        forbidden = ruled_out(codec, self._rules)
-        self._rows = fitted.rows(self._parts, population=given, edited=kind == "edited", forbidden=forbidden)
+        self._rules = held_rules(codec, clean=self.how.clean)
         self._keep = kept_conditions(codec)
+        self._size, self._rows = self._source(given)
         self._repaired = self._redrawn = 0
         self._rare = dict.fromkeys(codec.schema.rare_predicates, 0)
 
+    def _source(self, given: Condition | None) -> tuple[int, Rows]:
+        """How many rows a chunk has, and what draws them; a pool is no larger than a chunk otherwise is."""
+        forbidden = ruled_out(self._codec, self._rules)
+        plain: Any = {"population": given, "edited": self.how.kind == "edited", "forbidden": forbidden}
+        select = self.how.select
+        if select is None:
+            return CHUNK, self._fitted.rows(self._parts, **plain)
+        rare = dict(zip(self._codec.schema.rare_predicates, self._keep, strict=True))
+        rows = SelectedRows(self._fitted, self._parts, rare=rare, selection=select, **plain)
+        return max(1, CHUNK // select.oversample), rows
+
     @property
-    def kind(self) -> str:
-        """How rows are drawn, one of `KINDS`."""
-        return self._kind
+    def said(self) -> dict[str, Any]:
+        """What a file says of how its rows were drawn."""
+        return self.how.said(self.unsupported)
 
     @property
     def chunks(self) -> int:
         """Number of chunks; at least one."""
-        return max(1, -(-self._n // CHUNK))
+        return max(1, -(-self._n // self._size))
 
     def __iter__(self) -> Iterator[pd.DataFrame]:
         """Chunk after chunk; once only."""
         left, begun = self._counts.copy(), 0
         for _ in range(self.chunks):
-            size = min(CHUNK, self._n - begun)
+            size = min(self._size, self._n - begun)
             counts = allocate(size, left / left.sum()) if size else left
             frame = self._identified(self._chunk(counts), begun)
             left, begun = left - counts, begun + size
@@ -241,119 +234,13 @@ class Drawing:
             ),
             repaired=self._repaired / n,
             redrawn=self._redrawn / n,
-            clean=self.clean,
-            where=self._where,
+            clean=self.how.clean,
+            where=self.how.where,
             rare_shares=shares,
-            kind=self._kind,
+            kind=self.how.kind,
+            selected=self._rows.selected if isinstance(self._rows, SelectedRows) else None,
             unsupported=self.unsupported,
         )
-
-
-FICTION = "{name} was raised although the model knows too little of it: these records are fiction."
-"""What a table says that holds such a condition."""
-
-
-def unsupported(fitted: Fitted, names: Iterable[str]) -> tuple[str, ...]:
-    """Those rare conditions of which the model knows too little to raise them."""
-    known = {name: fitted.knowledge(name) for name in names}
-    return tuple(name for name, knowledge in known.items() if knowledge is not None and knowledge.grade == BELOW)
-
-
-def below_the_noise(names: Sequence[str]) -> UsageError:
-    """The refusal to raise a condition of which nothing is known."""
-    return UsageError(
-        f"--upsample {names[0]}: the condition is below the noise at this epsilon, so records raised to a share of the "
-        "file would be fiction. Leave it out, or add --force to have them marked so."
-    )
-
-
-def held_rules(codec: Codec, *, clean: bool) -> tuple[Predicate, ...]:
-    """What every drawn row obeys: the schema's rules, and its `plausible` ones where doubtful records are left out."""
-    return (*codec.schema.rule_predicates, *(codec.schema.plausible_predicates if clean else ()))
-
-
-def generator(seed: int | None) -> np.random.Generator:
-    """The generator of a user's seed, or a fresh one.
-
-    Raises:
-      UsageError: If the seed is negative.
-    """
-    if seed is not None and seed < 0:
-        raise UsageError(f"--seed {seed}: must not be negative. Take a whole number such as 1.")
-    return np.random.default_rng(seed)
-
-
-def require_rows(n: int, *, most: int = MOST_ROWS) -> None:
-    """Refuses a number of rows that cannot be drawn.
-
-    Raises:
-      UsageError: Saying what is allowed.
-    """
-    if n < 0:
-        raise UsageError(f"-n {n}: the number of rows to draw must not be negative. Take a whole number such as 1000.")
-    if n > most:
-        raise UsageError(
-            f"-n {n}: rows to draw must lie between 0 and {most:,}. "
-            + ("`medsynth sample` writes more." if most == MOST_ROWS else "Draw several tables with different seeds.")
-        )
-
-
-def require_kind(kind: str) -> None:
-    """Refuses an unknown way to draw.
-
-    Raises:
-      UsageError: Saying which are known.
-    """
-    if kind not in KINDS:
-        raise UsageError(f"--draw {kind}: not one of {', '.join(KINDS)}. Take one of them.")
-
-
-def condition_of(codec: Codec, where: str | None) -> Condition | None:
-    """The compiled predicate that every row shall satisfy.
-
-    Raises:
-      UsageError: If it cannot be read, names what the schema has not, or cuts through a cell.
-    """
-    return None if where is None else compile_condition(codec.schema.predicate(where), codec)
-
-
-def require_drawable(
-    codec: Codec,
-    n: int,
-    *,
-    seed: int | None,
-    where: str | None = None,
-    upsample: Mapping[str, float] | None = None,
-    kind: str = "edited",
-    force: bool = False,  # noqa: ARG001 - what is below the noise is known only of a fitted model
-    clean: bool = False,
-) -> None:
-    """Refuses what public settings alone show to be impossible to draw, before a budget is spent on a model.
-
-    Raises:
-      UsageError: As `draw` does, or if a rule excludes every record asked for.
-    """
-    require_rows(n)
-    require_kind(kind)
-    generator(seed)
-    asked = condition_of(codec, where)
-    rare_conditions(codec, upsample or {})
-    for rule in held_rules(codec, clean=clean):
-        if asked is not None and apart(possible(rule, codec), asked):
-            raise UsageError(f"--where: the rule '{rule}' excludes every such record. Use a wider condition.")
-
-
-def rare_conditions(codec: Codec, targets: Mapping[str, float]) -> dict[str, Condition]:
-    """Compiled rare conditions of the schema that are to be upsampled.
-
-    Raises:
-      UsageError: If a name is not in the schema or a share is outside (0, 1).
-    """
-    for name, share in targets.items():
-        codec.schema.rare_condition(name)
-        if not 0 < share < 1:
-            raise UsageError(f"--upsample {name}:{share}: the share must lie between 0 and 1, as in {name}:0.3.")
-    return {name: compile_condition(codec.schema.rare_predicates[name], codec) for name in targets}
 
 
 def _weighted(strata: tuple[Stratum, ...], n: int) -> tuple[tuple[Part, ...], npt.NDArray[np.int64]]:

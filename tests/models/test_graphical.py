@@ -13,6 +13,7 @@ from medsynth.models.edit import PairTarget
 from medsynth.models.given import targets_given
 from medsynth.models.graphical import GraphicalModel
 from medsynth.models.levels import Chain
+from medsynth.models.likelihood import log_likelihood
 from medsynth.models.targets import tree_tables
 from medsynth.privacy.measurement import Measurement
 
@@ -304,3 +305,9 @@ def test_no_edit_leads_into_what_is_forbidden(model):
     drawn = clear.draw_from_tree(400, np.random.default_rng(4))
     edited = rows.draw([400], np.random.default_rng(4))[0]
     assert forbidden.mask(edited).sum() <= forbidden.mask(drawn).sum()
+
+
+def test_the_likelihood_of_every_cell_is_its_probability(case, model) -> None:
+    joint = joint_of(case, model)
+    codes = np.array(list(np.ndindex(*joint.shape)), dtype=np.int32)[:: max(1, joint.size // 500)]
+    assert np.allclose(np.exp(log_likelihood(model, codes)), joint[tuple(codes.T)], rtol=1e-9, atol=1e-15)

@@ -7,16 +7,8 @@ import pytest
 from medsynth.errors import UsageError
 from medsynth.models.base import RareKnowledge
 from medsynth.models.rare_groups import BELOW
-from medsynth.sampling.draw import (
-    MOST_ROWS,
-    MOST_WRITTEN,
-    WEIGHT,
-    Drawing,
-    draw,
-    generator,
-    require_drawable,
-    require_rows,
-)
+from medsynth.sampling.draw import WEIGHT, Drawing, draw
+from medsynth.sampling.how import MOST_ROWS, MOST_WRITTEN, generator, require_drawable, require_rows
 from medsynth.sampling.repair import lawful, ruled_out
 
 

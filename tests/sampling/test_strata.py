@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from medsynth.encoding.condition import EVERYTHING, compile_condition
 from medsynth.errors import UsageError
-from medsynth.sampling.draw import rare_conditions
+from medsynth.sampling.how import rare_conditions
 from medsynth.sampling.strata import allocate, natural_shares, upsampling_strata
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from medsynth.sampling.draw import KINDS
+from medsynth.sampling.how import KINDS
 from medsynth.sampling.provenance import read_provenance
 
 
