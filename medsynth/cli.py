@@ -17,6 +17,7 @@ from medsynth.options import (
     Edition,
     Epsilon,
     Folder,
+    Given,
     Holdout,
     HoldoutShare,
     LedgerFile,
@@ -29,12 +30,14 @@ from medsynth.options import (
     SchemaMaybe,
     SchemaOption,
     Seed,
+    Setting,
     Synthetic,
     Target,
     Train,
     Upsample,
     Where,
     Workers,
+    settings,
     shares,
 )
 from medsynth.writing import exiting_on_signals
@@ -120,7 +123,7 @@ def run(
     seed: Seed = None,
     where: Where = None,
     upsample: Upsample = None,
-    draw: Draw = "edited",
+    draw: Draw = None,
     overwrite: Overwrite = False,
     as_json: AsJson = False,
 ) -> None:
@@ -142,7 +145,7 @@ def run(
             seed=seed,
             where=where,
             upsample=shares(upsample),
-            kind=draw,
+            kind=draw or "edited",
             overwrite=overwrite,
             progress=_progress("RUN"),
         ),
@@ -191,7 +194,9 @@ def sample(
     seed: Seed = None,
     where: Where = None,
     upsample: Upsample = None,
-    draw: Draw = "edited",
+    draw: Draw = None,
+    given: Given = None,
+    setting: Setting = None,
     overwrite: Overwrite = False,
     as_json: AsJson = False,
 ) -> None:
@@ -207,6 +212,8 @@ def sample(
             where=where,
             upsample=shares(upsample),
             kind=draw,
+            given=given,
+            settings=settings(setting),
             overwrite=overwrite,
             progress=_progress,
         ),
@@ -304,9 +311,7 @@ def verify(
 def schema_confirm(
     schema: Annotated[Path, typer.Argument(metavar="SCHEMA", help="A drafted schema file.")],
     column: Annotated[list[str] | None, typer.Option(metavar="COL", help="Only these columns; repeatable.")] = None,
-    private: Annotated[
-        bool, typer.Option("--private", help="Confirm as private: to be found under the ledger.")
-    ] = False,
+    private: Annotated[bool, typer.Option("--private", help="As private: to be found under the ledger.")] = False,
     as_json: AsJson = False,
 ) -> None:
     """Confirm that what `init` read from the table is public knowledge (or private)."""

@@ -182,10 +182,11 @@ def _found(column: Any) -> str:
     return f"{column.min} to {column.max}{bins}"
 
 
-def sampled(out: Path, drawn: Drawn, meaning: str) -> Result:
-    """How many rows, what one stands for, and what was upsampled."""
+def sampled(out: Path, drawn: Drawn, meaning: str, said: Mapping[str, Any]) -> Result:
+    """How many rows, what one stands for, what was upsampled, given or set."""
+    asked = {key: said[key] for key in ("given", "given_note", "what_if", "what_if_note") if key in said}
     return Result(
-        values={"synthetic": str(out), "rows": drawn.rows, "row_meaning": meaning, **_drawn_values(drawn)},
+        values={"synthetic": str(out), "rows": drawn.rows, "row_meaning": meaning, **_drawn_values(drawn), **asked},
         lines=(
             f"{drawn.rows:,} synthetic records: {out}",
             meaning,
@@ -194,6 +195,7 @@ def sampled(out: Path, drawn: Drawn, meaning: str) -> Result:
                 for change in drawn.upsampled
             ),
             *(("  Column _weight restores the population.",) if drawn.upsampled else ()),
+            *(f"  {said[key]}" for key in ("given_note", "what_if_note") if key in said),
         ),
     )
 

@@ -37,7 +37,17 @@ Upsample = Annotated[
     list[str] | None, typer.Option(metavar="NAME:SHARE", help="Raise a rare condition to a share; repeatable.")
 ]
 Draw = Annotated[
-    str, typer.Option(metavar="KIND", help="edited: near the model, to share; random: independent, for inference.")
+    str | None,
+    typer.Option(
+        metavar="KIND", help="edited (default): near the model, to share; random: independent, for inference."
+    ),
+]
+Given = Annotated[
+    Path | None, typer.Option(metavar="FILE", help="Complete these records: empty cells are drawn, others stay.")
+]
+Setting = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="COL=VALUE", help="Add a what-if copy of every record with COL set; repeatable."),
 ]
 Holdout = Annotated[Path | None, typer.Option(metavar="DATA", help="Private rows of other persons.")]
 HoldoutShare = Annotated[float, typer.Option(metavar="F", help="Share of persons kept out of the fit.")]
@@ -70,4 +80,21 @@ def shares(texts: list[str] | None) -> dict[str, float]:
             separator = ""
         if not separator or not name:
             raise UsageError(f"--upsample {text}: write NAME:SHARE, as in died:0.3 or died:30%.")
+    return found
+
+
+def settings(texts: list[str] | None) -> dict[str, str]:
+    """Values by column, as `--set` states them.
+
+    >>> settings(["smoker=no", "note=a=b"])
+    {'smoker': 'no', 'note': 'a=b'}
+    """
+    found: dict[str, str] = {}
+    for text in texts or []:
+        name, separator, value = text.partition("=")
+        if not separator or not name.strip():
+            raise UsageError(f"--set {text}: write COL=VALUE, as in smoker=no.")
+        if name.strip() in found:
+            raise UsageError(f"--set {text}: column '{name.strip()}' is set twice. Give one value for each column.")
+        found[name.strip()] = value
     return found

@@ -6,7 +6,7 @@ train and held-out persons ─────────────────�
 """
 
 import secrets
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -37,8 +37,9 @@ from medsynth.privacy.budget_file import budget_path
 from medsynth.privacy.ledger import Ledger
 from medsynth.progress import Progress, Silent
 from medsynth.publishing import provenance_of, write_report
-from medsynth.sampling.draw import KINDS, Draw, Drawing, draw, generator, require_drawable
+from medsynth.sampling.draw import KINDS, TENTHS, Draw, draw, generator, reported, require_drawable
 from medsynth.sampling.provenance import require_original, require_table_name, table_files, write_table
+from medsynth.sampling.what_if import drawing_of
 from medsynth.schema import load_schema, parse_schema, uncounted
 from medsynth.schema.private import stand_in
 from medsynth.schema.table import ROWS_COLUMN
@@ -52,7 +53,6 @@ if TYPE_CHECKING:
 
 DEMO_DATA = Path(__file__).parent / "data" / "diabetes130"
 DEMO_UPSAMPLE = {"died": 0.05}
-TENTHS = 10
 
 
 def init(data: Path, out: Path, *, person: str | None, rows_are_persons: bool, overwrite: bool) -> Result:
@@ -125,37 +125,28 @@ def sample(
     seed: int | None = None,
     where: str | None = None,
     upsample: Mapping[str, float] | None = None,
-    kind: str = "edited",
+    kind: str | None = None,
+    given: Path | None = None,
+    settings: Mapping[str, str] | None = None,
     overwrite: bool = False,
     progress: Callable[[str], Progress] = lambda _: Silent(),
 ) -> Result:
-    """Draws synthetic records, chunk by chunk into the file; opens no private data, costs no privacy.
+    """Draws synthetic records, chunk by chunk into the file; opens none of the fit's data, costs no privacy.
 
     `progress` is asked for the steps by name once it is known how many rows there will be.
     """
     require_table_name(out)
-    require_apart({"MODEL": model}, table_files(out))
+    require_apart({"MODEL": model, "--given": given}, table_files(out))
     for written in table_files(out):
         require_free_file(written, overwrite=overwrite)
     file = load_model(model)
     codec = codec_of(file)
-    rows = codec.schema.privacy.persons if n is None else n
-    drawing = Drawing(file.fitted, codec, rows, generator(seed), where=where, upsample=upsample, kind=kind)
+    asked: Any = {"where": where, "upsample": upsample, "kind": kind, "settings": settings}
+    begun = None if given is None else read_frame(given)
+    drawing = drawing_of(file.fitted, codec, generator(seed), n=n, given=begun, **asked)
     steps = progress("SAMPLE_LARGE" if drawing.chunks > TENTHS else "SAMPLE")
-    write_table(_reported(drawing, steps), out, _said_of(file, drawing.kind))
-    return describe.sampled(out, drawing.summary, row_meaning(codec.schema))
-
-
-def _reported(drawing: Drawing, progress: Progress) -> Iterator[pd.DataFrame]:
-    """The chunks, with a word before each tenth of a large table."""
-    tenths = [k * drawing.chunks // TENTHS for k in range(TENTHS)] if drawing.chunks > TENTHS else [0]
-    frames = iter(drawing)
-    for number in range(drawing.chunks):
-        if number in tenths:
-            tenth = f", part {tenths.index(number) + 1} of 10" if len(tenths) > 1 else ""
-            progress.start(f"Drawing records{tenth}")
-        yield next(frames)
-    progress.finish()
+    write_table(reported(drawing, steps), out, provenance_of(file) | drawing.said)
+    return describe.sampled(out, drawing.summary, row_meaning(codec.schema), drawing.said)
 
 
 def _release(
@@ -167,13 +158,8 @@ def _release(
     rows = codec.schema.privacy.persons if n is None else n
     drawn = draw(file.fitted, codec, rows, generator(seed), **drawing)
     progress.finish()
-    write_table(drawn.frame, out, _said_of(file, drawn.kind))
+    write_table(drawn.frame, out, provenance_of(file) | {"draw": drawn.kind, "draw_note": KINDS[drawn.kind]})
     return drawn
-
-
-def _said_of(file: ModelFile, kind: str) -> dict[str, Any]:
-    """What a table says of its origin and of how its rows were drawn."""
-    return provenance_of(file) | {"draw": kind, "draw_note": KINDS[kind]}
 
 
 def codec_of(file: ModelFile) -> Codec:

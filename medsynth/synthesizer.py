@@ -16,8 +16,8 @@ from medsynth.models.model_file import ModelFile, load_model, save_model
 from medsynth.privacy.guarantee import Guarantee
 from medsynth.privacy.ledger import Ledger
 from medsynth.progress import Silent
-from medsynth.sampling.draw import draw as draw_records
-from medsynth.sampling.draw import generator
+from medsynth.sampling.draw import MOST_ROWS, gathered, generator
+from medsynth.sampling.what_if import drawing_of
 from medsynth.schema import Schema, load_schema, parse_schema
 from medsynth.sources.frame import FrameSource
 
@@ -113,26 +113,33 @@ class Synthesizer(BaseEstimator):  # type: ignore[misc]
         *,
         where: str | None = None,
         upsample: Mapping[str, float] | None = None,
+        given: pd.DataFrame | None = None,
+        set: Mapping[str, Any] | None = None,
         seed: int | None = None,
-        draw: str = "edited",
+        draw: str | None = None,
     ) -> pd.DataFrame:
         """Draws synthetic records; costs no privacy.
 
         Args:
-          n: Rows; None draws as many as the stated persons.
+          n: Rows; None draws as many as the stated persons, or as are given.
           where: A predicate every record shall satisfy.
           upsample: Rare condition of the schema to wanted share; adds a column `_weight` that restores the population.
+          given: Records to be completed in their order: empty cells are drawn exactly given the others, which stay as
+            they are; `(missing)` is a cell that is missing on purpose. With n, a multiple of their number, they are
+            gone through several times.
+          set: Column to value: every record is followed by a what-if copy in which these columns are set and all else
+            changes only as far as the model asks; `_copy` and `_pair` tell which is which. Not a causal effect.
           seed: Same seed and model, same records.
-          draw: "edited" lies as close to the model as records can, right for a table that is shared; "random" gives
-            independent records, right for standard errors.
+          draw: "edited" (default) lies as close to the model as records can, right for a table that is shared; "random"
+            gives independent records, right for standard errors.
 
         Raises:
-          UsageError: If the predicate, a name or a share is wrong.
+          UsageError: If the predicate, a name, a share or a given or set value is wrong.
         """
         file = self._fitted()
         codec = _codec(file.schema)
-        rows = codec.schema.privacy.persons if n is None else n
-        return draw_records(file.fitted, codec, rows, generator(seed), where=where, upsample=upsample, kind=draw).frame
+        asked: Any = {"where": where, "upsample": upsample, "kind": draw, "given": given, "settings": set}
+        return gathered(drawing_of(file.fitted, codec, generator(seed), n=n, most=MOST_ROWS, **asked))
 
     def save(self, path: "str | PathLike[str]") -> None:
         """Writes the model as one file that can be shared: noised measurements and public settings."""

@@ -95,12 +95,20 @@ class Codec:
             name: cells.decode(codes[:, position], rng)
             for position, (name, cells) in enumerate(zip(self.domain.names, self.cells, strict=True))
         }
-        frame = pd.DataFrame(decoded, index=pd.RangeIndex(len(codes)))
+        return self.finished(pd.DataFrame(decoded, index=pd.RangeIndex(len(codes))))
+
+    def finished(self, frame: pd.DataFrame, *, first: int = 1) -> pd.DataFrame:
+        """Rows of modelled columns as a table: derived columns computed, identifiers invented, in schema order.
+
+        Args:
+          frame: Changed in place.
+          first: Number of the first identifier.
+        """
         for name, expression in self.schema.derived_expressions.items():
             frame[name] = self._as_declared(name, expression.evaluate(frame, self.schema))
         for name, column in self.schema.columns.items():
             if column.kind == "id":
-                frame[name] = invent_identifiers(getattr(column, "format", None), len(codes))
+                frame[name] = invent_identifiers(getattr(column, "format", None), len(frame), first=first)
         return frame[list(self.schema.outputs)]
 
     def _as_declared(self, name: str, values: pd.Series) -> pd.Series:

@@ -59,9 +59,12 @@ class Completion:
         """Rows with the known cells as they are and all others drawn given them, independently of other rows.
 
         Args:
-          codes: (n, attributes), of positive probability in the known attributes.
+          codes: (n, attributes); read in the known attributes alone.
           known: Positions of the known attributes.
           rng: Source of randomness.
+
+        Returns:
+          codes  # (n, attributes) int32; a row whose known cells have probability 0 is -1 throughout
         """
         drawn = codes.copy()
         for start in range(0, len(codes), BLOCK):
@@ -70,6 +73,7 @@ class Completion:
             groups = evidence.walk(lambda _, __, chances, ___: _picked(chances, rng))
             for attribute in self._free(known):
                 block[:, attribute] = self._cells(attribute, groups[:, attribute], rng)
+            block[~evidence.possible] = -1
         return drawn
 
     def couple(self, rows: IntArray, codes: IntArray, known: Sequence[int], rng: np.random.Generator) -> IntArray:
@@ -77,9 +81,12 @@ class Completion:
 
         Args:
           rows: (n, attributes), complete: draws given their own cells in the known attributes.
-          codes: (n, attributes), with the new cells in the known attributes; of positive probability there.
+          codes: (n, attributes), with the new cells in the known attributes.
           known: Positions of the known attributes.
           rng: Source of randomness.
+
+        Returns:
+          As `complete`.
         """
         drawn = codes.copy()
         for start in range(0, len(codes), COUPLED_BLOCK):
@@ -93,7 +100,18 @@ class Completion:
                 moved = groups[:, attribute] != before[:, attribute]
                 block[:, attribute] = like[:, attribute]
                 block[moved, attribute] = self._cells(attribute, groups[moved, attribute], rng)
+            block[~evidence.possible] = -1
         return drawn
+
+    def conflict(self, codes: IntArray, known: Sequence[int]) -> list[int]:
+        """Known attributes whose cells cannot occur together, of the first row that has some; none may be left out."""
+        row = codes[np.flatnonzero(~self.possible(codes, known))[:1]]
+        kept = list(known)
+        for attribute in known:
+            fewer = [other for other in kept if other != attribute]
+            if not self.possible(row, fewer).all():
+                kept = fewer
+        return kept
 
     @cached_property
     def conditionals(self) -> "Conditionals":

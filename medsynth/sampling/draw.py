@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -11,6 +12,7 @@ from medsynth.encoding.codec import Codec, invent_identifiers
 from medsynth.encoding.condition import Condition, compile_condition
 from medsynth.errors import UsageError
 from medsynth.models.base import Fitted, Part
+from medsynth.progress import Progress
 from medsynth.sampling.repair import draw_lawful, kept_conditions, ruled_out
 from medsynth.sampling.strata import Stratum, allocate, natural_shares, row_weights, upsampling_strata
 from medsynth.schema.table import WEIGHT_COLUMN
@@ -24,6 +26,9 @@ MOST_ROWS = 100_000_000
 
 MOST_WRITTEN = 100_000_000_000
 """Rows drawn into a file, chunk by chunk."""
+
+TENTHS = 10
+"""A table of more chunks tells of each tenth."""
 
 KINDS = {
     "edited": "Rows lie closer to the model than independent draws of it would: they fit a shared file, but standard "
@@ -99,8 +104,7 @@ def draw(
     """
     require_rows(n)
     drawing = Drawing(fitted, codec, n, rng, where=where, upsample=upsample, kind=kind)
-    frames = list(drawing)
-    frame = pd.concat(frames, ignore_index=True) if len(frames) > 1 else frames[0]
+    frame = gathered(drawing)
     return Draw(frame=frame, **vars(drawing.summary))
 
 
@@ -155,6 +159,11 @@ class Drawing:
     def kind(self) -> str:
         """How rows are drawn, one of `KINDS`."""
         return self._kind
+
+    @property
+    def said(self) -> dict[str, Any]:
+        """What a table says of how its rows were drawn."""
+        return {"draw": self._kind, "draw_note": KINDS[self._kind]}
 
     @property
     def chunks(self) -> int:
@@ -212,6 +221,33 @@ class Drawing:
             rare_shares=shares,
             kind=self._kind,
         )
+
+
+class Chunked(Protocol):
+    """Frames of one table, one after the other."""
+
+    @property
+    def chunks(self) -> int: ...
+
+    def __iter__(self) -> Iterator[pd.DataFrame]: ...
+
+
+def reported(drawing: Chunked, progress: Progress) -> Iterator[pd.DataFrame]:
+    """The chunks, with a word before each tenth of a large table."""
+    tenths = [k * drawing.chunks // TENTHS for k in range(TENTHS)] if drawing.chunks > TENTHS else [0]
+    frames = iter(drawing)
+    for number in range(drawing.chunks):
+        if number in tenths:
+            tenth = f", part {tenths.index(number) + 1} of 10" if len(tenths) > 1 else ""
+            progress.start(f"Drawing records{tenth}")
+        yield next(frames)
+    progress.finish()
+
+
+def gathered(drawing: Chunked) -> pd.DataFrame:
+    """All chunks as one frame."""
+    frames = list(drawing)
+    return pd.concat(frames, ignore_index=True) if len(frames) > 1 else frames[0]
 
 
 def generator(seed: int | None) -> np.random.Generator:

@@ -104,7 +104,7 @@ def draw_lawful(
             fresh = codec.decode(pool, rng)
             donors = _donors(kinds[broken], _kinds(pool, conditions), lawful(fresh, codec))
             found = donors >= 0
-            frame = _replaced(frame, broken[found], fresh.iloc[donors[found]])
+            frame = replaced(frame, broken[found], fresh.iloc[donors[found]])
             broken = broken[~found]
     return LawfulRows(frame=_from_sound(frame, broken, codec, rng), repaired=repaired)
 
@@ -137,10 +137,10 @@ def _from_sound(frame: pd.DataFrame, broken: RowArray, codec: Codec, rng: np.ran
             "The rules of the schema and the condition asked for leave no record possible. "
             "Loosen the condition, or correct the rules."
         )
-    return _replaced(frame, broken, frame.iloc[rng.choice(sound, size=len(broken))])
+    return replaced(frame, broken, frame.iloc[rng.choice(sound, size=len(broken))])
 
 
-def _replaced(frame: pd.DataFrame, rows: RowArray, fresh: pd.DataFrame) -> pd.DataFrame:
+def replaced(frame: pd.DataFrame, rows: RowArray, fresh: pd.DataFrame) -> pd.DataFrame:
     """The frame with some rows replaced, identifiers kept."""
     if not len(rows):
         return frame
