@@ -91,11 +91,21 @@ class Codec:
           codes: (n_records, n_attributes) int32.
           rng: Drives where inside its cell a number or date falls.
         """
+        return self.finished(self.decode_cells(codes, rng))
+
+    def decode_cells(self, codes: IntArray, rng: np.random.Generator) -> pd.DataFrame:
+        """The modelled columns of rows for codes; see `decode`."""
         decoded = {
             name: cells.decode(codes[:, position], rng)
             for position, (name, cells) in enumerate(zip(self.domain.names, self.cells, strict=True))
         }
-        return self.finished(pd.DataFrame(decoded, index=pd.RangeIndex(len(codes))))
+        return pd.DataFrame(decoded, index=pd.RangeIndex(len(codes)))
+
+    def derived(self, frame: pd.DataFrame) -> pd.DataFrame:
+        """Computes derived columns from modelled ones; changes the frame in place."""
+        for name, expression in self.schema.derived_expressions.items():
+            frame[name] = self._as_declared(name, expression.evaluate(frame, self.schema))
+        return frame
 
     def finished(self, frame: pd.DataFrame, *, first: int = 1) -> pd.DataFrame:
         """Rows of modelled columns as a table: derived columns computed, identifiers invented, in schema order.
@@ -104,8 +114,7 @@ class Codec:
           frame: Changed in place.
           first: Number of the first identifier.
         """
-        for name, expression in self.schema.derived_expressions.items():
-            frame[name] = self._as_declared(name, expression.evaluate(frame, self.schema))
+        self.derived(frame)
         for name, column in self.schema.columns.items():
             if column.kind == "id":
                 frame[name] = invent_identifiers(getattr(column, "format", None), len(frame), first=first)

@@ -1,6 +1,6 @@
 """Given records completed: what is given stays, what is empty is drawn from the model exactly given it."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -14,24 +14,17 @@ from medsynth.models.completion import Completion
 from medsynth.models.graphical import GraphicalModel
 from medsynth.sampling.draw import Drawn, require_rows
 from medsynth.sampling.given_cells import BoolArray, Given, RowArray
-from medsynth.sampling.repair import LawfulRows, lawful, replaced
-from medsynth.schema.texts import listed, shown
+from medsynth.sampling.given_rules import BOXED_ROUND, obeying, redraw_inside, require_lawful_cells, rules_of, unlawful
+from medsynth.schema.texts import shown
 
 CHUNK = 1 << 14
 """Records completed at a time, public and the same everywhere."""
-ROUNDS = 40
-MOST_TRIED = 1 << 16
-"""A record that breaks a rule is drawn again in at most so many rounds, of at most so many draws for all of them."""
-
 COMPLETED = "completed"
 COMPLETED_NOTE = "Every record is drawn by itself from the model, exactly given the cells that were given."
 GIVEN_NOTE = (
     "The cells of these columns that were given are those of the user's file, verbatim. They are not synthetic, and no "
     "privacy guarantee covers them."
 )
-
-Redraw = Callable[[RowArray, int], pd.DataFrame]
-"""(rows, number of the round) to fresh draws of these rows."""
 
 
 class GivenDrawing:
@@ -61,7 +54,7 @@ class GivenDrawing:
                 "completed so many times over. Leave it out to complete each once."
             )
         self._completion, self._codec, self._given, self._rng = completion_of(fitted), codec, given, rng
-        self._repaired = 0
+        self._rules, self._repaired = rules_of(codec), 0
         self._rare = dict.fromkeys(codec.schema.rare_predicates, 0)
 
     @property
@@ -91,21 +84,24 @@ class GivenDrawing:
         require_lawful_cells(self._decoded(self._given.codes[rows], rows), known, self._codec, "--given")
         found = obeying(
             self._drawn(rows),
-            lambda some, _: self._drawn(rows[some]),
+            lambda some, number: self._drawn(rows[some], boxed=number == BOXED_ROUND),
             self._codec,
             lambda some, broken: unlawful(some, known[broken], self._codec, "--given"),
         )
         self._repaired += found.repaired
         return found.frame
 
-    def _drawn(self, rows: RowArray) -> pd.DataFrame:
+    def _drawn(self, rows: RowArray, *, boxed: bool = False) -> pd.DataFrame:
         codes, known = self._given.codes[rows], self._given.known[rows]
-        return self._decoded(completed_rows(self._completion, codes, known, self._rng, option="--given"), rows)
+        drawn = completed_rows(self._completion, codes, known, self._rng, option="--given")
+        if boxed:
+            redraw_inside(self._rules, self._completion.model, drawn, known, self._rng)
+        return self._decoded(drawn, rows)
 
     def _decoded(self, codes: IntArray, rows: RowArray) -> pd.DataFrame:
-        frame = self._codec.decode(codes, self._rng)
+        frame = self._codec.decode_cells(codes, self._rng)
         self._given.put(frame, rows)
-        return self._codec.finished(frame)
+        return self._codec.derived(frame)
 
     @property
     def said(self) -> dict[str, Any]:
@@ -194,82 +190,3 @@ def _impossible(positions: Sequence[int], names: Sequence[str], option: str) -> 
         f"{option}: columns {columns}: cells of some record cannot occur together in the model. "
         "Correct them, or leave one of them empty."
     )
-
-
-def rule_columns(codec: Codec) -> list[frozenset[str]]:
-    """Modelled columns that each rule rests on, those of derived columns included."""
-    expressions, found = codec.schema.derived_expressions, []
-    for rule in codec.schema.rule_predicates:
-        columns = rule.columns
-        while derived := columns & expressions.keys():
-            columns = columns - derived | frozenset().union(*(expressions[name].columns for name in derived))
-        found.append(columns)
-    return found
-
-
-def require_lawful_cells(frame: pd.DataFrame, known: BoolArray, codec: Codec, option: str) -> None:
-    """Refuses known cells that break a rule whatever is drawn beside them; reads no others.
-
-    Raises:
-      UsageError: Naming the rule and its columns.
-    """
-    schema = codec.schema
-    for text, rule, columns in zip(schema.rules, schema.rule_predicates, rule_columns(codec), strict=True):
-        if not columns <= set(codec.domain.names):
-            continue
-        decided = known[:, [codec.domain.index(name) for name in sorted(columns)]].all(axis=1)
-        if decided.any() and not rule.evaluate(frame, schema)[decided].all():
-            raise UsageError(
-                f"{option}: in some record the cells of {listed(sorted(columns))} break the rule '{text}'. "
-                "Correct them, or leave one of them to be drawn."
-            )
-
-
-def obeying(
-    frame: pd.DataFrame,
-    redraw: Redraw,
-    codec: Codec,
-    refusal: Callable[[pd.DataFrame, RowArray], UsageError],
-) -> LawfulRows:
-    """Draws rows that break a rule again, each by itself, until it obeys; what is drawn first and obeys is taken.
-
-    Args:
-      frame: Rows.
-      redraw: Draws some of them again.
-      codec: Knows the rules.
-      refusal: From draws that broke a rule, and whose they are, to an error.
-
-    Raises:
-      UsageError: If a row breaks a rule however often it is drawn.
-    """
-    broken = np.flatnonzero(~lawful(frame, codec))
-    repaired, fresh = len(broken), frame.iloc[broken]
-    for number in range(ROUNDS):
-        if not len(broken):
-            break
-        tries = max(1, min(1 << number, MOST_TRIED // len(broken)))
-        fresh = redraw(np.repeat(broken, tries), number)
-        sound = lawful(fresh, codec).reshape(-1, tries)
-        found = sound.any(axis=1)
-        first = np.flatnonzero(found) * tries + sound.argmax(axis=1)[found]
-        frame = replaced(frame, broken[found], fresh.iloc[first])
-        broken, fresh = broken[~found], fresh.iloc[np.flatnonzero(~np.repeat(found, tries))[::tries]]
-    if len(broken):
-        raise refusal(fresh, broken)
-    return LawfulRows(frame=frame, repaired=repaired)
-
-
-def unlawful(frame: pd.DataFrame, known: BoolArray, codec: Codec, option: str) -> UsageError:
-    """The refusal of records that break a rule however often they are drawn, naming the rule and what is known."""
-    schema = codec.schema
-    for text, rule, columns in zip(schema.rules, schema.rule_predicates, rule_columns(codec), strict=True):
-        broken = ~rule.evaluate(frame, schema)
-        if broken.any():
-            fixed = known[int(np.argmax(broken))]
-            named = [name for name, is_known in zip(codec.domain.names, fixed, strict=True) if is_known]
-            held = sorted(columns & set(named)) or named
-            return UsageError(
-                f"{option}: given {listed(held)}, no draw of some record obeyed the rule '{text}'. "
-                "Correct these cells, leave them to be drawn, or loosen the rule."
-            )
-    raise AssertionError("a refused record breaks a rule")

@@ -18,14 +18,8 @@ from medsynth.errors import UsageError
 from medsynth.models.base import Fitted
 from medsynth.sampling.draw import KINDS, MOST_WRITTEN, Drawing, Drawn, require_rows
 from medsynth.sampling.given_cells import BoolArray, Given, RowArray, put, read_given
-from medsynth.sampling.given_rows import (
-    GivenDrawing,
-    completed_rows,
-    completion_of,
-    obeying,
-    require_lawful_cells,
-    unlawful,
-)
+from medsynth.sampling.given_rows import GivenDrawing, completed_rows, completion_of
+from medsynth.sampling.given_rules import BOXED_ROUND, obeying, redraw_inside, require_lawful_cells, rules_of, unlawful
 from medsynth.schema.texts import shown
 
 COPY = "_copy"
@@ -67,7 +61,7 @@ class WhatIf:
         self._factual, self._codec, self._rng = factual, codec, rng
         self._settings, self._set = dict(settings), _setting(settings, codec)
         self._completion = completion_of(fitted)
-        self._repaired = 0
+        self._rules, self._repaired = rules_of(codec), 0
 
     @property
     def kind(self) -> str:
@@ -102,6 +96,8 @@ class WhatIf:
             drawn = completed_rows(
                 self._completion, codes[rows], known[rows], self._rng, option=self._option, like=like
             )
+            if number == BOXED_ROUND:
+                redraw_inside(self._rules, self._completion.model, drawn, known[rows], self._rng)
             return self._decoded(drawn, own[rows], frame.iloc[rows])
 
         require_lawful_cells(self._decoded(codes, own, frame), known, self._codec, self._option)
@@ -120,12 +116,12 @@ class WhatIf:
 
     def _decoded(self, drawn: IntArray, own: IntArray, frame: pd.DataFrame) -> pd.DataFrame:
         """The copies as a table; where a cell is that of the record, so is the value in it."""
-        decoded = self._codec.decode(drawn, self._rng)
+        decoded = self._codec.decode_cells(drawn, self._rng)
         for position, name in enumerate(self._codec.domain.names):
             same = (drawn[:, position] == own[:, position]) & ~self._set.known[0, position]
             put(decoded, name, same, frame[name].array)
         self._set.put(decoded, np.zeros(len(decoded), dtype=np.intp))
-        return self._codec.finished(decoded)
+        return self._codec.derived(decoded)
 
     @property
     def _option(self) -> str:
@@ -150,7 +146,7 @@ def _setting(settings: Mapping[str, Any], codec: Codec) -> Given:
     given = read_given(
         pd.DataFrame({name: [value] for name, value in settings.items()}, dtype=object), codec, option="--set"
     )
-    empty = [name for name in given.columns if not given.known[0, codec.domain.index(name)]]
+    empty = [name for name in settings if name not in given.columns]
     if empty:
         raise UsageError(
             f"--set: column {shown(empty[0])} is set to no value. Write one, as in {empty[0]}=VALUE, or (missing) "
