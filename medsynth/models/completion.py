@@ -7,7 +7,7 @@ Each copy by itself is an exact draw under its own evidence.
 Source: Lindvall (1992), Lectures on the Coupling Method, section I.5.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -42,96 +42,91 @@ class Completion:
 
     model: "GraphicalModel"
 
-    def possible(self, codes: IntArray, known: Sequence[int]) -> BoolArray:
-        """Which rows have positive probability in their known attributes, (n,) bool.
+    def possible(self, codes: IntArray, known: BoolArray) -> BoolArray:
+        """Which rows have positive probability in their known cells, (n,) bool.
 
         Args:
-          codes: (n, attributes); read in the known ones alone.
-          known: Positions of the known attributes.
+          codes: (n, attributes); read where known.
+          known: (n, attributes) bool.
         """
-        blocks = [
-            Evidence(self.conditionals, self._groups(codes[start : start + BLOCK], known), known).possible
-            for start in range(0, len(codes), BLOCK)
-        ]
-        return np.concatenate(blocks) if blocks else np.zeros(0, dtype=bool)
+        possible = np.ones(len(codes), dtype=bool)
+        for some in _blocks(len(codes), BLOCK):
+            possible[some] = self._evidence(codes[some], known[some]).possible
+        return possible
 
-    def complete(self, codes: IntArray, known: Sequence[int], rng: np.random.Generator) -> IntArray:
+    def complete(self, codes: IntArray, known: BoolArray, rng: np.random.Generator) -> IntArray:
         """Rows with the known cells as they are and all others drawn given them, independently of other rows.
 
         Args:
-          codes: (n, attributes); read in the known attributes alone.
-          known: Positions of the known attributes.
+          codes: (n, attributes); read where known.
+          known: (n, attributes) bool.
           rng: Source of randomness.
 
         Returns:
           codes  # (n, attributes) int32; a row whose known cells have probability 0 is -1 throughout
         """
         drawn = codes.copy()
-        for start in range(0, len(codes), BLOCK):
-            block = drawn[start : start + BLOCK]
-            evidence = Evidence(self.conditionals, self._groups(block, known), known)
-            groups = evidence.walk(lambda _, __, chances, ___: _picked(chances, rng))
-            for attribute in self._free(known):
-                block[:, attribute] = self._cells(attribute, groups[:, attribute], rng)
-            block[~evidence.possible] = -1
+        for some in _blocks(len(codes), BLOCK):
+            evidence = self._evidence(codes[some], known[some])
+            groups = evidence.walk(lambda _, chances, __: _picked(chances, rng))
+            self._fill(drawn[some], groups, ~known[some], rng)
+            drawn[some][~evidence.possible] = -1
         return drawn
 
-    def couple(self, rows: IntArray, codes: IntArray, known: Sequence[int], rng: np.random.Generator) -> IntArray:
+    def couple(self, rows: IntArray, codes: IntArray, known: BoolArray, rng: np.random.Generator) -> IntArray:
         """Rows with other known cells, as like the given rows as their own distribution allows.
 
         Args:
-          rows: (n, attributes), complete: draws given their own cells in the known attributes.
-          codes: (n, attributes), with the new cells in the known attributes.
-          known: Positions of the known attributes.
+          rows: (n, attributes), complete: draws given their own cells where known.
+          codes: (n, attributes), with the new cells where known.
+          known: (n, attributes) bool.
           rng: Source of randomness.
 
         Returns:
           As `complete`.
         """
-        drawn = codes.copy()
-        for start in range(0, len(codes), COUPLED_BLOCK):
-            block, like = drawn[start : start + COUPLED_BLOCK], rows[start : start + COUPLED_BLOCK]
-            before = self._groups(like, range(len(self.model.domain)))
+        drawn = np.where(known, codes, rows).astype(np.int32)
+        for some in _blocks(len(codes), COUPLED_BLOCK):
+            before = self._groups(rows[some], np.ones_like(known[some]))
             followed = _Followed(rows=before, conditionals=self.conditionals)
-            Evidence(self.conditionals, before, known).walk(followed.choose)
-            evidence = Evidence(self.conditionals, self._groups(block, known), known)
+            Evidence(self.conditionals, before, known[some]).walk(followed.choose)
+            evidence = self._evidence(codes[some], known[some])
             groups = evidence.walk(_Coupled(followed=followed, rng=rng).choose)
-            for attribute in self._free(known):
-                moved = groups[:, attribute] != before[:, attribute]
-                block[:, attribute] = like[:, attribute]
-                block[moved, attribute] = self._cells(attribute, groups[moved, attribute], rng)
-            block[~evidence.possible] = -1
+            self._fill(drawn[some], groups, (groups != before) & ~known[some], rng)
+            drawn[some][~evidence.possible] = -1
         return drawn
 
-    def conflict(self, codes: IntArray, known: Sequence[int]) -> list[int]:
+    def conflict(self, codes: IntArray, known: BoolArray) -> list[int]:
         """Known attributes whose cells cannot occur together, of the first row that has some; none may be left out."""
-        row = codes[np.flatnonzero(~self.possible(codes, known))[:1]]
-        kept = list(known)
-        for attribute in known:
-            fewer = [other for other in kept if other != attribute]
-            if not self.possible(row, fewer).all():
-                kept = fewer
-        return kept
+        first = np.flatnonzero(~self.possible(codes, known))[:1]
+        kept = known[first].copy()
+        for attribute in np.flatnonzero(kept):
+            kept[0, attribute] = False
+            if self.possible(codes[first], kept).all():
+                kept[0, attribute] = True
+        return np.flatnonzero(kept).tolist()
 
     @cached_property
     def conditionals(self) -> "Conditionals":
         """Of every clique, its cells given its separator."""
         return Conditionals.of(self.model.calibrated)
 
-    def _free(self, known: Sequence[int]) -> list[int]:
-        return [attribute for attribute in range(len(self.model.domain)) if attribute not in known]
+    def _evidence(self, codes: IntArray, known: BoolArray) -> Evidence:
+        return Evidence(self.conditionals, self._groups(codes, known), known)
 
-    def _groups(self, codes: IntArray, attributes: Sequence[int]) -> IntpArray:
-        """Tree groups of some attributes; 0 for the others."""
+    def _groups(self, codes: IntArray, known: BoolArray) -> IntpArray:
+        """Tree groups of known cells; 0 of others."""
         groups = np.zeros(codes.shape, dtype=np.intp)
-        for attribute in attributes:
-            level = self.model.chains[attribute].levels[self.model.tree.finest[attribute]]
-            groups[:, attribute] = level.groups[codes[:, attribute]]
+        for attribute, (chain, finest) in enumerate(zip(self.model.chains, self.model.tree.finest, strict=True)):
+            rows = known[:, attribute]
+            groups[rows, attribute] = chain.levels[finest].groups[codes[rows, attribute]]
         return groups
 
-    def _cells(self, attribute: int, groups: IntpArray, rng: np.random.Generator) -> IntpArray:
-        deck = self._decks[attribute]
-        return deck.order[deck.pick(groups, rng)]
+    def _fill(self, codes: IntArray, groups: IntpArray, where: BoolArray, rng: np.random.Generator) -> None:
+        """Draws the finest cells of groups; writes them into codes."""
+        for attribute, deck in enumerate(self._decks):
+            rows = where[:, attribute]
+            codes[rows, attribute] = deck.order[deck.pick(groups[rows, attribute], rng)]
 
     @cached_property
     def _decks(self) -> list[Deck]:
@@ -150,18 +145,24 @@ class _Followed:
     Attributes:
       rows: (n, attributes) at the tree's finest levels.
       conditionals: The tree.
-      chances: Per step, (n, groups), summing to 1.
+      chances: Per node, (n, groups), summing to 1.
     """
 
     rows: IntpArray
     conditionals: Conditionals
-    chances: dict[int, FloatArray] = field(default_factory=dict)
+    chances: dict[Node, FloatArray] = field(default_factory=dict)
 
-    def choose(self, step: int, node: Node, chances: FloatArray, rows: IntpArray) -> IntpArray:
-        """The rows' own groups."""
-        kept = self.chances.setdefault(step, np.zeros((len(self.rows), chances.shape[1])))
+    def choose(self, node: Node, chances: FloatArray, rows: IntpArray) -> IntpArray:
+        """What the rows have."""
+        kept = self.chances.setdefault(node, np.zeros((len(self.rows), chances.shape[1])))
         kept[rows] = _shares(chances)
-        return self.conditionals.groups(node[0], self.rows[rows, node[0]], node[1])
+        return self.own(node, rows)
+
+    def own(self, node: Node, rows: IntpArray) -> IntpArray:
+        """The rows' own groups."""
+        attribute, level = node
+        finest = self.conditionals.tree.finest[attribute]
+        return self.conditionals.groups(attribute, self.rows[rows, attribute], level, have=finest)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -171,16 +172,21 @@ class _Coupled:
     followed: _Followed
     rng: np.random.Generator
 
-    def choose(self, step: int, node: Node, chances: FloatArray, rows: IntpArray) -> IntpArray:
+    def choose(self, node: Node, chances: FloatArray, rows: IntpArray) -> IntpArray:
         """Keeps with probability min(1, new / old), else draws from what is more likely than before."""
-        old, new = self.followed.chances[step][rows], _shares(chances)
-        own = self.followed.conditionals.groups(node[0], self.followed.rows[rows, node[0]], node[1])
+        old, new = self.followed.chances[node][rows], _shares(chances)
+        own = self.followed.own(node, rows).copy()
         each = np.arange(len(rows))
         moved = np.flatnonzero(self.rng.random(len(rows)) * old[each, own] >= new[each, own])
         more = np.maximum(new[moved] - old[moved], 0.0)
         more = np.where(more.sum(axis=1, keepdims=True) > 0, more, new[moved])
         own[moved] = _picked(more, self.rng)
         return own
+
+
+def _blocks(rows: int, size: int) -> Iterator[slice]:
+    for start in range(0, rows, size):
+        yield slice(start, start + size)
 
 
 def _shares(chances: FloatArray) -> FloatArray:

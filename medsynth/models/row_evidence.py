@@ -1,9 +1,10 @@
-"""Rows that are known in some attributes, each in its own groups: what the tree says of the others.
+"""Rows that are known in some attributes, each in its own: what the tree says of the others.
 
-A message goes up the tree only from cliques below which something is known, and once for every
-distinct combination of what is known there; the way down chooses one attribute after the other,
-again once per combination. So the work follows the distinct combinations that meet in a clique, not
-the rows times the tree.
+Rows may be known in different attributes. In every clique those are taken together that know the
+same attributes there and below, and of these a message goes up the tree once for every distinct
+combination of what is known; the way down chooses one attribute after the other, again once per
+combination. So the work follows the distinct combinations that meet in a clique, not the rows
+times the tree.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -23,8 +24,8 @@ IntpArray = npt.NDArray[np.intp]
 MOST_CELLS = 1 << 21
 """Numbers in a table of combinations at a time."""
 
-Choose = Callable[[int, Node, FloatArray, IntpArray], IntpArray]
-"""(step, node, chances of its groups per row on any scale, rows) to the group of each of these rows."""
+Choose = Callable[[Node, FloatArray, IntpArray], IntpArray]
+"""(node, chances of its groups per row on any scale, rows) to the group of each of these rows."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -49,10 +50,9 @@ class Conditionals:
             tables.append(np.divide(belief, below, out=np.zeros_like(belief), where=below > 0))
         return cls(tree=calibrated.tree, tables=tuple(tables))
 
-    def groups(self, attribute: int, groups: IntpArray, level: int, *, have: int | None = None) -> IntpArray:
-        """Groups at a level, from groups at a finer one: at `have`, by default the tree's finest."""
-        fine = self.tree.finest[attribute] if have is None else have
-        return groups if fine == level else self.steps(attribute, fine, level)[groups]
+    def groups(self, attribute: int, groups: IntpArray, level: int, *, have: int) -> IntpArray:
+        """Groups at a level, from groups at the finer level `have`."""
+        return groups if have == level else self.steps(attribute, have, level)[groups]
 
     def steps(self, attribute: int, fine: int, level: int) -> IntpArray:
         """The group at a level of each group at a finer one."""
@@ -79,135 +79,172 @@ class State:
     Attributes:
       conditionals: The tree.
       columns: (n, attributes) groups.
-      levels: The level these stand at, per attribute known or begun; the same in all rows.
+      levels: (n, attributes) the level each stands at, -1 where nothing is known.
     """
 
     conditionals: Conditionals
     columns: IntpArray
-    levels: dict[int, int]
+    levels: IntpArray
 
-    def at(self, attribute: int, level: int, rows: IntpArray | slice = slice(None)) -> IntpArray:
-        """Groups of rows at a level no finer than theirs."""
-        return self.conditionals.groups(attribute, self.columns[rows, attribute], level, have=self.levels[attribute])
+    def at(self, attribute: int, level: int, rows: IntpArray) -> IntpArray:
+        """Groups of rows, all known at one level, at a level no finer than that."""
+        have = int(self.levels[rows[0], attribute])
+        return self.conditionals.groups(attribute, self.columns[rows, attribute], level, have=have)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class _Message:
-    """What is known below a clique, as a factor over its separator.
+class _Factor:
+    """What is known below a clique, of rows that know the same columns there, over the rest of its separator.
 
     Attributes:
-      ids: Which combination each row has.
       nodes: Nodes of the separator that are not known.
       table: (combinations, groups of each of the nodes), on any scale.
     """
 
-    ids: IntpArray
     nodes: tuple[Node, ...]
     table: FloatArray
 
 
+@dataclass(frozen=True, kw_only=True, eq=False)
+class _Message:
+    """What is known below a clique.
+
+    Attributes:
+      variants: (n,) which factor speaks of each row, counted from 1; 0 where nothing is known.
+      ids: (n,) which combination of that factor.
+      factors: One for each set of known columns.
+    """
+
+    variants: IntpArray
+    ids: IntpArray
+    factors: list[_Factor]
+
+
+_Spoken = list[tuple[_Message, _Factor]]
+
+
 class Evidence:
-    """Rows that are known in the same attributes.
+    """Rows that are known in some attributes, each in its own.
 
     Args:
       conditionals: The tree.
-      groups: (n, attributes) at the tree's finest levels, n at least 1; read in the known attributes.
-      known: Their positions.
+      groups: (n, attributes) at the tree's finest levels, n at least 1; read where known.
+      known: (n, attributes) bool.
     """
 
-    def __init__(self, conditionals: Conditionals, groups: IntpArray, known: Sequence[int]) -> None:
+    def __init__(self, conditionals: Conditionals, groups: IntpArray, known: BoolArray) -> None:
         self._conditionals, self._tree = conditionals, conditionals.tree
-        self._known = State(conditionals=conditionals, columns=groups, levels={a: self._tree.finest[a] for a in known})
-        self._messages: list[_Message | None] = [None] * len(self._tree.cliques)
+        levels = np.where(known, np.array(self._tree.finest), -1)
+        self._known = State(conditionals=conditionals, columns=groups, levels=levels)
+        self._messages: dict[int, _Message] = {}
         for clique in range(len(self._tree.cliques) - 1, -1, -1):
             self._messages[clique] = self._upward(clique)
 
     @property
     def possible(self) -> BoolArray:
         """Which rows have positive probability."""
-        root = self._messages[0]
-        return np.ones(len(self._known.columns), dtype=bool) if root is None else root.table[root.ids] > 0
+        root, possible = self._messages[0], np.ones(len(self._known.columns), dtype=bool)
+        for variant, factor in enumerate(root.factors, start=1):
+            rows = root.variants == variant
+            possible[rows] = factor.table[root.ids[rows]] > 0
+        return possible
 
     def walk(self, choose: Choose) -> IntpArray:
         """Rows at the finest levels: what is known, and what was chosen, from the root on."""
-        state = replace(self._known, columns=self._known.columns.copy(), levels=dict(self._known.levels))
-        step = 0
+        state = replace(self._known, columns=self._known.columns.copy(), levels=self._known.levels.copy())
         for clique, nodes in enumerate(self._tree.cliques):
-            new = tuple(node for node in nodes if state.levels.get(node[0], -1) < node[1])
-            if new:
-                self._downward(clique, new, state, step, choose)
-                state.levels.update(new)
-                step += len(new)
+            for rows in self._alike(clique, state):
+                new = tuple(node for node in nodes if state.levels[rows[0], node[0]] < node[1])
+                if new:
+                    self._downward(clique, new, state, rows, choose)
+                    for attribute, level in new:
+                        state.levels[rows, attribute] = level
         return state.columns
 
-    def _upward(self, clique: int) -> _Message | None:
-        """The clique's conditional times what its children say, summed over what its separator has not."""
-        nodes, known = self._tree.cliques[clique], self._known.levels
-        free = tuple(node for node in nodes if node[0] not in known)
-        if len(free) == len(nodes) and not self._telling(clique):
-            return None
-        kept = tuple(node for node in self._tree.separators[clique] if node[0] not in known)
-        ids, firsts = self._combinations(clique, self._known)
-        parts = []
-        for some in _portions(firsts, prod(map(self._conditionals.size, free))):
-            table = self._table(clique, free, self._known, some)
-            parts.append(_scaled(_summed(self._tree, table, free, kept)))
-        return _Message(ids=ids, nodes=kept, table=np.concatenate(parts))
+    def _alike(self, clique: int, state: State) -> list[IntpArray]:
+        """Rows of which the same columns are known in the clique and below it."""
+        here = [state.levels[:, attribute] + 1 for attribute, _ in self._tree.cliques[clique]]
+        below = [self._messages[child].variants for child in self._tree.children[clique]]
+        ids, firsts = combined([*here, *below], rows=len(state.columns))
+        return np.split(np.argsort(ids, kind="stable"), np.cumsum(np.bincount(ids, minlength=len(firsts)))[:-1])
 
-    def _downward(self, clique: int, new: tuple[Node, ...], state: State, step: int, choose: Choose) -> None:
-        """Chooses the groups of a clique's new nodes, given the rows' groups so far."""
-        ids, firsts = self._combinations(clique, state)
+    def _upward(self, clique: int) -> _Message:
+        """The clique's conditional times what its children say, summed over what its separator has not."""
+        nodes, none = self._tree.cliques[clique], np.zeros(len(self._known.columns), dtype=np.intp)
+        message = _Message(variants=none, ids=none.copy(), factors=[])
+        for rows in self._alike(clique, self._known):
+            have, spoken = self._known.levels[rows[0]], self._spoken(clique, rows)
+            free = tuple(node for node in nodes if have[node[0]] < 0)
+            if len(free) == len(nodes) and not spoken:
+                continue
+            kept = tuple(node for node in self._tree.separators[clique] if have[node[0]] < 0)
+            message.ids[rows], firsts = self._combinations(clique, self._known, rows, spoken)
+            parts = []
+            for some in _portions(firsts, prod(map(self._conditionals.size, free))):
+                table = self._table(clique, free, self._known, some, spoken)
+                parts.append(_scaled(_summed(self._tree, table, free, kept)))
+            message.factors.append(_Factor(nodes=kept, table=np.concatenate(parts)))
+            message.variants[rows] = len(message.factors)
+        return message
+
+    def _downward(self, clique: int, new: tuple[Node, ...], state: State, rows: IntpArray, choose: Choose) -> None:
+        """Chooses the groups of a clique's new nodes in some rows, given their groups so far."""
+        spoken = self._spoken(clique, rows)
+        ids, firsts = self._combinations(clique, state, rows, spoken)
         order = np.argsort(ids, kind="stable")
-        starts = np.append(0, np.cumsum(np.bincount(ids)))
-        begun, low = state.columns.copy(), 0
+        starts, low = np.append(0, np.cumsum(np.bincount(ids))), 0
         for some in _portions(firsts, prod(map(self._conditionals.size, new))):
-            table = self._table(clique, new, replace(state, columns=begun), some)
-            rows = order[starts[low] : starts[low + len(some)]]
-            places, low = ids[rows] - low, low + len(some)
-            for offset, node in enumerate(new):
+            table = self._table(clique, new, state, some, spoken)
+            own = order[starts[low] : starts[low + len(some)]]
+            places, low = ids[own] - low, low + len(some)
+            for node in new:
                 size = table.shape[1]
                 chances = table.reshape(len(table), size, -1).sum(axis=2)[places]
-                chosen = choose(step + offset, node, chances, rows)
-                state.columns[rows, node[0]] = chosen
+                chosen = choose(node, chances, rows[own])
+                state.columns[rows[own], node[0]] = chosen
                 table, places = table.reshape(-1, *table.shape[2:]), places * size + chosen
 
-    def _combinations(self, clique: int, state: State) -> tuple[IntpArray, IntpArray]:
-        """(which combination of what bears on the clique each row has, a row of each)."""
-        here = [state.at(a, min(x, state.levels[a])) for a, x in self._tree.cliques[clique] if a in state.levels]
-        return combined([*here, *(child.ids for child in self._telling(clique))], rows=len(state.columns))
+    def _combinations(self, clique: int, state: State, rows: IntpArray, spoken: _Spoken) -> tuple[IntpArray, IntpArray]:
+        """(which combination of what bears on the clique each of these rows has, a row of each)."""
+        have = state.levels[rows[0]]
+        here = [state.at(a, min(x, int(have[a])), rows) for a, x in self._tree.cliques[clique] if have[a] >= 0]
+        ids, firsts = combined([*here, *(message.ids[rows] for message, _ in spoken)], rows=len(rows))
+        return ids, rows[firsts]
 
-    def _table(self, clique: int, axes: tuple[Node, ...], state: State, some: IntpArray) -> FloatArray:
+    def _table(self, clique: int, axes: tuple[Node, ...], state: State, some: IntpArray, spoken: _Spoken) -> FloatArray:
         """Chances of the groups of some nodes in some rows, on any scale: (rows, groups of each node)."""
-        nodes = self._tree.cliques[clique]
+        nodes, have = self._tree.cliques[clique], state.levels[some[0]]
         fixed = {a: state.at(a, level, some) for a, level in nodes if (a, level) not in axes}
         table = self._conditionals.slices(clique, fixed, len(some))
         for axis, (attribute, level) in enumerate(axes):
-            if attribute in state.levels:  # drawn before at a coarser level
-                coarse = self._conditionals.steps(attribute, level, state.levels[attribute])
+            if have[attribute] >= 0:  # drawn before at a coarser level
+                coarse = self._conditionals.steps(attribute, level, int(have[attribute]))
                 inside = coarse == state.columns[some, attribute][:, None]
                 table = table * inside.reshape(len(some), *_along(axis, len(axes)))
-        for child in self._telling(clique):
-            table = table * self._factor(child, axes, state, some)
+        for message, factor in spoken:
+            table = table * self._factor(message.ids[some], factor, axes, state, some)
         return table
 
-    def _factor(self, child: _Message, axes: tuple[Node, ...], state: State, some: IntpArray) -> FloatArray:
+    def _factor(
+        self, ids: IntpArray, factor: _Factor, axes: tuple[Node, ...], state: State, some: IntpArray
+    ) -> FloatArray:
         """What a child says of some rows, spread over the axes."""
         places = {attribute: axis for axis, (attribute, _) in enumerate(axes)}
         beside = [1] * len(axes)
-        index = [child.ids[some].reshape(-1, *beside)]
-        for attribute, level in child.nodes:
+        index = [ids.reshape(-1, *beside)]
+        for attribute, level in factor.nodes:
             if attribute in places:
                 axis = places[attribute]
                 steps = self._conditionals.steps(attribute, axes[axis][1], level)
                 index.append(steps.reshape(1, *_along(axis, len(axes))))
             else:
                 index.append(state.at(attribute, level, some).reshape(-1, *beside))
-        return np.asarray(child.table[tuple(index)])
+        return np.asarray(factor.table[tuple(index)])
 
-    def _telling(self, clique: int) -> list[_Message]:
-        """Messages of the clique's children below which something is known."""
-        found = (self._messages[child] for child in self._tree.children[clique])
-        return [message for message in found if message is not None]
+    def _spoken(self, clique: int, rows: IntpArray) -> _Spoken:
+        """What the clique's children say of rows that are alike."""
+        messages = (self._messages[child] for child in self._tree.children[clique])
+        return [(each, each.factors[each.variants[rows[0]] - 1]) for each in messages if each.variants[rows[0]]]
 
 
 def combined(columns: Sequence[IntpArray], *, rows: int) -> tuple[IntpArray, IntpArray]:

@@ -137,14 +137,6 @@ def completion_of(fitted: Fitted) -> Completion:
     return Completion(model=fitted)
 
 
-def by_pattern(known: BoolArray) -> Iterator[tuple[RowArray, tuple[int, ...]]]:
-    """(rows, positions of their known attributes), for every pattern of known cells."""
-    packed = np.packbits(known, axis=1)
-    _, firsts, ids = np.unique(packed, axis=0, return_index=True, return_inverse=True)
-    for pattern, first in enumerate(firsts):
-        yield np.flatnonzero(ids.ravel() == pattern), tuple(np.flatnonzero(known[first]).tolist())
-
-
 def completed_rows(
     completion: Completion,
     codes: IntArray,
@@ -167,15 +159,9 @@ def completed_rows(
     Raises:
       UsageError: Naming columns whose known cells cannot occur together.
     """
-    drawn = np.empty_like(codes)
-    for rows, positions in by_pattern(known):
-        some = codes[rows]
-        if like is None:
-            drawn[rows] = completion.complete(some, positions, rng)
-        else:
-            drawn[rows] = completion.couple(like[rows], some, positions, rng)
-        if (drawn[rows] < 0).any():
-            raise _impossible(completion.conflict(some, positions), completion.model.domain.names, option)
+    drawn = completion.complete(codes, known, rng) if like is None else completion.couple(like, codes, known, rng)
+    if (drawn < 0).any():
+        raise _impossible(completion.conflict(codes, known), completion.model.domain.names, option)
     return drawn
 
 

@@ -46,6 +46,16 @@ def model_of(case) -> GraphicalModel:
     )
 
 
+def mask(rows: np.ndarray, *known: int) -> np.ndarray:
+    """The same attributes known in every row."""
+    return np.tile(np.isin(np.arange(rows.shape[1]), known), (len(rows), 1))
+
+
+def nothing(rows: int, attributes: int) -> tuple[np.ndarray, np.ndarray]:
+    """Rows of which nothing is known: (codes, known)."""
+    return np.zeros((rows, attributes), dtype=np.int32), np.zeros((rows, attributes), dtype=bool)
+
+
 def groups_of(model: GraphicalModel, codes: np.ndarray) -> np.ndarray:
     finest = [chain.levels[level] for chain, level in zip(model.chains, model.tree.finest, strict=True)]
     return np.stack([level.groups[codes[:, a]] for a, level in enumerate(finest)], axis=1).astype(np.intp)
@@ -75,13 +85,30 @@ def test_chances_on_the_way_down_multiply_to_the_exact_conditional_probability_o
     for known in (known for size in range(5) for known in combinations(range(4), size)):
         chance = np.ones(len(rows))
 
-        def follow(_, node, chances, some, chance=chance):
-            own = conditionals.groups(node[0], rows[some, node[0]], node[1])
+        def follow(node, chances, some, chance=chance):
+            finest = case.tree.finest[node[0]]
+            own = conditionals.groups(node[0], rows[some, node[0]], node[1], have=finest)
             chance[some] *= (chances / chances.sum(axis=1, keepdims=True))[np.arange(len(some)), own]
             return own
 
-        np.testing.assert_array_equal(Evidence(conditionals, rows, known).walk(follow), rows)
+        np.testing.assert_array_equal(Evidence(conditionals, rows, mask(rows, *known)).walk(follow), rows)
         np.testing.assert_allclose(chance, share_given(case.joint, rows, known), rtol=1e-9)
+
+
+def test_rows_that_know_different_columns_are_told_their_own_chances_at_once(case):
+    rng = np.random.default_rng(2)
+    rows = np.stack([rng.integers(0, size, 200) for size in case.joint.shape], axis=1)
+    known = rng.random(rows.shape) < 0.5
+    conditionals, chance = Conditionals.of(case.calibrated), np.ones(len(rows))
+
+    def follow(node, chances, some):
+        own = conditionals.groups(node[0], rows[some, node[0]], node[1], have=case.tree.finest[node[0]])
+        chance[some] *= (chances / chances.sum(axis=1, keepdims=True))[np.arange(len(some)), own]
+        return own
+
+    Evidence(conditionals, rows, known).walk(follow)
+    expected = [share_given(case.joint, rows[[k]], tuple(np.flatnonzero(known[k])))[0] for k in range(len(rows))]
+    np.testing.assert_allclose(chance, expected, rtol=1e-9)
 
 
 @pytest.mark.parametrize("cells", [1, 1 << 21])
@@ -89,7 +116,7 @@ def test_completed_rows_follow_the_joint_table_given_their_cells_and_keep_them(c
     monkeypatch.setattr("medsynth.models.row_evidence.MOST_CELLS", cells * 64)
     model, rng, n = model_of(case), np.random.default_rng(1), 6_000
     codes = rng.integers(0, 10, (n, 4)).astype(np.int32)
-    drawn = Completion(model=model).complete(codes, (1, 3), rng)
+    drawn = Completion(model=model).complete(codes, mask(codes, 1, 3), rng)
     np.testing.assert_array_equal(drawn[:, [1, 3]], codes[:, [1, 3]])
     given = groups_of(model, codes)
     conditional = case.joint / case.joint.sum(axis=(0, 2), keepdims=True)
@@ -106,25 +133,27 @@ def test_a_row_whose_cells_cannot_occur_together_is_marked_and_the_columns_found
     joint[1, :, 1, 0] = 0  # attributes 0, 2 and 3 exclude this together, no two of them alone
     completion = Completion(model=flat_model(joint / joint.sum()))
     codes = np.array([[0, 1, 1, 0], [1, 2, 1, 0], [1, 0, 0, 0]], dtype=np.int32)
-    assert completion.possible(codes, (0, 1, 2, 3)).tolist() == [True, False, True]
-    assert completion.possible(codes, (0, 1, 2)).all()
-    drawn = completion.complete(codes, (0, 1, 2, 3), np.random.default_rng(0))
+    assert completion.possible(codes, mask(codes, 0, 1, 2, 3)).tolist() == [True, False, True]
+    assert completion.possible(codes, mask(codes, 0, 1, 2)).all()
+    drawn = completion.complete(codes, mask(codes, 0, 1, 2, 3), np.random.default_rng(0))
     assert drawn.tolist() == [[0, 1, 1, 0], [-1] * 4, [1, 0, 0, 0]]
-    assert completion.conflict(codes, (0, 1, 2, 3)) == [0, 2, 3]
+    assert completion.conflict(codes, mask(codes, 0, 1, 2, 3)) == [0, 2, 3]
 
 
 def test_what_has_no_probability_is_never_drawn():
     joint = np.random.default_rng(3).random((3, 4, 5))
     joint[joint < 0.5] = 0
     completion = Completion(model=flat_model(joint / joint.sum()))
-    drawn = completion.complete(np.zeros((20_000, 3), dtype=np.int32), (), np.random.default_rng(4))
+    drawn = completion.complete(*nothing(20_000, 3), np.random.default_rng(4))
     assert (joint[tuple(drawn.T)] > 0).all()
 
 
 def test_equal_seeds_give_equal_rows_and_others_others(case):
     completion = Completion(model=model_of(case))
     codes = np.random.default_rng(5).integers(0, 10, (200, 4)).astype(np.int32)
-    first, again, other = (completion.complete(codes, (2,), np.random.default_rng(seed)) for seed in (1, 1, 2))
+    first, again, other = (
+        completion.complete(codes, mask(codes, 2), np.random.default_rng(seed)) for seed in (1, 1, 2)
+    )
     np.testing.assert_array_equal(first, again)
     assert not np.array_equal(first, other)
 
@@ -132,19 +161,19 @@ def test_equal_seeds_give_equal_rows_and_others_others(case):
 def test_no_rows_are_no_rows(case):
     completion = Completion(model=model_of(case))
     none = np.zeros((0, 4), dtype=np.int32)
-    assert completion.complete(none, (1,), np.random.default_rng(0)).shape == (0, 4)
-    assert completion.couple(none, none, (1,), np.random.default_rng(0)).shape == (0, 4)
-    assert completion.possible(none, (1,)).shape == (0,)
+    assert completion.complete(none, mask(none, 1), np.random.default_rng(0)).shape == (0, 4)
+    assert completion.couple(none, none, mask(none, 1), np.random.default_rng(0)).shape == (0, 4)
+    assert completion.possible(none, mask(none, 1)).shape == (0,)
 
 
 def coupled(case, n=6_000):
     """Rows that know their own attribute 0, and their copies with group 0 of it."""
     model, rng = model_of(case), np.random.default_rng(6)
     completion = Completion(model=model)
-    rows = completion.complete(np.zeros((n, 4), dtype=np.int32), (), rng)
+    rows = completion.complete(*nothing(n, 4), rng)
     codes = rows.copy()
     codes[:, 0] = 0
-    return model, rows, completion.couple(rows, codes, (0,), rng)
+    return model, rows, completion.couple(rows, codes, mask(codes, 0), rng)
 
 
 def test_copies_by_themselves_follow_the_joint_table_given_what_is_set(case):
@@ -170,10 +199,10 @@ def test_what_does_not_depend_on_the_set_column_never_changes_and_the_rest_as_ra
     dependent = np.array([[0.30, 0.15, 0.05], [0.10, 0.15, 0.25]])  # column 0 by column 1
     joint = dependent[:, :, None] * np.array([0.2, 0.3, 0.5])
     completion, rng, n = Completion(model=flat_model(joint)), np.random.default_rng(7), 20_000
-    rows = completion.complete(np.zeros((n, 3), dtype=np.int32), (), rng)
+    rows = completion.complete(*nothing(n, 3), rng)
     codes = rows.copy()
     codes[:, 0] = 1
-    copies = completion.couple(rows, codes, (0,), rng)
+    copies = completion.couple(rows, codes, mask(codes, 0), rng)
     np.testing.assert_array_equal(rows[:, 2], copies[:, 2])
     # Half of the rows change column 0. Given 0 column 1 is (.6, .3, .1), given 1 (.2, .3, .5): no pair of draws
     # of these differs less often than in their total variation distance, .4. Five deviations of a share.
