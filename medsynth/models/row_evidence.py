@@ -1,10 +1,10 @@
 """Rows that are known in some attributes, each in its own: what the tree says of the others.
 
-Rows may be known in different attributes. In every clique those are taken together that know the
-same attributes there and below, and of these a message goes up the tree once for every distinct
-combination of what is known; the way down chooses one attribute after the other, again once per
-combination. So the work follows the distinct combinations that meet in a clique, not the rows
-times the tree.
+Rows may be known in different attributes: in every clique those are taken together that know the
+same ones there. A message goes up the tree only from cliques below which something is known, once for
+every distinct combination of it; the way down chooses one attribute after the other, again once per
+combination. So the work follows the distinct combinations that meet in a clique, not the rows times
+the tree.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -94,7 +94,7 @@ class State:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class _Factor:
-    """What is known below a clique, of rows that know the same columns there, over the rest of its separator.
+    """What is known below a clique, over what is not known of its separator.
 
     Attributes:
       nodes: Nodes of the separator that are not known.
@@ -112,7 +112,7 @@ class _Message:
     Attributes:
       variants: (n,) which factor speaks of each row, counted from 1; 0 where nothing is known.
       ids: (n,) which combination of that factor.
-      factors: One for each set of known columns.
+      factors: One for each set of columns of the separator that are not known.
     """
 
     variants: IntpArray
@@ -162,7 +162,7 @@ class Evidence:
         return state.columns
 
     def _alike(self, clique: int, state: State) -> list[IntpArray]:
-        """Rows of which the same columns are known in the clique and below it."""
+        """Rows that know the same columns in the clique, and of which the same children speak."""
         here = [state.levels[:, attribute] + 1 for attribute, _ in self._tree.cliques[clique]]
         below = [self._messages[child].variants for child in self._tree.children[clique]]
         ids, firsts = combined([*here, *below], rows=len(state.columns))
@@ -170,22 +170,23 @@ class Evidence:
 
     def _upward(self, clique: int) -> _Message:
         """The clique's conditional times what its children say, summed over what its separator has not."""
-        nodes, none = self._tree.cliques[clique], np.zeros(len(self._known.columns), dtype=np.intp)
-        message = _Message(variants=none, ids=none.copy(), factors=[])
+        nodes, ids = self._tree.cliques[clique], np.zeros(len(self._known.columns), dtype=np.intp)
+        variants, found = np.zeros_like(ids), dict[tuple[Node, ...], list[FloatArray]]()
         for rows in self._alike(clique, self._known):
             have, spoken = self._known.levels[rows[0]], self._spoken(clique, rows)
             free = tuple(node for node in nodes if have[node[0]] < 0)
             if len(free) == len(nodes) and not spoken:
                 continue
             kept = tuple(node for node in self._tree.separators[clique] if have[node[0]] < 0)
-            message.ids[rows], firsts = self._combinations(clique, self._known, rows, spoken)
-            parts = []
+            own, firsts = self._combinations(clique, self._known, rows, spoken)
+            tables = found.setdefault(kept, [])
+            ids[rows] = own + sum(map(len, tables))
+            variants[rows] = 1 + list(found).index(kept)
             for some in _portions(firsts, prod(map(self._conditionals.size, free))):
                 table = self._table(clique, free, self._known, some, spoken)
-                parts.append(_scaled(_summed(self._tree, table, free, kept)))
-            message.factors.append(_Factor(nodes=kept, table=np.concatenate(parts)))
-            message.variants[rows] = len(message.factors)
-        return message
+                tables.append(_scaled(_summed(self._tree, table, free, kept)))
+        factors = [_Factor(nodes=kept, table=np.concatenate(tables)) for kept, tables in found.items()]
+        return _Message(variants=variants, ids=ids, factors=factors)
 
     def _downward(self, clique: int, new: tuple[Node, ...], state: State, rows: IntpArray, choose: Choose) -> None:
         """Chooses the groups of a clique's new nodes in some rows, given their groups so far."""

@@ -16,7 +16,7 @@ from medsynth.encoding.codec import Codec
 from medsynth.encoding.domain import IntArray
 from medsynth.errors import UsageError
 from medsynth.models.base import Fitted
-from medsynth.sampling.draw import KINDS, MOST_WRITTEN, Drawing, Drawn, require_rows
+from medsynth.sampling.draw import KINDS, MOST_WRITTEN, Drawing, Drawn, require_kind, require_rows
 from medsynth.sampling.given_cells import BoolArray, Given, RowArray, put, read_given
 from medsynth.sampling.given_rows import GivenDrawing, completed_rows, completion_of
 from medsynth.sampling.given_rules import BOXED_ROUND, obeying, redraw_inside, require_lawful_cells, rules_of, unlawful
@@ -218,6 +218,8 @@ def _require_sensible(
         raise UsageError(
             "--where: cannot be combined with --given. State what every record shall be as cells of the file."
         )
+    if kind is not None:
+        require_kind(kind)
     if given and kind == "edited":
         raise UsageError(
             "--draw edited: cannot be combined with --given, whose records are each drawn exactly given their cells, "
