@@ -24,6 +24,7 @@ from medsynth.options import (
     Folder,
     Fresh,
     Generations,
+    Given,
     Holdout,
     HoldoutShare,
     LedgerFile,
@@ -36,11 +37,13 @@ from medsynth.options import (
     SchemaMaybe,
     SchemaOption,
     Seed,
+    Setting,
     Synthetic,
     Target,
     Train,
     Workers,
     flat,
+    settings,
 )
 from medsynth.writing import exiting_on_signals
 
@@ -192,15 +195,16 @@ def sample(
     seed: Seed = None,
     drawing: Drawing = PLAIN,
     card: Card = False,
+    given: Given = None,
+    setting: Setting = None,
     overwrite: Overwrite = False,
     as_json: AsJson = False,
 ) -> None:
     """Draw synthetic records from a model file; costs no privacy."""
     from medsynth import pipeline
 
-    result = pipeline.sample(
-        model, out, n=rows, seed=seed, **drawing.how, card=card, overwrite=overwrite, progress=_progress
-    )
+    asked: Any = {"given": given, "settings": settings(setting), "card": card, "overwrite": overwrite}
+    result = pipeline.sample(model, out, n=rows, seed=seed, **drawing.how, **asked, progress=_progress)
     _emit(result, as_json)
 
 
@@ -298,9 +302,7 @@ def collapse(
 def schema_confirm(
     schema: Annotated[Path, typer.Argument(metavar="SCHEMA", help="A drafted schema file.")],
     column: Annotated[list[str] | None, typer.Option(metavar="COL", help="Only these columns; repeatable.")] = None,
-    private: Annotated[
-        bool, typer.Option("--private", help="Confirm as private: to be found under the ledger.")
-    ] = False,
+    private: Annotated[bool, typer.Option("--private", help="As private: to be found under the ledger.")] = False,
     as_json: AsJson = False,
 ) -> None:
     """Confirm that what `init` read from the table is public knowledge (or private)."""

@@ -107,10 +107,11 @@ def _found(column: Any) -> str:
     return f"{column.min} to {column.max}{bins}"
 
 
-def sampled(out: Path, drawn: Drawn, meaning: str, *, card: Path | None = None) -> Result:
-    """How many rows, what one stands for, and what was upsampled."""
+def sampled(out: Path, drawn: Drawn, meaning: str, said: Mapping[str, Any], *, card: Path | None = None) -> Result:
+    """How many rows, what one stands for, what was upsampled, given or set."""
+    asked = {key: said[key] for key in ("given", "given_note", "what_if", "what_if_note") if key in said}
     return Result(
-        values={"synthetic": str(out), "rows": drawn.rows, "row_meaning": meaning, **_drawn_values(drawn)}
+        values={"synthetic": str(out), "rows": drawn.rows, "row_meaning": meaning, **_drawn_values(drawn), **asked}
         | ({"card": str(card)} if card else {}),
         lines=(
             f"{drawn.rows:,} synthetic records: {out}",
@@ -124,6 +125,7 @@ def sampled(out: Path, drawn: Drawn, meaning: str, *, card: Path | None = None) 
             *(("  Column _weight restores the population.",) if drawn.upsampled else ()),
             *(f"  {FICTION.format(name=name)}" for name in drawn.unsupported),
             *((f"Dataset card: {card}",) if card else ()),
+            *(f"  {said[key]}" for key in ("given_note", "what_if_note") if key in said),
         ),
     )
 

@@ -44,7 +44,17 @@ Force = Annotated[bool, typer.Option("--force", help="Raise conditions below the
 Generations = Annotated[int, typer.Option(metavar="G", help="Fits in a row.")]
 Fresh = Annotated[float, typer.Option(metavar="F", help="Share of fresh real records in the mixed courses.")]
 Draw = Annotated[
-    str, typer.Option(metavar="KIND", help="edited: near the model, to share; random: independent, for inference.")
+    str | None,
+    typer.Option(
+        metavar="KIND", help="edited (default): near the model, to share; random: independent, for inference."
+    ),
+]
+Given = Annotated[
+    Path | None, typer.Option(metavar="FILE", help="Complete these records: empty cells are drawn, others stay.")
+]
+Setting = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="COL=VALUE", help="Add a what-if copy of every record with COL set; repeatable."),
 ]
 Oversample = Annotated[
     int | None, typer.Option(metavar="K", help="Select from K times as many records; slower, keeps rare levels.")
@@ -84,7 +94,7 @@ class Drawing:
 
     where: Where = None
     upsample: Upsample = None
-    draw: Draw = "edited"
+    draw: Draw = None
     force: Force = False
     clean: Clean = False
     oversample: Oversample = None
@@ -94,7 +104,8 @@ class Drawing:
     def how(self) -> dict[str, Any]:
         """The fields of `medsynth.sampling.how.How`."""
         wished = {field.name: getattr(self, field.name) for field in fields(self)}
-        return wished | {"upsample": shares(self.upsample), "kind": wished.pop("draw")}
+        kind = wished.pop("draw")
+        return wished | {"upsample": shares(self.upsample)} | ({} if kind is None else {"kind": kind})
 
 
 def flat(command: Callable[..., None]) -> Callable[..., None]:
@@ -134,4 +145,21 @@ def shares(texts: list[str] | None) -> dict[str, float]:
             separator = ""
         if not separator or not name:
             raise UsageError(f"--upsample {text}: write NAME:SHARE, as in died:0.3 or died:30%.")
+    return found
+
+
+def settings(texts: list[str] | None) -> dict[str, str]:
+    """Values by column, as `--set` states them.
+
+    >>> settings(["smoker=no", "note=a=b"])
+    {'smoker': 'no', 'note': 'a=b'}
+    """
+    found: dict[str, str] = {}
+    for text in texts or []:
+        name, separator, value = text.partition("=")
+        if not separator or not name.strip():
+            raise UsageError(f"--set {text}: write COL=VALUE, as in smoker=no.")
+        if name.strip() in found:
+            raise UsageError(f"--set {text}: column '{name.strip()}' is set twice. Give one value for each column.")
+        found[name.strip()] = value
     return found

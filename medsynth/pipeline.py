@@ -39,9 +39,9 @@ from medsynth.privacy.ledger import Ledger
 from medsynth.progress import TENTHS, Progress, Silent, in_tenths
 from medsynth.publishing import card_of, provenance_of, write_card, write_report
 from medsynth.releasing import codec_of, release
-from medsynth.sampling.draw import Drawing
 from medsynth.sampling.how import How, generator, require_drawable
 from medsynth.sampling.provenance import origin_of, require_table_name, table_files, write_table
+from medsynth.sampling.what_if import drawing_of
 from medsynth.schema import load_schema, uncounted
 from medsynth.schema.private import stand_in
 from medsynth.schema.table import ROWS_COLUMN
@@ -128,32 +128,35 @@ def sample(
     *,
     n: int | None = None,
     seed: int | None = None,
+    given: Path | None = None,
+    settings: Mapping[str, str] | None = None,
     card: bool = False,
     overwrite: bool = False,
     progress: Callable[[str], Progress] = lambda _: Silent(),
     **how: Any,
 ) -> Result:
-    """Draws synthetic records, chunk by chunk into the file; opens no private data, costs no privacy.
+    """Draws synthetic records, chunk by chunk into the file; opens none of the fit's data, costs no privacy.
 
     With `oversample` they are selected from a pool of so many times as many, with `keep` from that part of it.
     `progress` is asked for the steps by name once it is known how many rows there will be.
     """
     require_table_name(out)
     files = (*table_files(out), *([card_of(out)] if card else []))
-    require_apart({"MODEL": model}, files)
+    require_apart({"MODEL": model, "--given": given}, files)
     for written in files:
         require_free_file(written, overwrite=overwrite)
     How(**how)  # refuses an impossible wish before the model is read
     file = load_model(model)
     codec = codec_of(file)
-    rows = codec.schema.privacy.persons if n is None else n
-    drawing = Drawing(file.fitted, codec, rows, generator(seed), **how)
+    begun = None if given is None else read_frame(given)
+    drawing = drawing_of(file.fitted, codec, generator(seed), n=n, given=begun, settings=settings, **how)
     steps = progress("SAMPLE_LARGE" if drawing.chunks > TENTHS else "SAMPLE")
     said = provenance_of(file) | drawing.said
     kinds = write_table(in_tenths(drawing, drawing.chunks, steps), out, said)
-    if card:
-        write_card(card_of(out), out, said, kinds, rows, schema=codec.schema)
-    return describe.sampled(out, drawing.summary, row_meaning(codec.schema), card=card_of(out) if card else None)
+    summary, written_card = drawing.summary, card_of(out) if card else None
+    if written_card:
+        write_card(written_card, out, said, kinds, summary.rows, schema=codec.schema)
+    return describe.sampled(out, summary, row_meaning(codec.schema), drawing.said, card=written_card)
 
 
 def run(

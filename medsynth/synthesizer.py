@@ -16,8 +16,9 @@ from medsynth.models.model_file import ModelFile, load_model, save_model
 from medsynth.privacy.guarantee import Guarantee
 from medsynth.privacy.ledger import Ledger
 from medsynth.progress import Silent
-from medsynth.sampling.draw import draw as draw_records
-from medsynth.sampling.how import generator
+from medsynth.sampling.draw import gathered
+from medsynth.sampling.how import MOST_ROWS, generator
+from medsynth.sampling.what_if import drawing_of
 from medsynth.schema import Schema, load_schema, parse_schema
 from medsynth.sources.frame import FrameSource
 
@@ -113,8 +114,10 @@ class Synthesizer(BaseEstimator):  # type: ignore[misc]
         *,
         where: str | None = None,
         upsample: Mapping[str, float] | None = None,
+        given: pd.DataFrame | None = None,
+        set: Mapping[str, Any] | None = None,
         seed: int | None = None,
-        draw: str = "edited",
+        draw: str | None = None,
         force: bool = False,
         clean: bool = False,
         oversample: int | None = None,
@@ -123,12 +126,17 @@ class Synthesizer(BaseEstimator):  # type: ignore[misc]
         """Draws synthetic records; costs no privacy.
 
         Args:
-          n: Rows; None draws as many as the stated persons.
+          n: Rows; None draws as many as the stated persons, or as are given.
           where: A predicate every record shall satisfy.
           upsample: Rare condition of the schema to wanted share; adds a column `_weight` that restores the population.
+          given: Records to be completed in their order: empty cells are drawn exactly given the others, which stay as
+            they are; `(missing)` is a cell that is missing on purpose. With n, a multiple of their number, they are
+            gone through several times.
+          set: Column to value: every record is followed by a what-if copy in which these columns are set and all else
+            changes only as far as the model asks; `_copy` and `_pair` tell which is which. Not a causal effect.
           seed: Same seed and model, same records.
-          draw: "edited" lies as close to the model as records can, right for a table that is shared; "random" gives
-            independent records, right for standard errors.
+          draw: "edited" (default) lies as close to the model as records can, right for a table that is shared; "random"
+            gives independent records, right for standard errors.
           force: Raise conditions that are below the noise, too; those records are fiction.
           clean: Also holds the schema's `plausible` rules: doubtful records are not passed on.
           oversample: Records are selected from a pool of so many times their number, until pairs of columns are as the
@@ -136,14 +144,15 @@ class Synthesizer(BaseEstimator):  # type: ignore[misc]
           keep: Part of that pool to select from, the most and the least probable left out. Narrows diversity.
 
         Raises:
-          UsageError: If the predicate, a name or a share is wrong, or a condition is below the noise.
+          UsageError: If the predicate, a name, a share or a given or set value is wrong, or a condition is below the
+            noise.
         """
         file = self._fitted()
         codec = _codec(file.schema)
-        rows = codec.schema.privacy.persons if n is None else n
-        how: Any = {"where": where, "upsample": upsample, "kind": draw, "force": force, "clean": clean}
-        how |= {"oversample": oversample, "keep": keep}
-        return draw_records(file.fitted, codec, rows, generator(seed), **how).frame
+        how: Any = {"where": where, "upsample": upsample, "force": force, "clean": clean}
+        how |= {"oversample": oversample, "keep": keep} | ({} if draw is None else {"kind": draw})
+        asked: Any = {"n": n, "given": given, "settings": set, "most": MOST_ROWS}
+        return gathered(drawing_of(file.fitted, codec, generator(seed), **asked, **how))
 
     def save(self, path: "str | PathLike[str]") -> None:
         """Writes the model as one file that can be shared: noised measurements and public settings."""

@@ -10,6 +10,7 @@ import pandas as pd
 
 from medsynth.encoding.cells import BoolArray, Tail, codes_of_uniques, groups_with_tail
 from medsynth.encoding.domain import Attribute, IntArray
+from medsynth.encoding.raw import factorized
 from medsynth.schema.texts import OTHER, canonical_text
 
 
@@ -70,6 +71,14 @@ class CategoryCells:
     def encode(self, values: pd.Series) -> IntArray:
         """Codes of raw values, (n,) int32; total."""
         return codes_of_uniques(values, self._cell)
+
+    def knows(self, values: pd.Series) -> BoolArray:
+        """Which raw values are listed, codes of a hierarchy in any spelling it reads, (n,) bool."""
+        positions, uniques = factorized(values)
+        return np.array([*(self._known(canonical_text(value)) for value in uniques), False], dtype=bool)[positions]
+
+    def _known(self, text: str) -> bool:
+        return text in self.tail.code_cells or bool(self.select("==", text).any())
 
     def decode(self, codes: IntArray, rng: np.random.Generator) -> pd.Series:  # noqa: ARG002 (numbers draw)
         """Declared values, missing codes or `(other)`; an empty cell is NA."""

@@ -33,6 +33,10 @@ class Cells(Protocol):
         """Codes of raw values, (n,) int32; total."""
         ...
 
+    def knows(self, values: pd.Series) -> BoolArray:
+        """Which raw values the schema declares, missing codes included, (n,) bool; an empty cell it does not."""
+        ...
+
     def decode(self, codes: IntArray, rng: np.random.Generator) -> pd.Series:
         """Values for codes, each inside its cell, with the column's declared type."""
         ...

@@ -91,21 +91,34 @@ class Codec:
           codes: (n_records, n_attributes) int32.
           rng: Drives where inside its cell a number or date falls.
         """
+        return self.finished(self.decode_cells(codes, rng))
+
+    def decode_cells(self, codes: IntArray, rng: np.random.Generator) -> pd.DataFrame:
+        """The modelled columns of rows for codes; see `decode`."""
         decoded = {
             name: cells.decode(codes[:, position], rng)
             for position, (name, cells) in enumerate(zip(self.domain.names, self.cells, strict=True))
         }
-        frame = self.derived(pd.DataFrame(decoded, index=pd.RangeIndex(len(codes))))
-        for name, column in self.schema.columns.items():
-            if column.kind == "id":
-                frame[name] = invent_identifiers(getattr(column, "format", None), len(codes))
-        return frame[list(self.schema.outputs)]
+        return pd.DataFrame(decoded, index=pd.RangeIndex(len(codes)))
 
     def derived(self, frame: pd.DataFrame) -> pd.DataFrame:
-        """The rows with every derived column computed anew."""
+        """The rows with every derived column computed anew; changes the frame in place."""
         for name, expression in self.schema.derived_expressions.items():
             frame[name] = self._as_declared(name, expression.evaluate(frame, self.schema))
         return frame
+
+    def finished(self, frame: pd.DataFrame, *, first: int = 1) -> pd.DataFrame:
+        """Rows of modelled columns as a table: derived columns computed, identifiers invented, in schema order.
+
+        Args:
+          frame: Changed in place.
+          first: Number of the first identifier.
+        """
+        self.derived(frame)
+        for name, column in self.schema.columns.items():
+            if column.kind == "id":
+                frame[name] = invent_identifiers(getattr(column, "format", None), len(frame), first=first)
+        return frame[list(self.schema.outputs)]
 
     def _as_declared(self, name: str, values: pd.Series) -> pd.Series:
         """Gives a derived column the type of its entry in `columns`, where it has one."""

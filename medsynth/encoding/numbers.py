@@ -16,7 +16,7 @@ import pandas as pd
 
 from medsynth.encoding.cells import BoolArray, Tail, codes_of_uniques, groups_with_tail
 from medsynth.encoding.domain import Attribute, IntArray
-from medsynth.encoding.raw import moments, numbers
+from medsynth.encoding.raw import factorized, moments, numbers
 from medsynth.errors import UsageError
 from medsynth.schema.texts import canonical_text
 
@@ -70,6 +70,25 @@ class NumberCells:
         for text, cell in self.tail.code_cells.items():
             cells[in_ticks == self._tick_of(text)] = cell
         return cells
+
+    def knows(self, values: pd.Series) -> BoolArray:
+        """Which raw values lie between the bounds and, of integers and dates, are whole, (n,) bool."""
+        ticks, read = self._in_ticks(values), self._whole(values)
+        inside = read & (ticks >= self.starts[0]) & (ticks <= self.stop - 1)
+        texts = {text for text in self.tail.code_cells if np.isnan(self._tick_of(text))}
+        for text in self.tail.code_cells.keys() - texts:
+            inside |= ticks == self._tick_of(text)
+        if texts:
+            positions, uniques = factorized(values)
+            inside |= np.array([*(canonical_text(value) in texts for value in uniques), False])[positions]
+        return np.asarray(inside)
+
+    def _whole(self, values: pd.Series) -> BoolArray:
+        """Which values have no part finer than the column's kind."""
+        if self.dtype == "date":
+            return np.asarray(moments(values) % MICROSECONDS_PER_DAY == 0)
+        read = numbers(values)
+        return np.asarray(~np.isnan(read) if self.dtype == "decimal" else np.floor(read) == read)
 
     def _in_ticks(self, values: pd.Series) -> npt.NDArray[np.float64]:
         """Raw values in ticks, NaN where they cannot be read."""

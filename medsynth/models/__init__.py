@@ -12,6 +12,8 @@ tree_rows       rows of the tree, down to finest cells
 targets, edit   all-pairs targets, and rows edited towards them; moves: what a change of a row gains
 given           what targets become inside a condition
 drawing         rows of weighted strata, chunk after chunk: tree_rows, then edit
+completion      rows of known cells completed, copies coupled to rows; row_evidence: what the tree says of
+                rows that are known in part, each in its own columns
 survey, rounds  what `adaptive` scores, measures and fits, and when
 workload        how much each pair counts, from what the schema declares
 independent, mst, adaptive    the models

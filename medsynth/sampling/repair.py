@@ -115,7 +115,7 @@ def draw_lawful(
             sound = lawful(fresh, codec, rules) & _inside(pool, given)
             donors = _donors(kinds[broken], _kinds(pool, conditions), sound)
             found = donors >= 0
-            frame = _replaced(frame, broken[found], fresh.iloc[donors[found]])
+            frame = replaced(frame, broken[found], fresh.iloc[donors[found]])
             broken = broken[~found]
     frame = _from_sound(frame, broken, codec, rules, rng)
     return LawfulRows(frame=frame, repaired=repaired, redrawn=len(first) - repaired)
@@ -140,7 +140,7 @@ def _redrawn_inside(
             mended.append(broken[sound])
         broken = broken[~sound]
     if found:
-        frame = _replaced(frame, np.concatenate(mended), pd.concat(found, ignore_index=True))
+        frame = replaced(frame, np.concatenate(mended), pd.concat(found, ignore_index=True))
     return frame, broken
 
 
@@ -160,7 +160,7 @@ def _computed(
     again, moved = settled(frame.iloc[broken], codes[broken], ways, codec)
     sound = lawful(again, codec, rules) & _inside(moved, given)
     sound &= _kinds(moved, keep) == _kinds(codes[broken], keep)
-    return _replaced(frame, broken[sound], again[sound]), broken[~sound]
+    return replaced(frame, broken[sound], again[sound]), broken[~sound]
 
 
 def _inside(codes: IntArray, given: Condition | None) -> npt.NDArray[np.bool_]:
@@ -197,10 +197,10 @@ def _from_sound(
             "The rules of the schema and the condition asked for leave no record possible. "
             "Loosen the condition, or correct the rules."
         )
-    return _replaced(frame, broken, frame.iloc[rng.choice(sound, size=len(broken))])
+    return replaced(frame, broken, frame.iloc[rng.choice(sound, size=len(broken))])
 
 
-def _replaced(frame: pd.DataFrame, rows: RowArray, fresh: pd.DataFrame) -> pd.DataFrame:
+def replaced(frame: pd.DataFrame, rows: RowArray, fresh: pd.DataFrame) -> pd.DataFrame:
     """The frame with some rows replaced, identifiers kept."""
     if not len(rows):
         return frame
