@@ -409,6 +409,7 @@ def test_a_full_disk_leaves_no_half_report(
         "internal/run.json",
         "internal/scores.json",
         "shareable",
+        "shareable/croissant.json",
     }
     load_model(clinic / "out" / "model.medsynth")
     monkeypatch.undo()
@@ -498,6 +499,8 @@ def test_an_interrupt_leaves_whole_files_and_what_was_booked(
         "out/internal",
         "out/model.medsynth",
         "out/synthetic.parquet",
+        "out/shareable",
+        "out/shareable/croissant.json",
     }
     assert left <= whole | {"clinic.ledger.jsonl"}
     lines = (clinic / "clinic.ledger.jsonl").read_text(encoding="utf-8") if spent else ""
