@@ -36,6 +36,9 @@ LedgerFile = Annotated[
 ]
 Rows = Annotated[int | None, typer.Option("-n", "--rows", metavar="N", help="Rows; default: the stated persons.")]
 Seed = Annotated[int | None, typer.Option(metavar="S", help="Same seed and model, same bytes.")]
+StudySeed = Annotated[
+    int | None, typer.Option("--seed", metavar="S", help="Of draws; privacy noise and keys have no seed.")
+]
 Where = Annotated[str | None, typer.Option(metavar="P", help="Only records that satisfy the predicate.")]
 Upsample = Annotated[
     list[str] | None, typer.Option(metavar="NAME:SHARE", help="Raise a rare condition to a share; repeatable.")

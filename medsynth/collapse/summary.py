@@ -33,8 +33,8 @@ SCOPE = (
     "generation from the second on, mixed with the remaining share of synthetic records.",
     "Two generators have no privacy, so that what refitting does can be told from what noise does: 'resample' draws "
     "rows again with replacement, 'chow-liu' draws from the tree of pairs that tells most, fitted on exact counts.",
-    "Each course was run once. Figures move from run to run with the noise and the draw: repeat with another --seed "
-    "before you rely on one generation more or less.",
+    "Each course was run once, and figures move from run to run with the noise and the draw: two studies of one table "
+    "may differ by a generation or more, by most where tables are small. Run it several times before you rely on it.",
     "Courses with quality selection are not part of this study.",
 )
 
@@ -46,7 +46,7 @@ class Settings:
     Attributes:
       generations: How many, at least 2.
       fresh: Share of fresh real records in the mixed courses, in (0, 1).
-      seed: Of everything drawn but privacy noise; None for a fresh one.
+      seed: Of every draw; privacy noise and the keys that bound persons have none. None for a fresh one.
     """
 
     generations: int = 5
