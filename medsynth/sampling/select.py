@@ -10,6 +10,7 @@ The band narrows diversity and is off unless asked for; `effect` says what it di
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
@@ -165,7 +166,7 @@ class SelectedRows:
         sizes = self._model.domain.sizes
         rows = exchange(single, pool, editor.gains(single, weight), rng, sizes=sizes, kinds=kinds)
         if self._edited:
-            return editor.edit(rows, rng, weight=weight, limits=_limits(part.condition, self._forbidden))
+            return editor.edit(rows, rng, weight=weight, limits=_limits(part.condition, self._unseen))
         editor.book(rows, weight)
         return rows
 
@@ -199,6 +200,12 @@ class SelectedRows:
         if not begin:
             return single, pool
         return rows[rng.permutation(np.concatenate(begin))], rows[np.concatenate(others)]
+
+    @cached_property
+    def _unseen(self) -> list[Condition]:
+        """What is forbidden and no target says so: the rest no edit enters anyway."""
+        seen = [{target.i, target.j} for target in self._model.targets if target.allowed is not None]
+        return [each for each in self._forbidden if not any(each.attributes <= pair for pair in seen)]
 
     def _kinds(self, rows: IntArray) -> IntpArray:
         """A number for each combination of rare conditions."""
