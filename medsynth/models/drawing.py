@@ -105,7 +105,7 @@ class _Stratum:
             raise UsageError(
                 "The condition cannot occur in the fitted model: its probability is 0. Use a wider condition."
             )
-        forbidden = _unseen(model, forbidden)
+        forbidden = unseen(model, forbidden)
         return cls(
             pieces=[
                 _PieceRows.of(piece, part.natural * piece.share / total, edited=edited, forbidden=forbidden)
@@ -200,7 +200,7 @@ def _limits(condition: "Condition | None", forbidden: "Sequence[Condition]") -> 
     return Limits(frozen=condition.attributes, forbidden=forbidden)
 
 
-def _unseen(model: "GraphicalModel", forbidden: "Sequence[Condition]") -> "list[Condition]":
+def unseen(model: "GraphicalModel", forbidden: "Sequence[Condition]") -> "list[Condition]":
     """What is forbidden and no target says so."""
     seen = [{target.i, target.j} for target in model.targets if target.allowed is not None]
     return [each for each in forbidden if not any(each.attributes <= pair for pair in seen)]

@@ -21,7 +21,7 @@ FloatArray = npt.NDArray[np.float64]
 SPREAD_ROWS = 400
 """Rows of each chunk whose distances are looked at."""
 
-DISTANCE_GAINED = 0.02
+DISTANCE_GAINED = 0.1
 LEVELS_LOST = 0.05
 SPREAD_LOST = 0.05
 RARE_LOST = 0.2

@@ -18,7 +18,7 @@ from medsynth.encoding.condition import Condition
 from medsynth.encoding.domain import IntArray
 from medsynth.errors import UsageError
 from medsynth.models.base import Fitted, Part, Rows
-from medsynth.models.drawing import MOST_WATCHED, shuffled, split
+from medsynth.models.drawing import MOST_WATCHED, shuffled, split, unseen
 from medsynth.models.edit import Editor, Limits, PairTarget
 from medsynth.models.exchange import exchange
 from medsynth.models.given import masses_given
@@ -127,6 +127,7 @@ class SelectedRows:
         self._plain = fitted.rows(parts, population=population, edited=edited, forbidden=forbidden)
         self._model, self._parts, self._edited = model, parts, edited
         self._forbidden, self._rare, self._selection = forbidden, rare, selection
+        self._unseen = unseen(model, forbidden)
         self._sources = [_sources(model, part) for part in parts]
         every = [source for sources in self._sources for source in sources]
         self._balance = max(every, key=lambda source: source.natural)
@@ -173,7 +174,7 @@ class SelectedRows:
         sizes = self._model.domain.sizes
         rows = exchange(single, pool, editor.gains(single, weight), rng, sizes=sizes, kinds=kinds)
         if self._edited:
-            return editor.edit(rows, rng, weight=weight, limits=_limits(source.piece.condition, self._forbidden))
+            return editor.edit(rows, rng, weight=weight, limits=_limits(source.piece.condition, self._unseen))
         editor.book(rows, weight)
         return rows
 

@@ -43,7 +43,7 @@ def test_no_rows_are_told_without_a_distance() -> None:
 @pytest.mark.parametrize(
     ("change", "said"),
     [
-        ({"distance": 0.11}, "0.1100 from the model's"),
+        ({"distance": 0.12}, "0.1200 from the model's"),
         ({"levels": 80}, "80 levels of the columns are left of 100"),
         ({"spread": 0.05}, "records lie 0.0500 apart"),
         ({"rare": {"last": 60}}, "'last' has 60 records left of 100"),
@@ -53,7 +53,7 @@ def test_each_harm_is_said_and_a_little_is_let_pass(change: dict[str, object], s
     before = Side(
         rows=1000, distance=0.1, levels=100, singles=15, repeats=0.0, spread=0.1, spread_error=0.001, rare={"last": 100}
     )
-    slightly = replace(before, distance=0.102, levels=97, spread=0.097, rare={"last": 75})
+    slightly = replace(before, distance=0.109, levels=97, spread=0.097, rare={"last": 75})
     assert Effect(before=before, after=slightly).harms == ()
     (harm,) = Effect(before=before, after=replace(before, **change)).harms
     assert said in harm
