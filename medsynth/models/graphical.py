@@ -36,6 +36,9 @@ FloatArray = npt.NDArray[np.float64]
 LARGEST_JOINT = 1 << 14
 """Up to this many cells, boxes are read off one joint table of their attributes."""
 
+FEW_BOXES = 64
+"""But up to this many boxes of attributes that lie in no clique together are evidence, each by itself."""
+
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class GraphicalModel:
@@ -230,7 +233,8 @@ class GraphicalModel:
         attributes = sorted({a for box in condition.boxes for a in box})
         nodes = [(a, self.tree.finest[a]) for a in attributes]
         cells = np.prod([float(self._tree_level(a).size) for a in attributes])
-        if cells > LARGEST_JOINT:
+        # A table across cliques costs as much as dozens of boxes, each one pass through the tree.
+        if cells > LARGEST_JOINT or (self.tree.home(nodes) is None and len(condition.boxes) <= FEW_BOXES):
             return np.array([self.calibrated.condition(self._evidence(box))[1] for box in condition.boxes])
         joint = self.calibrated.marginal(nodes)
         shares = []

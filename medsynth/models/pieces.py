@@ -6,9 +6,8 @@ left of its own, and so on.
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import TYPE_CHECKING
-
-import numpy as np
 
 from medsynth.encoding.condition import EVERYTHING, Condition
 from medsynth.models.edit import PairTarget
@@ -37,6 +36,11 @@ class Piece:
     model: "GraphicalModel"
     condition: Condition | None
     share: float
+
+    @cached_property
+    def mass(self) -> float:
+        """Probability of the condition in the model."""
+        return 1.0 if self.condition is None else float(self.model.box_shares(self.condition).sum())
 
 
 def pieces_of_all(model: "GraphicalModel") -> tuple[Piece, ...]:
@@ -98,5 +102,4 @@ def _share_within(piece: Piece, met: Condition) -> float:
     if not met.boxes:
         return 0.0
     inside = float(piece.model.box_shares(met).sum())
-    whole = 1.0 if piece.condition is None else float(np.sum(piece.model.box_shares(piece.condition)))
-    return min(inside / whole, 1.0) if whole > 0 else 0.0
+    return min(inside / piece.mass, 1.0) if piece.mass > 0 else 0.0
