@@ -27,6 +27,7 @@ import numpy as np
 from broken_builds import BUILDS, UNITS, BrokenFit
 from record import RESULTS, commit, record
 from scipy.special import ndtr
+from scipy.stats import binom
 
 from medsynth.audit import Audit, Pair, audit_fit, hostile_pairs, one_marginal
 from medsynth.audit.attack import CHECKS, error_counts, likelihood_ratios
@@ -168,11 +169,29 @@ def false_alarms() -> None:
     values = {
         "nominal": NOMINAL,
         "runs": SIMULATED_RUNS,
+        "exact_size": _exact_size(mu, SIMULATED_RUNS),
         "learned_score": caught(lambda rng: simulated_p(draws, SIMULATED_RUNS, mu, rng), NOMINAL),
         "ideal_score": caught(partial(_ideal_p, mu, SIMULATED_RUNS), NOMINAL),
     }
     print(values, flush=True)
     record("audit_false_alarms", values, command="python benchmarks/audits.py false_alarms", seeds=[SEED])
+
+
+def _exact_size(mu: float, runs: int) -> float:
+    """Chance that the test at the nominal level refutes N(0, 1) against N(mu, 1), summed over all counts of errors
+    that occur with a chance worth counting: counts are whole, so it is below the level.
+    """
+    tested, claim = runs - runs // 2, GaussianClaim(mu=mu)
+    hit, false = (binom(tested, float(ndtr(side * mu / 2))) for side in (1, -1))
+    counts = [range(int(law.ppf(1e-6)), int(law.ppf(1 - 1e-6)) + 1) for law in (hit, false)]
+    return float(
+        sum(
+            hit.pmf(hits) * false.pmf(alarms)
+            for hits in counts[0]
+            for alarms in counts[1]
+            if p_value(hits, alarms, tested, claim) <= NOMINAL
+        )
+    )
 
 
 def known_good() -> None:
