@@ -84,19 +84,7 @@ class Releases(ABC):
                 cells=sum(math.prod(shape_of(clique)) for clique in cliques),
             ),
         )
-        # Booked before the count: a crash must not leave unrecorded noise.
-        tables = count(records, cliques, interactions=interactions)
-        return [
-            Measurement(
-                clique=clique,
-                noisy=mechanisms.gaussian(table, sigma=drawn_sigma(sigma)),
-                sigma=float(sigma),
-                sensitivity=sensitivity,
-                entry=entry.number,
-                interactions=interactions,
-            )
-            for clique, table, sigma, sensitivity in zip(cliques, tables, sigmas, moved, strict=True)
-        ]
+        return self._noised(records, cliques, sigmas, entry.number, interactions=interactions)
 
     def measure_parts(
         self,
@@ -128,26 +116,33 @@ class Releases(ABC):
         if not any(cliques):
             return [[] for _ in parts]
         entry = self._append(self._of_parts(parts, cliques, sigmas, label))
-        # Booked before the count: a crash must not leave unrecorded noise.
         return [
-            [
-                Measurement(
-                    clique=clique,
-                    noisy=mechanisms.gaussian(table, sigma=drawn_sigma(sigma)),
-                    sigma=float(sigma),
-                    sensitivity=sensitivity,
-                    entry=entry.number,
-                    interactions=bool(clique),
-                )
-                for clique, table, sigma, sensitivity in zip(
-                    wanted,
-                    count(part, wanted, interactions=True),
-                    noise,
-                    sensitivities(part, wanted, interactions=True),
-                    strict=True,
-                )
-            ]
-            for part, wanted, noise in zip(parts, cliques, sigmas, strict=True)
+            self._noised(part, own, noise, entry.number, interactions=True)
+            for part, own, noise in zip(parts, cliques, sigmas, strict=True)
+        ]
+
+    def _noised(
+        self,
+        records: Countable,
+        cliques: Sequence[Clique],
+        sigmas: Sequence[float],
+        entry: int,
+        *,
+        interactions: bool,
+    ) -> list[Measurement]:
+        """Counts and adds noise, once that is booked: a crash must not leave unrecorded noise."""
+        tables = count(records, cliques, interactions=interactions)
+        moved = sensitivities(records, cliques, interactions=interactions)
+        return [
+            Measurement(
+                clique=clique,
+                noisy=mechanisms.gaussian(table, sigma=drawn_sigma(sigma)),
+                sigma=float(sigma),
+                sensitivity=sensitivity,
+                entry=entry,
+                interactions=interactions,
+            )
+            for clique, table, sigma, sensitivity in zip(cliques, tables, sigmas, moved, strict=True)
         ]
 
     def _of_parts(

@@ -82,8 +82,7 @@ DRAWING = {"gaussian", "mechanisms.gaussian", "mechanisms.surviving", "sampler.d
 MECHANISMS: dict[str, tuple[Callable[[Any], Residuals], ...]] = {
     "mechanisms.gaussian": (gaussian,),
     "mechanisms.surviving": (surviving,),
-    "Releases.measure": (measure, measure_interactions),
-    "Releases.measure_parts": (measure_parts,),
+    "Releases._noised": (measure, measure_interactions, measure_parts),
     "Releases.distances": (distances,),
     "Releases.threshold": (threshold,),
 }
