@@ -2,10 +2,14 @@
 
 from dataclasses import asdict
 
+from medsynth.models.rare_groups import GRADES
+from medsynth.models.selection import MEAN_ABSOLUTE_NORMAL
 from medsynth.outputs import Result
 from medsynth.planning import WITHIN, Forecast, Plan
 
 FEW_SECONDS = 5.0
+EXPECTED = {grade: 0.5 * 4 * min(MEAN_ABSOLUTE_NORMAL * limit * (1 - 1 / 4), 1 / 4) for grade, limit in GRADES.items()}
+"""0.5 sum min(0.8 s, m q) / m for four groups of one size, at the limit of each grade."""
 
 
 def planned(plan: Plan) -> Result:
@@ -62,6 +66,11 @@ def _rare_outlook(plan: Plan) -> list[str]:
         f"Rare conditions ({plan.counted} they need so that records of them are supported / fair / weak; with fewer "
         "they are below the noise and --upsample refuses them):"
     ]
+    errors = " / ".join(f"{error:.2f}" for error in EXPECTED.values())
+    lines.append(
+        "  At these sizes a column of four equally common groups is known inside it to a total variation of about "
+        f"{errors}."
+    )
     for outlook in plan.rare:
         sizes = " / ".join(f"{size:,}" for size in outlook.smallest.values())
         lines.append(

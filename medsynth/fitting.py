@@ -230,7 +230,8 @@ def require_sound(request: FitRequest) -> None:
     """Refuses what public settings alone show to be wrong, before a budget file is made or a row is read.
 
     Raises:
-      UsageError: If the model is unknown, or epsilon or delta is outside its range.
+      UsageError: If the model is unknown, epsilon or delta is outside its range, or a rare condition cuts through a
+        cell.
       SchemaError: If something read from data was not confirmed, or no record can obey the rules.
     """
     _ = MODELS[request.model]
@@ -240,8 +241,9 @@ def require_sound(request: FitRequest) -> None:
     problems = conflicts_of(request.schema, notices=False).problems
     if problems:
         raise SchemaError(f"Schema '{request.schema.dataset.name}': {problems[0].sentence}")
-    if private_columns(request.schema):  # what the schema names must fit into what will be found
-        _ = Codec(schema=stand_in(request.schema)).domain
+    if request.schema.rare or private_columns(request.schema):
+        # What the schema names must fit into what will be found, and rare conditions into cells.
+        rare_targets(Codec(schema=stand_in(request.schema)))
 
 
 def bounding_key(ledger: Ledger) -> bytes:

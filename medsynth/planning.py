@@ -186,7 +186,7 @@ def _outlooks(rare: Sequence[RareTarget], spending: Sequence[Spending], unit: fl
     noise = {phase.label: unit * phase.sigma for phase in spending}
     if INSIDE not in noise:
         return ()
-    most = max(len(target.columns) for target in rare)
+    most = max(1, *(len(target.columns) for target in rare))
     return tuple(
         RareOutlook(
             name=target.name,

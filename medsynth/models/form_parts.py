@@ -51,6 +51,7 @@ def packed_group(group: RareGroup, reference: Reference) -> dict[str, Any]:
         "name": group.name,
         "boxes": [sorted(box) for box in group.condition],
         "persons": group.persons,
+        "counted": group.counted,
         "error": group.error,
         "sigma": group.sigma,
         "columns": list(group.columns),
@@ -91,6 +92,7 @@ def unpacked_group(
         name=str(item["name"]),
         condition=Condition(boxes=tuple(_box(item, position, k, domain, arrays) for k in range(len(item["boxes"])))),
         persons=positive(item["persons"]),
+        counted=_finite(item["counted"]),
         error=positive(item["error"]),
         sigma=positive(item["sigma"]),
         columns=columns,
@@ -141,6 +143,11 @@ def natural(value: Any) -> int:
 def positive(value: Any) -> float:
     """A finite number above 0."""
     require(isinstance(value, int | float) and 0 < value < float("inf"))
+    return float(value)
+
+
+def _finite(value: Any) -> float:
+    require(isinstance(value, int | float) and abs(value) < float("inf"))
     return float(value)
 
 

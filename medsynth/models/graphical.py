@@ -143,7 +143,7 @@ class GraphicalModel:
         """
         for group in self.rare:
             if same(group.condition, condition):
-                return group.persons, group.error
+                return max(group.counted, 0.0), group.error
         return self.share(condition) * self.total, standard_error(condition, self.measurements, self.tree, self.domain)
 
     def knowledge(self, name: str) -> RareKnowledge | None:

@@ -10,6 +10,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from medsynth.encoding.condition import EVERYTHING, Condition
+from medsynth.errors import UsageError
 from medsynth.models.edit import PairTarget
 from medsynth.models.given import targets_given
 
@@ -18,6 +19,9 @@ if TYPE_CHECKING:
 
 MOST_PIECE_BOXES = 64
 """A condition that would cut a piece into more boxes is left to the tree."""
+
+LEAST_LEFT = 0.1
+"""Of what rarer conditions have left, what a condition leaves at least, if the tree has as much outside it."""
 
 LEAST_PART = 1e-3
 """Of its own persons, what a condition keeps beside those that rarer ones have taken, at least."""
@@ -48,17 +52,34 @@ def pieces_of_all(model: "GraphicalModel") -> tuple[Piece, ...]:
     found: list[Piece] = []
     rest, left = EVERYTHING, 1.0
     for group in sorted((group for group in model.rare if group.weights), key=lambda group: group.persons):
-        own, outside = group.condition.intersect(rest), rest.minus(group.condition)
-        if max(len(own.boxes), len(outside.boxes)) > MOST_PIECE_BOXES or not outside.boxes or not own.boxes:
+        cut = _cut(group.condition, rest)
+        if cut is None:
             continue
+        own, outside = cut
         inside = model.inside(group)
+        if not inside.box_shares(own).sum() > 0:
+            continue
         share = group.persons / model.total
         taken = sum(piece.share * _within(piece, group.condition) for piece in found)
-        share = min(max(share - taken, LEAST_PART * share), 0.9 * left)
-        if inside.box_shares(own).sum() > 0:
-            found.append(Piece(model=inside, condition=own, share=share))
-            rest, left = outside, left - share
+        # What the tree has outside is not taken away whole, but nothing is left for what it holds impossible.
+        spared = min(LEAST_LEFT * left, float(model.plain.box_shares(outside).sum()))
+        share = min(max(share - taken, LEAST_PART * share), left - spared)
+        found.append(Piece(model=inside, condition=own, share=share))
+        rest, left = outside, left - share
+    if found and not float(model.plain.box_shares(rest).sum()) > 0:
+        whole = sum(piece.share for piece in found)
+        return tuple(replace(piece, share=piece.share / whole) for piece in found)
     return (*found, Piece(model=model.plain, condition=rest if found else None, share=left))
+
+
+def _cut(condition: Condition, rest: Condition) -> tuple[Condition, Condition] | None:
+    """(what is left of a condition, what is left beside it); None where one is empty or of too many boxes."""
+    try:
+        own, outside = condition.intersect(rest), rest.minus(condition)
+    except UsageError:
+        return None
+    few = max(len(own.boxes), len(outside.boxes)) <= MOST_PIECE_BOXES
+    return (own, outside) if few and own.boxes and outside.boxes else None
 
 
 def pieces_given(model: "GraphicalModel", condition: Condition | None) -> tuple[Piece, ...]:

@@ -119,7 +119,7 @@ class RareSurvey:
             one_ways_given(self._model, target.condition) if can else []
             for target, can in zip(self._targets, asked, strict=True)
         ]
-        persons = [self._estimate(k)[0] for k in range(len(self._targets))]
+        persons = [self._estimate(k) for k in range(len(self._targets))]
         kept = [k for k, can in enumerate(asked) if can]
         while True:
             self._classes = [[kept[k] for k in each] for each in exclusive_classes([self._targets[k] for k in kept])]
@@ -130,6 +130,7 @@ class RareSurvey:
             ]
             weakest = max(kept, key=lambda k: plans[k].strength, default=None)
             if weakest is None or plans[weakest].strength < WEAKEST:
+                self._kept = kept
                 return plans
             kept.remove(weakest)
 
@@ -167,30 +168,39 @@ class RareSurvey:
         factor = parts_mu(self._records.l2, shapes, noise) / sqrt(budget) / UNITS_PER_PERSON
         return [[factor * sigma for sigma in each] for each in noise]
 
-    def _estimate(self, k: int) -> tuple[float, float]:
-        """(persons in a condition, noise of that): its count, and the tree's word as a prior."""
+    def _counted_once(self, k: int) -> tuple[float, float]:
+        """(persons in a condition, noise of that): its count, and that of its column where it is about one."""
         counted = self._counts[k]
-        known = [(float(counted.noisy), counted.sigma**-2)]
+        noisy, precision = float(counted.noisy), counted.sigma**-2
         by_tree, error = self._model.count(self._targets[k].condition)
-        precision = sum(weight for _, weight in known)
         if error is not None and len(self._targets[k].condition.attributes) == 1:
-            known.append((by_tree, error**-2))
+            noisy = (noisy * precision + by_tree * error**-2) / (precision + error**-2)
             precision += error**-2
-        else:
-            known.append((by_tree, (TREE_ERROR * max(by_tree, 1.0)) ** -2))
-        weights = sum(weight for _, weight in known)
-        return max(sum(value * weight for value, weight in known) / weights, 1.0), precision**-0.5
+        return noisy, precision**-0.5
+
+    def _estimate(self, k: int) -> float:
+        """Persons in a condition, at least 1: as counted, drawn towards the tree's word as far as noise explains the
+        difference.
+        """
+        counted, error = self._counted_once(k)
+        by_tree = self._model.share(self._targets[k].condition) * self._model.total
+        spread = max((TREE_ERROR * by_tree) ** 2, (counted - by_tree) ** 2 - error**2)
+        kept = spread / (spread + error**2)
+        return max(by_tree + kept * (counted - by_tree), 1.0)
 
     def _group(self, model: "GraphicalModel", k: int, plan: Inside, tables: Sequence[InsideTable]) -> RareGroup:
         """The condition's own tree."""
         target = plan.target
+        counted, error = self._counted_once(k)
+        classes = len(exclusive_classes([self._targets[other] for other in sorted({*self._kept, k})]))
         tilted = set(range(len(plan.shares))) - (target.condition.attributes - set(plan.levels))
         return RareGroup(
             name=target.name,
             condition=target.condition,
             persons=plan.persons,
-            error=self._estimate(k)[1],
-            sigma=self._unit * sqrt(max(len(target.columns), 1) * max(len(self._classes), 1) / self._mu2),
+            counted=counted,
+            error=error,
+            sigma=self._unit * sqrt(max(len(target.columns), 1) * classes / self._mu2),
             columns=tuple(plan.levels),
             expected_error=_expected_error(model, plan, tables),
             weights=tilt(model, target.condition, plan.shares, tilted) if plan.shares else (),

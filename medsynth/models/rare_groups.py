@@ -18,6 +18,9 @@ error of the one-ways inside, relative to that without tables: .72, .79, .91."""
 
 BELOW = "below the noise"
 
+UNMEASURED = "counted only"
+"""Of a condition that the tree cannot be asked for: impossible in it, or of too many boxes."""
+
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class RareGroup:
@@ -26,8 +29,10 @@ class RareGroup:
     Attributes:
       name: Of the schema.
       condition: Its boxes.
-      persons: It holds about so many.
-      error: Standard error of that from the noise.
+      persons: It holds about so many, what the model goes by: the count, drawn towards the tree's where noise may
+        explain the difference.
+      counted: Its noised count, unbiased.
+      error: Standard error of the count from the noise.
       sigma: Noise of a cell of a table inside it, in persons, if all declared columns were measured alike.
       columns: Attributes measured inside it.
       expected_error: Mean total variation that the noise leaves in these columns; None without any.
@@ -39,6 +44,7 @@ class RareGroup:
     name: str
     condition: "Condition"
     persons: float
+    counted: float
     error: float
     sigma: float
     columns: tuple[int, ...]
@@ -48,8 +54,8 @@ class RareGroup:
 
     @property
     def grade(self) -> str:
-        """How far its records can be trusted: one of `GRADES`, or `BELOW`."""
-        return grade_of(self.sigma / self.persons) if self.weights else BELOW
+        """How far its records can be trusted: one of `GRADES`, `BELOW`, or `UNMEASURED`."""
+        return grade_of(self.sigma / self.persons) if self.weights else UNMEASURED
 
 
 def grade_of(strength: float) -> str:

@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from medsynth.encoding.domain import Domain
+from medsynth.errors import UsageError
 from medsynth.models.base import RareTarget, Spending
 from medsynth.models.selection import MEAN_ABSOLUTE_NORMAL
 from medsynth.privacy.interactions import shrinkage
@@ -66,12 +67,20 @@ def exclusive_classes(targets: Sequence[RareTarget]) -> list[list[int]]:
     classes: list[list[int]] = []
     for k, target in enumerate(targets):
         for members in classes:
-            if not any(target.condition.intersect(targets[other].condition).boxes for other in members):
+            if not any(_meet(target, targets[other]) for other in members):
                 members.append(k)
                 break
         else:
             classes.append([k])
     return classes
+
+
+def _meet(one: RareTarget, other: RareTarget) -> bool:
+    """Whether a row may be in both; also where that would take too many boxes to tell."""
+    try:
+        return bool(one.condition.intersect(other.condition).boxes)
+    except UsageError:
+        return True
 
 
 def rare_spending(domain: Domain, targets: Sequence[RareTarget], *, mu2: float, mu: float) -> tuple[Spending, ...]:
@@ -84,7 +93,7 @@ def rare_spending(domain: Domain, targets: Sequence[RareTarget], *, mu2: float, 
       mu: Of the whole fit.
     """
     classes = len(exclusive_classes(targets))
-    columns = [len(target.columns) for target in targets]
+    columns = [max(len(target.columns), 1) for target in targets]
     return (
         Spending(
             label=COUNTS,
@@ -96,7 +105,7 @@ def rare_spending(domain: Domain, targets: Sequence[RareTarget], *, mu2: float, 
         Spending(
             label=INSIDE,
             share=(1 - COUNT_SHARE) * mu2 / mu**2,
-            tables=sum(columns),
+            tables=sum(len(target.columns) for target in targets),
             cells=sum(domain.sizes[column] for target in targets for column in target.columns),
             sigma=sqrt(classes * max(columns) / ((1 - COUNT_SHARE) * mu2)),
         ),

@@ -54,10 +54,12 @@ def tilt(
 
     Source: recipe part two, section A, step 4.
     """
+    weights = [np.ones(attribute.size) for attribute in model.domain.attributes]
     chosen = sorted(attributes)
+    if not chosen:
+        return tuple(weights)
     dual = _Dual.of(model, condition, wanted, chosen)
     factors = dual.solved()
-    weights = [np.ones(attribute.size) for attribute in model.domain.attributes]
     for attribute, level, factor in zip(chosen, dual.levels, factors, strict=True):
         chain = model.chains[attribute]
         groups, share = refine(model.one_ways[attribute], chain, level)

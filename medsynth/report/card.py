@@ -111,7 +111,7 @@ def card_json(said: Mapping[str, Any], table: TableFile, *, date: str) -> bytes:
 def _description(said: Mapping[str, Any], table: TableFile) -> str:
     promise = said["guarantee"]
     parts = (
-        f"Synthetic: {table.rows:,} records drawn from a model, none taken from a person.",
+        _what(said, table),
         f"They stand for: {said['population']}." if said.get("population") else "",
         str(said["row_meaning"]),
         f"Drawn by {said['generator']} from a model '{said['model']}' of the table '{said['schema']}', fitted under "
@@ -120,6 +120,16 @@ def _description(said: Mapping[str, Any], table: TableFile) -> str:
         _chain(said),
     )
     return " ".join(part for part in parts if part)
+
+
+def _what(said: Mapping[str, Any], table: TableFile) -> str:
+    """Whether all of it was drawn."""
+    if said.get("given"):
+        return (
+            f"Partly synthetic: {table.rows:,} records whose columns {', '.join(said['given'])} were given and may be "
+            "those of persons; the other cells were drawn from a model. The guarantee does not cover what was given."
+        )
+    return f"Synthetic: {table.rows:,} records drawn from a model, none taken from a person."
 
 
 def _chain(said: Mapping[str, Any]) -> str:
@@ -141,7 +151,9 @@ def _terms(said: Mapping[str, Any]) -> dict[str, Any]:
 
 def _origin(said: Mapping[str, Any]) -> dict[str, Any]:
     """PROV-O: the activity, the agent, the source and the generations between; RAI: what to mind."""
-    limits = [str(said[key]) for key in ("draw_note",) if said.get(key)]
+    notes = [said.get(key) for key in ("draw_note", "given_note", "what_if_note", "clean")]
+    limits = [str(note) for note in (*notes, *said.get("fiction", ())) if note]
+    collected = "Given columns were supplied by whoever drew the table: " + ", ".join(said.get("given", ())) + "."
     return {
         "prov:wasGeneratedBy": {
             "@type": "prov:Activity",
@@ -155,7 +167,9 @@ def _origin(said: Mapping[str, Any]) -> dict[str, Any]:
                 for each in said.get("ancestors", ())
             ),
         ],
-        "rai:dataCollection": "No record was collected: all were drawn from a fitted model.",
+        "rai:dataCollection": collected
+        if said.get("given")
+        else "No record was collected: all were drawn from a fitted model.",
         "rai:dataLimitations": [
             "Groups smaller than the noise of the fit are not kept; conclusions need a check on real records.",
             *limits,

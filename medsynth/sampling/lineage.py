@@ -9,7 +9,7 @@ import math
 from collections.abc import Mapping
 from typing import Any, Final
 
-TEXTS: Final = ("generator", "schema", "model", "row_meaning", "licence", "terms", "allowed_use", "draw")
+TEXTS: Final = ("generator", "schema", "model", "row_meaning", "licence", "terms", "allowed_use", "draw", "given_note")
 GUARANTEE: Final = ("epsilon", "delta", "unit", "neighbours")
 LONGEST, MOST_ANCESTORS = 500, 20
 
@@ -84,5 +84,6 @@ def _told(ancestor: Mapping[str, Any]) -> str:
         ancestor.get("generator"),
         stated,
         ancestor.get("licence") and f"licence {ancestor['licence']}",
+        ancestor.get("given_note") and "some columns given, which no guarantee covers",
     )
     return ", ".join(part for part in parts if part)

@@ -16,11 +16,12 @@ from medsynth.encoding.codec import Codec
 from medsynth.encoding.domain import IntArray
 from medsynth.errors import UsageError
 from medsynth.models.base import Fitted
+from medsynth.models.graphical import GraphicalModel
 from medsynth.sampling.draw import Drawing, Drawn
 from medsynth.sampling.given_cells import BoolArray, Given, RowArray, put, read_given
 from medsynth.sampling.given_rows import GivenDrawing, completed_rows, completion_of
 from medsynth.sampling.given_rules import BOXED_ROUND, obeying, redraw_inside, require_lawful_cells, rules_of, unlawful
-from medsynth.sampling.how import MOST_WRITTEN, How, require_rows
+from medsynth.sampling.how import MOST_WRITTEN, How, below_the_noise, require_rows, unsupported
 from medsynth.schema.texts import shown
 
 COPY = "_copy"
@@ -198,7 +199,12 @@ def drawing_of(
     else:
         rows = codec.schema.privacy.persons if n is None else n
         require_rows(rows, most=most)
-        factual = Drawing(fitted, codec, rows, rng, **how)
+        raised = unsupported(fitted, how.get("upsample") or {}) if settings else ()
+        if raised:
+            raise below_the_noise(raised)
+        # Copies are coupled to records of the same tree.
+        source = fitted.plain if settings and isinstance(fitted, GraphicalModel) else fitted
+        factual = Drawing(source, codec, rows, rng, **how)
     return WhatIf(factual, fitted, codec, settings, rng) if settings else factual
 
 
@@ -216,6 +222,7 @@ BESIDE_GIVEN = {
 BESIDE_SET = {
     "where": "--where: cannot be combined with --set, because copies need not satisfy it. "
     "Leave it out, and keep the pairs whose factual record satisfies it.",
+    "force": "--force: cannot be combined with --set, whose copies would be fiction twice over. Leave it out.",
     "clean": "--clean: cannot be combined with --set, whose copies may be doubtful by what is set. Leave it out.",
 }
 """The same for what-if copies."""

@@ -83,3 +83,17 @@ def test_a_schema_without_licence_and_use_still_gives_a_whole_card():
 
 def test_the_url_names_the_table_by_its_bytes(card):
     assert card["url"] == "ni:///sha-256;" + "A" * 43
+
+
+def test_a_card_says_which_columns_were_given_and_never_that_such_records_come_from_nobody():
+    said = SAID | {
+        "given": ["age"],
+        "given_note": "No guarantee covers what was given.",
+        "fiction": ["rare is fiction."],
+    }
+    card = json.loads(card_json(said, TABLE, date="2026-01-31"))
+    assert "Partly synthetic" in card["description"]
+    assert "none taken from a person" not in card["description"]
+    assert "age" in card["rai:dataCollection"]
+    assert "No record was collected" not in card["rai:dataCollection"]
+    assert {"No guarantee covers what was given.", "rare is fiction."} <= set(card["rai:dataLimitations"])
