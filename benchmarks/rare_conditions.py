@@ -240,7 +240,7 @@ def main() -> None:
             for seed in options.seeds:
                 both.setdefault(key, []).append({"table": name, "seed": seed} | together(table, epsilon, seed))
                 for share in options.shares:
-                    rows = alone.setdefault(key, {}).setdefault(f"share_{share:g}", [])
+                    rows = alone.setdefault(key, {}).setdefault(f"share_{round(100 * share)}_percent", [])
                     found = one_fit(table, epsilon, share, seed)
                     rows += [{"table": name, "condition": c, "seed": seed} | row for c, row in found.items()]
             print(key, name, json.dumps(summary(alone, both)), flush=True)
