@@ -114,7 +114,7 @@ def sampled(out: Path, drawn: Drawn, meaning: str, said: Mapping[str, Any], *, c
         values={"synthetic": str(out), "rows": drawn.rows, "row_meaning": meaning, **_drawn_values(drawn), **asked}
         | ({"card": str(card)} if card else {}),
         lines=(
-            f"{drawn.rows:,} synthetic records: {out}",
+            f"{drawn.rows:,} {'completed' if 'given' in said else 'synthetic'} records: {out}",
             meaning,
             *(
                 f"  {change.name}: {change.natural:.2%} in the model, {change.drawn:.2%} in the file"

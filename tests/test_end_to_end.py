@@ -271,3 +271,14 @@ def test_the_class_refuses_what_the_command_line_refuses(
     for options in ({"n": -1}, {"seed": -1}, {"where": "age >"}, {"upsample": {"died": 2.0}}):
         with pytest.raises(UsageError):
             fitted.sample(**options)
+
+
+def test_records_that_are_completed_are_not_called_synthetic(
+    model: Path, command: Callable[..., Any], tmp_path: Path
+) -> None:
+    (tmp_path / "begun.csv").write_text("sex\nF\nM\n", encoding="utf-8")
+    ran = command("sample", model, "-o", tmp_path / "done.csv", "--given", tmp_path / "begun.csv", "--seed", 1)
+    assert ran.code == 0, ran.err
+    assert "2 completed records" in ran.out
+    assert "synthetic records" not in ran.out
+    assert pd.read_csv(tmp_path / "done.csv")["sex"].tolist() == ["F", "M"]
