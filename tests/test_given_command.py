@@ -40,7 +40,7 @@ def test_records_come_back_completed_marked_and_the_same_for_the_same_seed(
 ) -> None:
     ran = command(*ASKED, "a.csv")
     assert ran.code == 0, ran.err
-    assert "3 synthetic records" in ran.out
+    assert "3 completed records" in ran.out
     assert "no privacy guarantee covers them" in ran.out
     assert command(*ASKED, "b.csv").code == 0
     assert Path("a.csv").read_bytes() == Path("b.csv").read_bytes()
