@@ -19,6 +19,7 @@ from medsynth.score import Evaluation, Score
 
 if TYPE_CHECKING:
     from medsynth.checking import Finding
+    from medsynth.privacy.ledger import Ledger
     from medsynth.schema import Schema
 
 
@@ -174,8 +175,10 @@ def _selected_lines(selected: Selected | None) -> tuple[str, ...]:
     )
 
 
-def run_record(tables: Any, drawn: Drawn, *, seed: int | None, problems: Sequence["Finding"]) -> dict[str, Any]:
-    """What later steps need of a run: INTERNAL."""
+def run_record(
+    tables: Any, drawn: Drawn, *, seed: int | None, problems: Sequence["Finding"], paid: "Ledger | None" = None
+) -> dict[str, Any]:
+    """What later steps need of a run: INTERNAL. `paid` is the allowance of the figures on held-out persons."""
     plain = {key: str(value.resolve()) if isinstance(value, Path) else value for key, value in asdict(tables).items()}
     return {
         "date": Clock.today(),
@@ -183,6 +186,7 @@ def run_record(tables: Any, drawn: Drawn, *, seed: int | None, problems: Sequenc
         "tables": plain,
         "findings": [finding.sentence for finding in problems],
         "rare_shares": dict(drawn.rare_shares),
+        "paid": None if paid is None else _paid(paid),
         "sampling": {
             "n": drawn.rows,
             "seed": seed,
@@ -204,6 +208,15 @@ def run_record(tables: Any, drawn: Drawn, *, seed: int | None, problems: Sequenc
             ),
         },
     }
+
+
+def _paid(allowance: "Ledger") -> dict[str, Any]:
+    spent = allowance.spent_mu2
+    entries = [
+        {"label": entry.label, "kind": entry.kind, "mu": entry.mu, "share": entry.mu**2 / spent}
+        for entry in allowance.entries
+    ]
+    return {"epsilon": allowance.guarantee.epsilon, "delta": allowance.guarantee.delta, "entries": entries}
 
 
 def foreign_record(synthetic: Path, schema: "Schema") -> dict[str, Any]:

@@ -40,6 +40,7 @@ class FitRequest:
       epsilon: Of this fit; None takes the schema's.
       delta: Of this fit; None takes the schema's. Neither may exceed `LARGEST_DELTA`.
       mark: What the table says of its synthetic origin; None where it says nothing.
+      part: Side of a person-disjoint split that the table is, as `Ledger.allowance` takes it; empty for everybody.
 
     Raises:
       UsageError: If one of them does.
@@ -50,6 +51,7 @@ class FitRequest:
     epsilon: float | None = None
     delta: float | None = None
     mark: Mapping[str, Any] | None = None
+    part: str = ""
 
     def __post_init__(self) -> None:
         delta = max(self.budget[1], self.schema.delta_value)
@@ -155,6 +157,7 @@ def _allowance(request: FitRequest, ledger: Ledger) -> Ledger:
         persons=schema.privacy.persons,
         privacy_unit=privacy_unit(schema),
         thresholds=bool(private_columns(schema, "category")),
+        part=request.part,
     )
 
 

@@ -1,5 +1,6 @@
 """Who is held out: a person-disjoint split that depends on each person alone, and the comparison made from it."""
 
+import hashlib
 import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
     from medsynth.schema import Schema
 
 FloatArray = npt.NDArray[np.float64]
+FITTED, HELD_OUT = "fitted", "held out"
+"""The two sides of the split, as budgets name them."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,7 +78,7 @@ class Tables:
             key = bytes.fromhex(self.coins) if rows_are_persons else ledger.key("persons held out")
             out = held_out(frame, schema, self.holdout_share or 0.0, key)
             train, holdout = frame[~out], frame[out]
-        for part, rows in (("to fit", train), ("held out", holdout)):
+        for part, rows in (("to fit", train), (HELD_OUT, holdout)):
             if not len(rows):
                 raise DataError(
                     f"Table: there is no record {part}, so nothing can be compared. "
@@ -83,6 +86,19 @@ class Tables:
                     "`medsynth fit` needs no comparison."
                 )
         return train, holdout
+
+    def side(self, side: str, schema: "Schema") -> str:
+        """A side of the split as the budget names it; empty where the holdout is a table of its own.
+
+        Persons with an identifier are on the same side whenever so large a share is held out under one budget. Where
+        rows are persons, every run splits anew.
+        """
+        if self.holdout is not None:
+            return ""
+        named = f"share {self.holdout_share!r}"
+        if schema.privacy.unit is None:
+            named = f"coins {hashlib.sha256(self.coins.encode()).hexdigest()[:16]}, {named}"
+        return f"{named}/{side}"
 
 
 def _read_table(path: Path, schema: "Schema") -> pd.DataFrame:

@@ -77,6 +77,10 @@ Counts = Annotated[
 ]
 Holdout = Annotated[Path | None, typer.Option(metavar="DATA", help="Private rows of other persons.")]
 HoldoutShare = Annotated[float, typer.Option(metavar="F", help="Share of persons kept out of the fit.")]
+PaidHoldout = Annotated[
+    float | None,
+    typer.Option(metavar="E", help="Buy shareable figures on held-out persons with epsilon E of their budget."),
+]
 Folder = Annotated[Path | None, typer.Argument(metavar="[OUT]", help="Folder of a run.")]
 Synthetic = Annotated[Path | None, typer.Option(metavar="FILE", help="Synthetic table, from any tool.")]
 Train = Annotated[Path | None, typer.Option(metavar="DATA", help="Private rows it was made from.")]

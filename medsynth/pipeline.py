@@ -22,7 +22,7 @@ from medsynth.encoding.comparison import Comparison
 from medsynth.errors import InputError, UsageError
 from medsynth.estimand import row_meaning
 from medsynth.fitting import FitRequest, bounding_key, claim_of, fit_model, open_ledger, require_sound
-from medsynth.holdout import Tables, compare
+from medsynth.holdout import FITTED, Tables, compare
 from medsynth.judging import attack, from_plain, measure, to_plain
 from medsynth.models.model_file import ModelFile, load_model, save_model
 from medsynth.outputs import (
@@ -33,6 +33,7 @@ from medsynth.outputs import (
     require_model_name,
     require_schema_name,
 )
+from medsynth.paying import allowance_for_figures, figures_on_held_out
 from medsynth.planning import make_plan
 from medsynth.privacy.budget_file import budget_path
 from medsynth.privacy.ledger import Ledger
@@ -166,6 +167,7 @@ def run(
     *,
     holdout: Path | None = None,
     holdout_share: float = 0.2,
+    paid_holdout: float | None = None,
     epsilon: float | None = None,
     delta: float | None = None,
     model: str = "adaptive",
@@ -177,7 +179,10 @@ def run(
     progress: Progress | None = None,
     **how: Any,
 ) -> Result:
-    """Check, fit, sample, evaluate, audit, report; `how` rows are drawn: the fields of `How`."""
+    """Check, fit, sample, evaluate, audit, report; `how` rows are drawn: the fields of `How`.
+
+    With `paid_holdout` that epsilon of the held-out persons' budget buys figures for the shareable edition.
+    """
     progress = progress or Silent()
     folder = RunFolder(path=out)
     require_apart({"DATA": data, "--holdout": holdout, "-s": schema_name}, folder.places, ledger=ledger)
@@ -189,14 +194,18 @@ def run(
 
     mark, frame, problems = _checked(tables, schema, progress, allow_synthetic=allow_synthetic)
     budget = _ledger_for(data, schema, ledger)
+    paying = None if paid_holdout is None else allowance_for_figures(paid_holdout, request, tables, budget)
     train, held = tables.split(frame, schema, budget)
     folder.recover()
-    file = fit_model(FrameSource(frame=train), replace(request, mark=mark), budget, progress)
+    request = replace(request, mark=mark, part=tables.side(FITTED, schema))
+    file = fit_model(FrameSource(frame=train), request, budget, progress)
     with folder.renewed() as new:
         drawn = release(file, new, n=n, seed=seed, progress=progress, **how)
         comparison = _compared(train, held, drawn.frame, file, budget)
-        evaluations = measure(comparison, progress) | attack(comparison, progress)
-        _keep(new, evaluations, progress, describe.run_record(tables, drawn, seed=seed, problems=problems))
+        paid = {} if paying is None else {"paid": figures_on_held_out(comparison, held, paying)}
+        evaluations = paid | measure(comparison, progress) | attack(comparison, progress)
+        record = describe.run_record(tables, drawn, seed=seed, problems=problems, paid=paying)
+        _keep(new, evaluations, progress, record)
     return describe.finished(folder, file, drawn, evaluations, problems, asked=how.get("upsample") or {})
 
 

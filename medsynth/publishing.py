@@ -104,10 +104,7 @@ def _own(folder: RunFolder, record: Mapping[str, Any], evaluations: Mapping[str,
     return collect(
         **_about(schema, record),
         guarantee=_guarantee(file),
-        ledger=[
-            {key: entry[key] for key in ("label", "kind", "mu")} | {"delta": entry.get("delta") or None}
-            for entry in file.ledger
-        ],
+        ledger=_ledger(file, record),
         model={"name": str(file.about["model"]), "settings": dict(getattr(file.fitted, "settings", {}))},
         sampling=record["sampling"],
         rare=rare_rows(file, schema, evaluations, record["rare_shares"]),
@@ -125,8 +122,32 @@ def _own(folder: RunFolder, record: Mapping[str, Any], evaluations: Mapping[str,
             *schema.notices(),
             *_unseen(file),
             fitted_on(schema, record["tables"]["holdout_share"]),
+            *_paid(schema, record),
         ),
         appendices=rows_per_person(file, schema),
+    )
+
+
+def _ledger(file: ModelFile, record: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """What was booked for the fit, then for figures on held-out persons; shares are of each part's own budget."""
+    spent = sum(entry["mu"] ** 2 for entry in file.ledger)
+    fit = [
+        {key: entry[key] for key in ("label", "kind", "mu")}
+        | {"delta": entry.get("delta") or None, "share": entry["mu"] ** 2 / spent if spent else None}
+        for entry in file.ledger
+    ]
+    return fit + list((record.get("paid") or {}).get("entries", ()))
+
+
+def _paid(schema: "Schema", record: Mapping[str, Any]) -> tuple[str, ...]:
+    paid = record.get("paid")
+    if not paid:
+        return ()
+    persons = f"{schema.privacy.noun}s"
+    return (
+        f"Figures on held-out {persons} cost epsilon {paid['epsilon']:g} at delta {paid['delta']:.3g} of their budget "
+        f"and nothing of the fitted {persons}': nobody is counted in both, so the whole release keeps the guarantee "
+        "above.",
     )
 
 

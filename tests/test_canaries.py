@@ -138,6 +138,8 @@ def test_no_planted_value_leaves_a_run(infested: Path, command: Callable[..., An
         300,
         "--upsample",
         "stroke:0.2",
+        "--paid-holdout",
+        2,
     )
     assert ran.code == 0, ran.err
     out = infested / "out"

@@ -214,7 +214,9 @@ def bundle(folder: Path) -> dict[str, bytes]:
 
 
 @pytest.mark.parametrize("private", [False, True])
+@pytest.mark.parametrize("holdout", [("--holdout", "others.csv"), ("--paid-holdout", 4)])
 def test_without_its_mechanisms_a_run_shares_the_same_bytes_whatever_the_table(
+    holdout: tuple[str, Any],
     private: bool,
     world: Callable[[str], Path],
     open_schema: str,
@@ -223,7 +225,8 @@ def test_without_its_mechanisms_a_run_shares_the_same_bytes_whatever_the_table(
 ) -> None:
     bundles, logs = [], []
     monkeypatch.setattr("medsynth.privacy.mechanisms.surviving", lambda *_, **__: SURVIVORS["some"])
-    for table in ("ordinary", "strange", "hoarder"):
+    # Of the hoarder's one person nobody can be held out.
+    for table in ("ordinary", "strange") if "--paid-holdout" in holdout else ("ordinary", "strange", "hoarder"):
         folder = world(table)
         if private:
             (folder / "clinic.yaml").write_text(open_schema, encoding="utf-8")
@@ -235,8 +238,7 @@ def test_without_its_mechanisms_a_run_shares_the_same_bytes_whatever_the_table(
             "clinic.yaml",
             "-o",
             "out",
-            "--holdout",
-            "others.csv",
+            *holdout,
             "--seed",
             3,
             "-n",
@@ -250,6 +252,7 @@ def test_without_its_mechanisms_a_run_shares_the_same_bytes_whatever_the_table(
         bundles.append(bundle(folder))
         logs.append(ran.err)
     assert {"shareable/report.html", "shareable/report.json"} <= set(bundles[0])
+    assert (b"utility.auc.paid" in bundles[0]["shareable/report.json"]) == ("--paid-holdout" in holdout)
     for other in bundles[1:]:
         assert set(other) == set(bundles[0])
         differing = [name for name in other if other[name] != bundles[0][name]]

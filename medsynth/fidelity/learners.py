@@ -1,12 +1,15 @@
 """The two fixed learners of the utility figures, and weighted measures of what they predict."""
 
-from collections.abc import Sequence
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 from scipy import sparse
+from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from medsynth.encoding.domain import Attribute, IntArray
 from medsynth.fidelity.tables import FloatArray
@@ -100,6 +103,19 @@ def linear(*, regression: bool = False) -> Any:
     if regression:
         return Ridge(alpha=1.0, solver="lsqr", random_state=SEED)
     return LogisticRegression(C=1.0, max_iter=200, tol=1e-3, random_state=SEED)
+
+
+@contextmanager
+def calm() -> Iterator[None]:
+    """One thread, and no word of iterations.
+
+    On a busy machine the learners' threads wait for each other: 180 s were measured instead of 10.
+    """
+    import sklearn.ensemble  # noqa: F401 - only libraries already loaded can be limited
+
+    with warnings.catch_warnings(), threadpool_limits(limits=1):
+        warnings.simplefilter("ignore")  # slow convergence: iterations are fixed in advance
+        yield
 
 
 def weighted_auc(truth: BoolArray, beliefs: FloatArray, weights: FloatArray) -> float:

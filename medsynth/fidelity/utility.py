@@ -1,13 +1,10 @@
 """Train on synthetic, test on real: what a model built on the released table is worth."""
 
-import warnings
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import numpy as np
-from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from medsynth.encoding.comparison import Comparison, Part
 from medsynth.fidelity.learners import (
@@ -17,6 +14,7 @@ from medsynth.fidelity.learners import (
     as_indicators,
     as_integers,
     boosting,
+    calm,
     features_of,
     linear,
     weighted_r2,
@@ -65,7 +63,7 @@ class Utility:
         scores: list[Score] = []
         charts: tuple[Chart, ...] = ()
         for prefix in LEARNERS:
-            with _calm():
+            with calm():
                 beliefs = {
                     source: _predict(parts, source, features, prefix, regression=regression) for source in SOURCES
                 }
@@ -121,7 +119,7 @@ def holdout_figure(comparison: Comparison, source: Part) -> float | None:
     if not features:
         return None
     regression = target.task == "regression"
-    with _calm():
+    with calm():
         beliefs = _predict(parts, source, features, "", regression=regression)
     figure = _figures(target.task, parts["holdout"], beliefs)["r2" if regression else "auc"]
     return figure(parts["holdout"].weights)
@@ -161,19 +159,6 @@ def _fitted(rows: Rows, features: tuple[Feature, ...], prefix: str, *, regressio
     learner = linear(regression=regression) if prefix else boosting(features, regression=regression)
     learner.fit(_encoder(prefix)(rows.codes, features), rows.labels, sample_weight=rows.weights)
     return learner
-
-
-@contextmanager
-def _calm() -> Iterator[None]:
-    """One thread, and no word of iterations.
-
-    On a busy machine the learners' threads wait for each other: 180 s were measured instead of 10.
-    """
-    import sklearn.ensemble  # noqa: F401 - only libraries already loaded can be limited
-
-    with warnings.catch_warnings(), threadpool_limits(limits=1):
-        warnings.simplefilter("ignore")  # slow convergence: iterations are fixed in advance
-        yield
 
 
 def _figures(task: str, holdout: Rows, beliefs: FloatArray) -> Figures:

@@ -37,6 +37,7 @@ class Entry:
       sigma_low: Smallest standard deviation of the noise, in persons; None where that says nothing.
       sigma_high: Largest.
       sensitivity: Largest L2 sensitivity of one table (distances: of the vector of scores), in persons.
+      part: `SPLIT/SIDE` where only persons of one side of a person-disjoint split were counted; empty for everybody.
     """
 
     number: int
@@ -50,6 +51,7 @@ class Entry:
     sigma_low: float | None = None
     sigma_high: float | None = None
     sensitivity: float | None = None
+    part: str = ""
 
     def as_dict(self) -> dict[str, Any]:
         """Plain values for a model file or a report."""
@@ -158,12 +160,22 @@ def header(limit: Guarantee, population: str, privacy_unit: str | None = None) -
     }
 
 
-def admit(limit: Guarantee, entries: tuple[Entry, ...], mu: float, *, label: str, fix: str, delta: float = 0.0) -> None:
-    """The filter: refuses a release with which the sum of mu^2, or that of delta, would pass the limit.
+def admit(
+    limit: Guarantee,
+    entries: tuple[Entry, ...],
+    mu: float,
+    *,
+    label: str,
+    fix: str,
+    delta: float = 0.0,
+    part: str = "",
+) -> None:
+    """The filter: refuses a release with which some person's sum of mu^2, or that of delta, would pass the limit.
 
-    Source: Smith and Thakurta (2022), arXiv:2210.17520; `docs/mathematics.md`, section 4, and on thresholds.
+    Source: Smith and Thakurta (2022), arXiv:2210.17520; `docs/mathematics.md`, section 4, on thresholds, and on the
+      two sides of a split.
     """
-    spent = spend(entries)
+    spent = spend(entries, part)
     if spent + mu**2 > limit.mu**2 * (1 + _ROUNDING):
         left = gaussian_delta(limit.delta, limit.thresholds)
         before, after = epsilon_from(math.sqrt(spent), left), epsilon_from(math.sqrt(spent + mu**2), left)
@@ -199,9 +211,32 @@ def _digits(after: float, limit: float) -> int:
     return next((d for d in range(2, 9) if f"{after:.{d}f}" != f"{limit:.{d}f}"), 9)
 
 
-def spend(entries: Sequence[Entry]) -> float:
-    """Sum of mu^2."""
-    return math.fsum(entry.mu**2 for entry in entries)
+def spend(entries: Sequence[Entry], part: str = "") -> float:
+    """The largest sum of mu^2 over the releases that count one person.
+
+    A person is on one side of every split, so of its sides the dearest counts.
+
+    Args:
+      entries: Booked releases.
+      part: Only persons of this side, as `Entry.part`; empty for any person.
+
+    >>> from functools import partial
+    >>> entry = partial(Entry, number=1, run=1, label="", kind="")
+    >>> booked = [entry(mu=3.0), entry(mu=2.0, part="a/train"), entry(mu=1.0, part="a/holdout")]
+    >>> spend(booked), spend(booked, "a/holdout"), spend(booked, "b/train")
+    (13.0, 10.0, 13.0)
+    """
+    sides: dict[str, list[float]] = {}
+    for entry in entries:
+        sides.setdefault(entry.part, []).append(entry.mu**2)
+    everybody = math.fsum(sides.pop("", []))
+    split = part.partition("/")[0]
+    splits: dict[str, float] = {}
+    for side, costs in sides.items():
+        name = side.partition("/")[0]
+        if not part or name != split or side == part:
+            splits[name] = max(splits.get(name, 0.0), math.fsum(costs))
+    return math.fsum([everybody, *splits.values()])
 
 
 def spend_delta(entries: Sequence[Entry]) -> float:

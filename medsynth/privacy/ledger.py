@@ -12,6 +12,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from medsynth.errors import BudgetError, InputError, UsageError
 from medsynth.privacy.accountant import epsilon_from
@@ -85,10 +86,11 @@ class Ledger(Releases, TableNotes):
         ledger._attach(FileBook(path))
         return ledger
 
-    def _attach(self, book: MemoryBook, run: int = 0, own: Guarantee | None = None) -> None:
+    def _attach(self, book: MemoryBook, run: int = 0, own: Guarantee | None = None, part: str = "") -> None:
         self._book = book
         self._run = run
         self._own = own
+        self._part = part
         self._header = book.lines()[0]
         self._known: State | None = None
         self._state()
@@ -114,7 +116,7 @@ class Ledger(Releases, TableNotes):
 
     @property
     def spent_mu2(self) -> float:
-        """Sum of mu^2 over `entries`."""
+        """Sum of mu^2 over the `entries` that count one person; of persons held out and not, the dearer."""
         return spend(self.entries)
 
     @property
@@ -122,7 +124,7 @@ class Ledger(Releases, TableNotes):
         """The mu^2 still free, under the fit's own limit and the population's."""
         state = self._state()
         filters = [(state.limit, state.entries), (self.guarantee, self._mine(state.entries))]
-        return max(0.0, min(limit.mu**2 - spend(entries) for limit, entries in filters))
+        return max(0.0, min(limit.mu**2 - spend(entries, self._part) for limit, entries in filters))
 
     @property
     def remaining_epsilon(self) -> float:
@@ -155,6 +157,7 @@ class Ledger(Releases, TableNotes):
         persons: int | None = None,
         privacy_unit: str | None = None,
         thresholds: bool = False,
+        part: str = "",
     ) -> "Ledger":
         """A ledger for one fit: it may spend (epsilon, delta) of the budget, and not more.
 
@@ -166,6 +169,8 @@ class Ledger(Releases, TableNotes):
           persons: Stated, public number of persons of the fit's table; None takes the population's.
           privacy_unit: Who counts as one person in the fit, as for the class.
           thresholds: Whether the fit releases thresholds, so that `threshold_delta` must be left.
+          part: `SPLIT/SIDE` where only persons of one side of a person-disjoint split are counted. Who is on which side
+            follows from the person alone, the same way for as long as the split has that name.
 
         Returns:
           A ledger on the same budget whose `guarantee` and `entries` are the fit's own.
@@ -193,12 +198,12 @@ class Ledger(Releases, TableNotes):
             failing = _threshold_delta(state.limit, own) if thresholds else 0.0
             if thresholds and not failing:
                 raise no_thresholds(label, self.population)
-            admit(state.limit, state.entries, own.mu, label=label, fix=self._population_fix, delta=failing)
+            admit(state.limit, state.entries, own.mu, label=label, fix=self._population_fix, delta=failing, part=part)
             settings = {"epsilon": own.epsilon, "delta": own.delta, "label": label, "privacy_unit": privacy_unit}
             return {"kind": "run", "run": state.runs + 1, "date": today(), **settings}
 
         fit = Ledger.__new__(Ledger)
-        fit._attach(self._book, self._book.append(decide)["run"], own)
+        fit._attach(self._book, self._book.append(decide)["run"], own, part)
         return fit
 
     def key(self, purpose: str) -> bytes:
@@ -278,12 +283,12 @@ class Ledger(Releases, TableNotes):
 
         def decide(lines: Sequence[Line]) -> Line:
             state = self._state(lines)
+            asked: dict[str, Any] = {"label": entry.label, "delta": entry.delta, "part": self._part}
             if self._own is not None:
                 own_fix = "Raise --epsilon, or fit without it."
-                own = self._mine(state.entries)
-                admit(self._own, own, entry.mu, label=entry.label, fix=own_fix, delta=entry.delta)
-            admit(state.limit, state.entries, entry.mu, label=entry.label, fix=self._population_fix, delta=entry.delta)
-            booked = replace(entry, number=len(state.entries) + 1)
+                admit(self._own, self._mine(state.entries), entry.mu, fix=own_fix, **asked)
+            admit(state.limit, state.entries, entry.mu, fix=self._population_fix, **asked)
+            booked = replace(entry, number=len(state.entries) + 1, part=self._part)
             return {"kind": "entry", "date": today(), "entry": booked.as_dict()}
 
         return Entry(**self._book.append(decide)["entry"])

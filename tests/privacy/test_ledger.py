@@ -1,5 +1,6 @@
 import math
 import time
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -49,6 +50,7 @@ def test_entry_holds_public_settings_only(ledger: Ledger, two_tables: Any) -> No
         "sigma_low": 10.0,
         "sigma_high": 20.0,
         "sensitivity": 1.0,
+        "part": "",
     }
 
 
@@ -329,3 +331,43 @@ def test_open_of_a_missing_file_says_so(tmp_path: Any) -> None:
     with pytest.raises(InputError, match="no budget file here"):
         Ledger.open(tmp_path / "none.ledger.jsonl")
     assert list(tmp_path.iterdir()) == []
+
+
+TRAIN, HELD = "share 0.2/fitted", "share 0.2/held out"
+
+
+def test_two_sides_of_a_split_cost_as_much_as_the_dearer() -> None:
+    ledger = Ledger(1.0, 1e-6)
+    fit = ledger.allowance(1.0, part=TRAIN)
+    fit.book(GaussianEvent(fit.guarantee.mu), label="Fit")
+    figures = ledger.allowance(1.0, part=HELD)
+    figures.book(GaussianEvent(figures.guarantee.mu), label="Figures")
+    assert ledger.spent_mu2 == pytest.approx(ledger.guarantee.mu**2)
+    assert [entry.part for entry in ledger.entries] == [TRAIN, HELD]
+    for part in (TRAIN, HELD, "", "share 0.3/fitted"):
+        with pytest.raises(BudgetError):
+            ledger.allowance(0.01, part=part)
+
+
+def test_a_side_may_spend_what_its_own_persons_have_left() -> None:
+    ledger = Ledger(1.0, 1e-6)
+    mu = ledger.guarantee.mu
+    ledger.book(GaussianEvent(0.6 * mu), label="Everybody")
+    ledger.allowance(0.75, part=TRAIN).book(GaussianEvent(0.7 * mu), label="Fit")
+    held = ledger.allowance(0.7, part=HELD)
+    assert held.remaining_mu2 == pytest.approx(min(held.guarantee.mu**2, 0.64 * mu**2))
+    with pytest.raises(BudgetError):
+        ledger.book(GaussianEvent(0.5 * mu), label="Everybody again")
+    held.book(GaussianEvent(0.6 * mu), label="Figures")
+
+
+def test_other_splits_add_up_and_a_file_remembers_the_sides(tmp_path: Path) -> None:
+    """Who is fitted in one split may be held out of another: their costs add up."""
+    ledger = Ledger(1.0, 1e-6, path=tmp_path / "b.jsonl")
+    mu = ledger.guarantee.mu
+    ledger.allowance(0.9, part=TRAIN).book(GaussianEvent(0.8 * mu), label="Fit")
+    again = Ledger.open(tmp_path / "b.jsonl")
+    with pytest.raises(BudgetError):
+        again.allowance(0.9, part="share 0.5/held out").book(GaussianEvent(0.8 * mu), label="Fit")
+    again.allowance(0.9, part=HELD).book(GaussianEvent(0.8 * mu), label="Figures")
+    assert again.spent_mu2 == pytest.approx(0.64 * mu**2)
