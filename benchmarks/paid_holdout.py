@@ -1,8 +1,8 @@
-"""Figures on held-out persons that are paid for, beside the raw ones: near enough to decide by?
+"""Figures on held-out persons that are paid for, beside the raw ones, to see whether they are near enough to decide by.
 
-A fit at each epsilon on 80 % of the persons of a table; then the figures are paid for with the same epsilon of the other
-20 %, REPEATS times with fresh noise. Of each figure: the raw value, how far the paid ones lie from it on average and at
-most, and how many of their intervals hold it. A yes-or-no limit that lies further from the raw figure than `at_most` is
+A fit at each epsilon on 80 % of the persons of a table; then the figures are paid for with the same epsilon of the
+other 20 %, REPEATS times with fresh noise. Of each figure: the raw value, how far the paid ones lie from it on average
+and at most, and how many of their intervals hold it. A limit that lies further from the raw figure than `at_most` is
 decided alike by all of them.
 
 Command: python benchmarks/paid_holdout.py [--tables adult diabetes130 support2 thyroid] [--dry]
@@ -40,7 +40,7 @@ def paid(name: str, frame: pd.DataFrame, epsilon: float) -> dict[str, Any]:
     request = FitRequest(schema=schema, epsilon=epsilon)
     tables = Tables(train=None, holdout_share=0.2)  # type: ignore[arg-type] - the rows are at hand
     ledger = open_ledger(schema)
-    ledger.set_limit(200.0)
+    ledger.set_limit(100.0)
     train, held = tables.split(frame, schema, ledger)
     file = fit_model(FrameSource(frame=train), FitRequest(**vars(request) | {"part": tables.side(FITTED, schema)}),
                      ledger, Silent())  # fmt: skip

@@ -9,7 +9,7 @@ import numpy.typing as npt
 FloatArray = npt.NDArray[np.float64]
 WIDTHS, BINS, ROUNDS, HALVINGS = 40, 200, 400, 12
 DROP = 1.92
-"""Of the log-likelihood at the ends of a 95 % profile interval: half the 95 % quantile of chi-squared with one degree."""
+"""Of the log-likelihood, at the ends of a 95 % profile interval: half a quantile of chi-squared, one degree."""
 MEAN_OF_NORMAL = float(np.sqrt(2 / np.pi))
 
 

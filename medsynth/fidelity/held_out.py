@@ -67,7 +67,7 @@ def paid_figures(
     for cliques in ([(position,) for position in range(len(asked.levels))], list(asked.pairs)):
         if cliques:
             told = f"{who} who were held out ({paid})"
-            scores += _distances(comparison, asked.levels, cliques, counted, raw, told, rng)
+            scores += _distances(comparison, asked.levels, cliques, counted, raw, told)
     if asked.predictor is not None and counted.outcome is not None and raw.outcome is not None:
         noise = counted.noise[2]
         scores += _prediction(
@@ -84,7 +84,6 @@ def _distances(
     counted: Counted,
     raw: Counted,
     who: str,
-    rng: np.random.Generator,
 ) -> list[Score]:
     ways = len(cliques[0])
     own = [synthetic_table(comparison, tuple(levels[position] for position in clique)) for clique in cliques]

@@ -35,7 +35,7 @@ FIDELITY = Topic(
     title="Fidelity",
     question="Does the synthetic table resemble the real one?",
     prefixes=("fidelity.", "association.", "marginal.", "subgroup."),
-    headlines=("fidelity.tv2.train", "fidelity.tv2.holdout", "fidelity.tv2.measured"),
+    headlines=("fidelity.tv2.train", "fidelity.tv2.holdout", "fidelity.tv2.paid", "fidelity.tv2.measured"),
     withheld="Comparisons with real training and holdout records are in the internal edition only.",
     shown="The figures here compare with the noised counts, which the guarantee covers.",
 )
@@ -61,7 +61,7 @@ UTILITY = Topic(
     title="Utility",
     question="Does a model trained on the synthetic table work on real records?",
     prefixes=("utility.", "study."),
-    headlines=("utility.auc.drop", "utility.*.drop", "utility.auprc.synthetic", "study.*"),
+    headlines=("utility.auc.drop", "utility.*.drop", "utility.auc.paid", "utility.auprc.synthetic", "study.*"),
     withheld="How a model trained on the synthetic table works on real records is in the internal edition only.",
 )
 LEAKS = Topic(
@@ -99,6 +99,8 @@ _AGAINST = {
     "train": "against training records",
     "holdout": "against holdout records",
     "measured": "against the noised counts",
+    "paid": "on held-out persons, from noised counts",
+    "paid_raw": "on held-out persons, the same without noise",
     "synthetic": "in the synthetic table",
 }
 _RULES = {
