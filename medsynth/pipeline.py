@@ -201,12 +201,18 @@ def run(
     file = fit_model(FrameSource(frame=train), request, budget, progress)
     with folder.renewed() as new:
         drawn = release(file, new, n=n, seed=seed, progress=progress, **how)
-        comparison = _compared(train, held, drawn.frame, file, budget)
-        paid = {} if paying is None else {"paid": figures_on_held_out(comparison, held, paying)}
-        evaluations = paid | measure(comparison, progress) | attack(comparison, progress)
+        evaluations = _evaluated(_compared(train, held, drawn.frame, file, budget), held, paying, progress)
         record = describe.run_record(tables, drawn, seed=seed, problems=problems, paid=paying)
         _keep(new, evaluations, progress, record)
     return describe.finished(folder, file, drawn, evaluations, problems, asked=how.get("upsample") or {})
+
+
+def _evaluated(
+    comparison: Comparison, held: pd.DataFrame, paying: Ledger | None, progress: Progress
+) -> "dict[str, Evaluation]":
+    """What was paid for, then every metric and attack."""
+    paid = {} if paying is None else {"paid": figures_on_held_out(comparison, held, paying)}
+    return paid | measure(comparison, progress) | attack(comparison, progress)
 
 
 def evaluate(folder: Path | None, **options: Any) -> Result:
