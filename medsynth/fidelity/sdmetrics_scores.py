@@ -15,6 +15,7 @@ from medsynth.score import Edition, Evaluation, Score
 
 ROWS = 10_000
 """So many rows of each table are compared: the scores depend on the number of rows, and so must be stated with it."""
+TABLE = "table"
 BLIND = (
     "SDMetrics looks at single columns and pairs; it knows no persons, no weights, no rare conditions, no rules, "
     "no leaks and no noise of chance."
@@ -58,7 +59,7 @@ class SDMetrics:
 def metadata_of(schema: Schema, names: list[str]) -> dict[str, Any]:
     """The columns as SDMetrics describes them."""
     kinds = {name: schema.columns[name].kind for name in names}
-    return {"columns": {name: {"sdtype": _kind_of(kind)} for name, kind in kinds.items()}}
+    return {"tables": {TABLE: {"columns": {name: {"sdtype": _kind_of(kind)} for name, kind in kinds.items()}}}}
 
 
 def _kind_of(kind: str) -> str:
@@ -93,7 +94,7 @@ def _judged(
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         for report in (quality, diagnostic):
-            report.generate(real, other, metadata, verbose=False)
+            report.generate({TABLE: real}, {TABLE: other}, metadata, verbose=False)
         properties = dict(quality.get_properties().itertuples(index=False))
         found = {
             "quality": quality.get_score(),

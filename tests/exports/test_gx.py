@@ -39,7 +39,7 @@ GOOD = pd.DataFrame(
 BROKEN = {
     "Column 'age'": {"age": [30.0, None, 120.0]},
     "Column 'ward'": {"ward": ["A", "B", "C"]},
-    "Rule 'dx == 'birth' implies sex == 'F''": {"dx": ["birth", "birth", "flu"]},
+    "Rule 'dx == 'birth' implies sex == 'F''": {"dx": ["birth", None, "birth"]},
     "Rule 'left >= admitted or left is missing'": {"left": pd.to_datetime(["2020-01-01", None, None])},
     "Combinations 'wards'": {"ward": ["B", "B", "A"]},
     "Plausible rule 'dx == 'birth' implies age <= 55'": {"age": [56.0, None, 44.0]},

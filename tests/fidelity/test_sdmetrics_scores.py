@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from medsynth.fidelity import sdmetrics_scores
-from medsynth.fidelity.sdmetrics_scores import ABSENT, SDMetrics, metadata_of
+from medsynth.fidelity.sdmetrics_scores import ABSENT, TABLE, SDMetrics, metadata_of
 from medsynth.fidelity.validation import canonical_frame
 from medsynth.score import Edition
 
@@ -25,9 +25,9 @@ def test_scores_are_those_that_the_library_gives(small, comparing, codec, scores
     report = sdmetrics_scores._reports()[0]()
     plain = [canonical_frame(part, codec.schema)[list(codec.domain.names)] for part in (train, other, holdout)]
     metadata = metadata_of(codec.schema, list(codec.domain.names))
-    report.generate(plain[0], plain[1], metadata, verbose=False)
+    report.generate({TABLE: plain[0]}, {TABLE: plain[1]}, metadata, verbose=False)
     assert found["fidelity.sdmetrics.quality"].value == pytest.approx(report.get_score())
-    report.generate(plain[0], plain[2], metadata, verbose=False)
+    report.generate({TABLE: plain[0]}, {TABLE: plain[2]}, metadata, verbose=False)
     assert found["fidelity.sdmetrics.quality"].ceiling == pytest.approx(report.get_score())
     assert found["fidelity.sdmetrics.diagnostic"].value == pytest.approx(1.0, abs=0.05)
     assert {score.edition for score in found.values()} == {Edition.INTERNAL}
