@@ -49,7 +49,7 @@ class SDMetrics:
             return Evaluation(scores=(_score("quality", None, None, ABSENT),))
         size = min(self.rows, *(len(comparison.frame(part)) for part in ("train", "holdout", "synthetic")))
         train, holdout, synthetic = (_drawn(comparison, part, size, rng) for part in ("train", "holdout", "synthetic"))
-        metadata = metadata_of(comparison.schema, list(train))
+        metadata = metadata_of(comparison.schema, [str(name) for name in train])
         found, second = (_judged(reports, train, other, metadata) for other in (synthetic, holdout))
         return Evaluation(
             scores=tuple(_score(name, found[name], second[name], _sentence(name, size, found[name])) for name in _NAMES)
@@ -76,7 +76,7 @@ def _drawn(comparison: Comparison, part: Part, size: int, rng: np.random.Generat
     chosen = rng.choice(len(weights), size=size, replace=not even, p=chances)
     frame = canonical_frame(comparison.frame(part).iloc[chosen], comparison.schema).reset_index(drop=True)
     kept = frame[[name for name in comparison.domain.names if name in frame]]
-    return kept.replace([np.inf], np.nan).replace([UNREADABLE_DAY], pd.NaT)
+    return kept.mask(kept.isin([np.inf, UNREADABLE_DAY]))
 
 
 def _reports() -> tuple[Any, Any]:
