@@ -61,6 +61,10 @@ def _parts(schema: "Schema") -> list[tuple[str, str, bool]]:
 
 def _words(expected: list[Expected], reason: str | None) -> str:
     """The expectations in words, each once."""
-    kinds = (one.name.removeprefix("expect_").replace("_", " ") + (" (where)" if one.given else "") for one in expected)
+    kinds = (
+        one.name.removeprefix("expect_").removeprefix("column_values_to_").replace("_", " ")
+        + (" (where)" if one.given else "")
+        for one in expected
+    )
     said = "; ".join(dict.fromkeys(kinds))
     return "; ".join(filter(None, (said, reason and f"not in the suite: {reason}"))) or "can never be broken"
