@@ -14,7 +14,7 @@ import pandas as pd
 from medsynth.encoding.bounding import bounding_of, person_digests
 from medsynth.encoding.typed import typed_frame
 from medsynth.errors import DataError
-from medsynth.fidelity.validation import canonical_frame, validate
+from medsynth.fidelity.validation import UNREADABLE_DAY, canonical_frame, validate
 from medsynth.fitting import conflicts_of
 from medsynth.schema.table import ROWS_COLUMN
 from medsynth.writing import OWNER_ONLY, replace_file
@@ -42,7 +42,7 @@ class Finding:
 
 
 def check_table(frame: pd.DataFrame, schema: "Schema") -> tuple[Finding, ...]:
-    """Checks a table by great-expectations and its rules by the schema's own language.
+    """Checks a table by great-expectations, and its rules by the schema's own language too, which expresses them all.
 
     Args:
       frame: Private rows.
@@ -54,7 +54,12 @@ def check_table(frame: pd.DataFrame, schema: "Schema") -> tuple[Finding, ...]:
     frame = _counted(frame, schema)
     broken = [verdict for verdict in validate(frame, schema) if not verdict.success]
     plain = canonical_frame(frame, schema)
-    columns = [_finding(verdict.column, verdict.expectation, schema, plain) for verdict in broken]
+    parts = {verdict.part for verdict in broken if not verdict.plausible}
+    columns = [
+        _finding(verdict.part, verdict.expectation, schema, plain)
+        for verdict in broken
+        if verdict.part in schema.columns
+    ]
     person = _person_findings(frame, schema)
     typed = typed_frame(frame, schema)
     texts = (*schema.rules, *(combination.name for combination in schema.combinations))
@@ -64,7 +69,7 @@ def check_table(frame: pd.DataFrame, schema: "Schema") -> tuple[Finding, ...]:
             sentence=f"{name}: some record breaks it. Correct the table or the rule, or move it to `plausible`.",
         )
         for text, name, rule in zip(texts, schema.rule_names, schema.rule_predicates, strict=True)
-        if not rule.evaluate(typed, schema).all()
+        if name in parts or not rule.evaluate(typed, schema).all()
     ]
     contradictions = [
         Finding(column=problem.rules, sentence=problem.sentence)
@@ -185,7 +190,7 @@ def _none_readable(values: "pd.Series[Any]") -> bool:
         return False
     if pd.api.types.is_numeric_dtype(present.dtype):
         return bool(np.isinf(present.to_numpy(dtype=float)).all())
-    return bool(pd.to_datetime(present, errors="coerce", format="ISO8601", utc=True).isna().all())
+    return bool((present == UNREADABLE_DAY).all())
 
 
 def _person_findings(frame: pd.DataFrame, schema: "Schema") -> list[Finding]:

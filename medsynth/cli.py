@@ -59,7 +59,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
     epilog="--debug anywhere shows a traceback on errors; it may quote private values.",
 )
-schema_app = typer.Typer(help="Confirm a drafted schema; print the JSON Schema.", no_args_is_help=True)
+schema_app = typer.Typer(help="Confirm or export a schema; print the JSON Schema.", no_args_is_help=True)
 app.add_typer(schema_app, name="schema", rich_help_panel="TOOLS")
 ledger_app = typer.Typer(help="Show, verify or raise the budget of a population.", no_args_is_help=True)
 app.add_typer(ledger_app, name="ledger", rich_help_panel="TOOLS")
@@ -321,6 +321,20 @@ def schema_json() -> None:
     from medsynth.schema import json_schema
 
     typer.echo(json.dumps(json_schema(), indent=2))
+
+
+@schema_app.command("export")
+def schema_export(
+    schema: Annotated[str, typer.Argument(metavar="SCHEMA", help="A schema file, or the name of a shipped one.")],
+    out: Annotated[Path, typer.Option("-o", "--out", metavar="FILE.json", help="File to write.")],
+    to: Annotated[str, typer.Option(metavar="FORMAT", help="gx: a great-expectations suite.")] = "gx",
+    overwrite: Overwrite = False,
+    as_json: AsJson = False,
+) -> None:
+    """Write the schema and its rules for another tool, and say what that tool cannot express."""
+    from medsynth import tools
+
+    _emit(tools.export(schema, out, to=to, overwrite=overwrite), as_json)
 
 
 @ledger_app.command("show")

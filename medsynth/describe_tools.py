@@ -11,6 +11,7 @@ from medsynth.outputs import Result
 from medsynth.version import __version__
 
 if TYPE_CHECKING:
+    from medsynth.exports import Export
     from medsynth.privacy.ledger import Ledger
 
 EXTRAS = ("torch", "opacus", "sdv", "sdmetrics", "lifelines")
@@ -100,3 +101,12 @@ def _memory() -> str:
 
 def _installed(name: str) -> str | None:
     return importlib.metadata.version(name) if importlib.util.find_spec(name) else None
+
+
+def exported(out: Path, export: "Export") -> Result:
+    """What was written for another tool, and what that tool cannot say."""
+    left_out = [f"  Not exported: {name}: {reason}." for name, reason in export.left_out.items()]
+    return Result(
+        values={"export": str(out), "not_exported": dict(export.left_out)},
+        lines=(export.summary, *left_out, f"  {export.hint}", f"Written: {out}"),
+    )

@@ -26,6 +26,8 @@ MEASURE: Final = {
     "Measuring: rare conditions": 0.7,
     "Measuring: rules": 0.3,
     "Measuring: utility": 7.5,
+    "Measuring: validation": 3.0,
+    "Measuring: sdmetrics": 5.0,
 }
 VERIFY: Final = {
     f"Auditing: {pair}": 10.0

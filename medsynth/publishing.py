@@ -15,6 +15,7 @@ from medsynth.models.model_file import ModelFile, load_model
 from medsynth.outputs import RunFolder
 from medsynth.report.card import Column, TableFile, card_json
 from medsynth.report.content import ReportContent, collect
+from medsynth.report.validation import validation_page
 from medsynth.report.writer import write_reports
 from medsynth.sampling.lineage import lineage_sentences
 from medsynth.schema import parse_schema
@@ -124,7 +125,7 @@ def _own(folder: RunFolder, record: Mapping[str, Any], evaluations: Mapping[str,
             fitted_on(schema, record["tables"]["holdout_share"]),
             *_paid(schema, record),
         ),
-        appendices=rows_per_person(file, schema),
+        appendices=(*rows_per_person(file, schema), *validation_page(schema, evaluations)),
     )
 
 
@@ -177,11 +178,13 @@ def fitted_on(schema: "Schema", held_out: float | None) -> str:
 
 def _foreign(record: Mapping[str, Any], evaluations: Mapping[str, Evaluation]) -> ReportContent:
     """The report of a table made elsewhere: nothing is claimed for it."""
+    schema = parse_schema(record["schema"])
     return collect(
-        **_about(parse_schema(record["schema"]), record),
+        **_about(schema, record),
         guarantee=None,
         evaluations=tuple(evaluations.values()),
         not_tested=NOT_TESTED,
+        appendices=validation_page(schema, evaluations),
     )
 
 

@@ -1,11 +1,16 @@
-"""What `medsynth ledger` and `medsynth doctor` do: a population's budget file and this machine, looked at."""
+"""What `medsynth ledger`, `medsynth doctor` and `medsynth schema export` do, none of which opens a table."""
 
+import json
 from pathlib import Path
 
 from medsynth import describe_tools
+from medsynth.errors import UsageError
+from medsynth.exports import EXPORTERS, Export
 from medsynth.finding import THRESHOLD_SHARE
-from medsynth.outputs import Result
+from medsynth.outputs import Result, require_apart, require_free_file
 from medsynth.privacy.ledger import Ledger
+from medsynth.schema import load_schema
+from medsynth.writing import make_folder, replace_file
 
 
 def ledger_show(path: Path) -> Result:
@@ -29,3 +34,16 @@ def ledger_set_limit(path: Path, epsilon: float, *, thresholds: bool = False) ->
 def doctor() -> Result:
     """Versions, extras and the machine."""
     return describe_tools.machine()
+
+
+def export(schema_name: str, out: Path, *, to: str, overwrite: bool = False) -> Result:
+    """Writes a schema and its rules in the words of another tool."""
+    exporter = EXPORTERS[to]
+    if not out.name.endswith(".json"):
+        raise UsageError(f"{out.name}: exports are written as .json. Change the ending.")
+    require_apart({"SCHEMA": schema_name}, [out])
+    require_free_file(out, overwrite=overwrite)
+    exported: Export = exporter(load_schema(schema_name))
+    make_folder(out.parent)
+    replace_file(out, (json.dumps(exported.content, indent=2, ensure_ascii=False) + "\n").encode())
+    return describe_tools.exported(out, exported)

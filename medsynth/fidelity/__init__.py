@@ -11,5 +11,7 @@ FIDELITY = Registry(
         "rare_conditions": "rare_conditions:RareConditions",
         "rules": "rules:Rules",
         "utility": "utility:Utility",
+        "validation": "validated:Validated",
+        "sdmetrics": "sdmetrics_scores:SDMetrics",
     },
 )

@@ -7,67 +7,109 @@ expectation leaves this module: no counts, no examples, no messages.
 import logging
 import os
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from datetime import date, datetime, time
+from datetime import datetime
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from medsynth.encoding.raw import WRITTEN_TRUTHS
+from medsynth.fidelity.expectations import NUMBERS, UNLEARNED, Expectations, Expected, expectations_of
+from medsynth.fidelity.rule_cases import Among, Atom, Missing, Within
 from medsynth.schema import Schema
 from medsynth.schema.texts import canonical_text
-from medsynth.schema.values import LARGEST
+from medsynth.version import __version__
 
 if TYPE_CHECKING:
     from great_expectations import ExpectationSuite
 
-UNLEARNED = frozenset({"id", "drop"})
-NUMBERS = frozenset({"integer", "decimal"})
 UNREADABLE_DAY = datetime.max
 """Stands for text that is no day: it lies behind every bound."""
-LARGEST_SET = 20_000
-"""Code lists longer than this are not written into a suite."""
+CANONICAL = (
+    "Speaks of tables with numbers as numbers, days as timestamps at midnight, all other columns as text, "
+    "and missing codes as blanks."
+)
 
 
 class Verdict(NamedTuple):
-    """Whether a column meets an expectation.
+    """Whether a table meets an expectation.
 
     Attributes:
-      column: The column's name.
+      part: The column's name, or the rule's as messages call it.
       expectation: The expectation's public name, such as `expect_column_values_to_be_in_set`.
       success: Whether every row meets it; also False where it could not be judged.
+      plausible: Real records may break it.
     """
 
-    column: str
+    part: str
     expectation: str
     success: bool
+    plausible: bool = False
 
 
-def expectation_suite(schema: Schema) -> "ExpectationSuite":
-    """What a table must meet: columns exist, values in set or bounds, blanks only where allowed.
+def expectation_suite(schema: Schema, *, counted: bool = True) -> "ExpectationSuite":
+    """What a table must meet: columns exist, values in set or bounds, blanks only where allowed, every rule.
 
-    The suite speaks of canonical values: numbers as numbers, days as dates, everything else as text, as `validate`
-    prepares them. It is serialisable (`suite.to_json_dict()`), so that teams can run it elsewhere.
+    The suite speaks of canonical values: numbers as numbers, days as timestamps, everything else as text, as `validate`
+    prepares them. It is serialisable (`suite.to_json_dict()`), so that teams can run it elsewhere; its `meta` names
+    the rules that no expectation expresses. Plausible rules are warnings.
 
     Args:
       schema: The public description.
+      counted: Whether the table has the column of rows per person, which medsynth adds.
 
     Returns:
       A suite named after the dataset, not yet part of any context.
     """
+    return _suite(schema, expectations_of(schema, counted=counted))
+
+
+def _suite(schema: Schema, wanted: Expectations) -> "ExpectationSuite":
     gx = _library()
-    suite = gx.ExpectationSuite(name=schema.dataset.name)
-    for name, column in schema.columns.items():
-        if column.kind in UNLEARNED:
-            continue
-        for expectation in _column_expectations(gx.expectations, name, column):
-            suite.add_expectation(expectation)
-    return suite
+    left_out = [{"rule": name, "reason": reason} for name, reason in wanted.left_out.items()]
+    about = {"version": __version__, "schema": schema.dataset.name, "values": CANONICAL, "not_exported": left_out}
+    found = [_expectation(gx.expectations, number, expected) for number, expected in enumerate(wanted.expected)]
+    return gx.ExpectationSuite(name=schema.dataset.name, expectations=found, meta={"medsynth": about})
 
 
-def validate(frame: pd.DataFrame, schema: Schema) -> list[Verdict]:
+def _expectation(kinds: Any, number: int, expected: Expected) -> Any:
+    settings = dict(expected.settings)
+    if expected.given:
+        settings["row_condition"] = _condition(expected.given)
+    return getattr(kinds, expected.kind)(
+        **settings,
+        severity="warning" if expected.plausible else "critical",
+        meta={"medsynth": {"number": number, "part": expected.part}},
+    )
+
+
+def _condition(given: tuple[Atom, ...]) -> Any:
+    """A condition that every engine of the library can read."""
+    from great_expectations.expectations.row_conditions import AndCondition
+
+    tests = [test for atom in given for test in _tests(atom)]
+    return tests[0] if len(tests) == 1 else AndCondition(conditions=tests)
+
+
+def _tests(atom: Atom) -> Iterator[Any]:
+    from great_expectations.expectations.row_conditions import Column, ComparisonCondition
+
+    match atom:
+        case Missing(column=name, holds=holds):
+            yield Column(name).is_null() if holds else Column(name).is_not_null()
+        case Among(column=name, values=values, holds=True):
+            yield Column(name).is_in(values)
+        case Among(column=name, values=values):
+            yield Column(name).is_not_null()  # pandas holds a missing value for one outside the set, SQL does not
+            yield Column(name).is_not_in(values)
+        case Within(column=name, op=op, bound=bound):
+            yield ComparisonCondition(column=Column(name), operator=op, parameter=bound)
+
+
+def validate(frame: pd.DataFrame, schema: Schema, *, rules: bool = True) -> list[Verdict]:
     """Judges a table by its schema's suite.
 
     Nothing is written, no network is used, and nothing but success is read from the results.
@@ -75,10 +117,24 @@ def validate(frame: pd.DataFrame, schema: Schema) -> list[Verdict]:
     Args:
       frame: Rows in any type: as read from text, or decoded.
       schema: The public description.
+      rules: Whether rules are judged too.
 
     Returns:
-      One verdict per column and expectation, in the suite's order.
+      One verdict per expectation, in the suite's order.
     """
+    wanted = expectations_of(schema)
+    if not rules:
+        wanted = Expectations(expected=tuple(one for one in wanted.expected if one.part in schema.columns))
+    telling = _telling_rows(canonical_frame(frame, schema), wanted.expected)
+    held = _held(telling, schema, wanted)
+    return [
+        Verdict(expected.part, expected.name, held.get(number, False), expected.plausible)
+        for number, expected in enumerate(wanted.expected)
+    ]
+
+
+def _held(canonical: pd.DataFrame, schema: Schema, wanted: Expectations) -> dict[int, bool]:
+    """Whether every row meets an expectation, by its number."""
     gx = _library()
     with _silence():
         context = gx.get_context(mode="ephemeral")
@@ -87,17 +143,41 @@ def validate(frame: pd.DataFrame, schema: Schema) -> list[Verdict]:
         definition = gx.ValidationDefinition(
             name="check",
             data=rows.add_batch_definition_whole_dataframe("whole"),
-            suite=context.suites.add(expectation_suite(schema)),
+            suite=context.suites.add(_suite(schema, wanted)),
         )
         results = context.validation_definitions.add(definition).run(
-            batch_parameters={"dataframe": canonical_frame(frame, schema)},
+            batch_parameters={"dataframe": canonical},
             result_format="BOOLEAN_ONLY",
         )
-    found = {_key(result.expectation_config): bool(result.success) for result in results.results}
-    return [
-        Verdict(*key, found.get(key, False))
-        for key in (_key(expectation.configuration) for expectation in definition.suite.expectations)
-    ]
+    return {one.expectation_config.meta["medsynth"]["number"]: bool(one.success) for one in results.results}
+
+
+def _telling_rows(canonical: pd.DataFrame, wanted: Sequence[Expected]) -> pd.DataFrame:
+    """Rows that decide every expectation: the first of each combination of values it looks at.
+
+    Expectations are about single rows, so repetitions tell nothing; the library would copy all of them each time.
+    """
+    keep = np.zeros(len(canonical), dtype=bool)
+    codes = {name: pd.factorize(canonical[name])[0] for name in canonical}
+    for expected in wanted:
+        if expected.by_extremes and expected.columns[0] in canonical:
+            keep[_extremes(canonical[expected.columns[0]])] = True
+    looked_at = dict.fromkeys(frozenset(expected.columns) for expected in wanted if not expected.by_extremes)
+    for names in looked_at:
+        if names <= codes.keys():
+            keep |= ~pd.DataFrame({name: codes[name] for name in sorted(names)}).duplicated().to_numpy()
+    return canonical[keep]
+
+
+def _extremes(values: "pd.Series[Any]") -> list[int]:
+    """Positions of a missing value and of the least and greatest number or day."""
+    blank = values.isna().to_numpy()
+    found = [int(blank.argmax())] if blank.any() else []
+    present: npt.NDArray[np.intp] = np.flatnonzero(~blank)
+    if values.dtype == object or not len(present):
+        return found
+    filled = values.to_numpy()[present]
+    return [*found, int(present[filled.argmin()]), int(present[filled.argmax()])]
 
 
 def canonical_frame(frame: pd.DataFrame, schema: Schema) -> pd.DataFrame:
@@ -118,7 +198,7 @@ def _canonical(values: "pd.Series[Any]", column: Any) -> "pd.Series[Any]":
     codes, uniques = pd.factorize(values.astype(object))
     texts = [canonical_text(value) for value in uniques]
     plain = [blank if text in {"", *column.missing_texts} else read(text) for text in texts]
-    kind: Any = float if column.kind in NUMBERS else object
+    kind: Any = {"integer": float, "decimal": float, "date": "datetime64[us]"}.get(column.kind, object)
     table = np.empty(len(plain) + 1, dtype=kind)
     table[:] = [*plain, blank]
     canonical: pd.Series[Any] = pd.Series(table[codes], index=values.index, dtype=kind)
@@ -147,27 +227,6 @@ def _number(text: str) -> float:
         return float(text)
     except ValueError:
         return float("inf")
-
-
-def _column_expectations(kinds: Any, name: str, column: Any) -> Iterator[Any]:
-    yield kinds.ExpectColumnToExist(column=name)
-    if not (column.missing or column.missing_codes):
-        yield kinds.ExpectColumnValuesToNotBeNull(column=name)
-    if column.kind in NUMBERS:
-        low, high = (-LARGEST, LARGEST) if column.is_open else (column.min, column.max)
-        yield kinds.ExpectColumnValuesToBeBetween(column=name, min_value=float(low), max_value=float(high))
-    elif column.kind == "date":
-        days = (date(1, 1, 1), date(9999, 12, 30)) if column.is_open else (column.min, column.max)
-        first, last = (datetime.combine(day, time.min) for day in days)
-        yield kinds.ExpectColumnValuesToBeBetween(column=name, min_value=first, max_value=last)
-    elif not column.other and not column.is_open:
-        allowed = column.code_system.codes if column.kind == "code" else column.texts
-        if len(allowed) <= LARGEST_SET:
-            yield kinds.ExpectColumnValuesToBeInSet(column=name, value_set=list(allowed))
-
-
-def _key(configuration: Any) -> tuple[str, str]:
-    return str(configuration.kwargs["column"]), str(configuration.type)
 
 
 def _library() -> Any:

@@ -51,8 +51,8 @@ RULES = Topic(
     key="rules",
     title="Rules",
     question="Do the rules hold, and are doubtful records passed on?",
-    prefixes=("rule.",),
-    headlines=("rule.*",),
+    prefixes=("rule.", "validation."),
+    headlines=("rule.*", "validation.*"),
     withheld="How many real records break a rule is in the internal edition only.",
     nothing="The schema declares no rule.",
 )
@@ -114,6 +114,8 @@ _TRAINED = {
     "drop": "lost by training on synthetic",
 }
 _TERMS = {
+    "sdmetrics": "SDMetrics",
+    "held": "expectations that hold",
     "tv1": "one-way error",
     "tv2": "two-way error",
     "tv3": "three-way error",

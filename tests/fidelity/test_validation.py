@@ -3,6 +3,8 @@ import json
 import numpy as np
 import pytest
 
+from medsynth.fidelity import validation
+from medsynth.fidelity.expectations import expectations_of
 from medsynth.fidelity.validation import canonical_frame, expectation_suite, validate
 from medsynth.schema import build_schema
 from medsynth.testing import simulated_patients, simulated_schema
@@ -37,7 +39,7 @@ def mixed():
 
 
 def failures(frame, schema):
-    return {(v.column, v.expectation) for v in validate(frame, schema) if not v.success}
+    return {(v.part, v.expectation) for v in validate(frame, schema) if not v.success}
 
 
 def test_rows_of_the_schema_meet_it(patients, schema):
@@ -111,3 +113,27 @@ def test_canonical_frame_leaves_identifiers_and_dropped_columns_out(mixed):
     canonical = canonical_frame(frame, mixed)
     assert list(canonical) == ["los"]
     assert canonical["los"].isna().tolist() == [True, False]
+
+
+CANARY = "QX77-canary"
+
+
+def test_a_canary_in_every_column_shows_nowhere(patients, schema, capfd, caplog, monkeypatch):
+    seen = []
+    held = validation._held
+    monkeypatch.setattr(validation, "_held", lambda *given: seen.append(held(*given)) or seen[-1])
+    verdicts = validate(patients.astype(object).assign(**{name: CANARY for name in patients}), schema)
+    assert not all(verdict.success for verdict in verdicts)
+    shown = capfd.readouterr()
+    for told in (shown.out, shown.err, caplog.text, json.dumps(verdicts), repr(seen)):
+        assert CANARY not in told
+
+
+def test_repeated_rows_are_judged_once_and_extremes_are_kept(mixed):
+    import pandas as pd
+
+    codes = ["?", "250"] * 4 + ["V57"]
+    frame = pd.DataFrame({"day": ["2020-02-29"] * 9, "dx": codes, "los": range(1, 10), "flag": True})
+    canonical = canonical_frame(frame, mixed)
+    kept = validation._telling_rows(canonical, expectations_of(mixed).expected)
+    assert kept.index.tolist() == [0, 1, 8]
