@@ -55,7 +55,8 @@ class Chart:
     Attributes:
       name: Dotted, like a score's.
       kind: overlay (bars of several series over categories), heatmap (`matrix` over `rows` and `columns`),
-        intervals (`value`, `low`, `high`, optional `baseline` and `ceiling`, one entry per label), curve (`x` and one
+        intervals (`value`, `low`, `high`, optional `baseline` and `ceiling`, and a second set
+        `real`, `real_low`, `real_high`; one entry per label), curve (`x` and one
         array per series).
       title: A short noun phrase.
       labels: Names along the category axis (or of the heatmap's rows and columns).

@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from medsynth.schema.formula import Formula, Term, kind_of_column, levels_of
+from medsynth.schema.formula import Term, kind_of_column, levels_of
 from medsynth.schema.predicate import IsMissing
 from medsynth.schema.reading import column_cells, day_number, days, kind_of, numbers, texts
 
@@ -67,11 +67,6 @@ class Design:
     scales: FloatArray
 
 
-def labels_of(formula: Formula, schema: "Schema") -> tuple[str, ...]:
-    """Names of a formula's coefficients, by the schema alone."""
-    return tuple(label for term in formula.terms for label in _labels(term, schema))
-
-
 def _labels(term: Term, schema: "Schema") -> tuple[str, ...]:
     if term.column is None or kind_of_column(term.column, schema) == "number":
         return (term.text if term.column is None else term.column,)
@@ -89,8 +84,8 @@ def values_of(term: Term, frame: pd.DataFrame, schema: "Schema") -> FloatArray:
     if term.condition is not None:
         values = term.condition.evaluate(frame, schema).astype(np.float64)
         asked = {leaf.column for leaf in term.condition.leaves() if isinstance(leaf, IsMissing)}
-        for column in term.condition.columns - asked:
-            values[IsMissing(column).evaluate(frame, schema)] = np.nan
+        for read in term.condition.columns - asked:
+            values[IsMissing(read).evaluate(frame, schema)] = np.nan
         return values
     name = term.column or ""
     cells = column_cells(name, frame, schema)

@@ -14,7 +14,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from medsynth.fidelity.regression import Fit, cox, linear, logistic
-from medsynth.fidelity.study_design import Design, design_of, factor_of, labels_of, values_of
+from medsynth.fidelity.study_design import Design, design_of, factor_of, values_of
 from medsynth.inference import person_numbers
 from medsynth.schema.formula import Formula, Term
 from medsynth.schema.predicate import Compare
@@ -44,6 +44,7 @@ class StudyEstimate:
       error: Standard error, robust to weights, by person.
       n: Rows that enter.
       columns: Columns the estimate rests on, those of the outcome first.
+      spread: Standard deviation of the number that the coefficient is of, 1 for all others.
       reason: Why there is no value; empty where there is one.
     """
 
@@ -54,6 +55,7 @@ class StudyEstimate:
     error: float | None
     n: int
     columns: tuple[str, ...]
+    spread: float = 1.0
     reason: str = ""
 
 
@@ -92,7 +94,6 @@ def fit_study(
     factors = [factor_of(term, frame, schema) for term in formula.terms]
     design = design_of(factors, outcome, usable, decided=decided)
     kept = design.kept
-    reasons = dict(design.reasons)
     if kept.sum() < FEWEST * (design.x.shape[1] + 1):
         fit, failed = None, FEW
     else:
@@ -100,7 +101,8 @@ def fit_study(
         fit, failed = _fitted(
             formula.family, design, outcome[kept], None if time is None else time[kept], scaled, persons[kept]
         )
-    return tuple(_coefficients(name, formula, design, fit, reasons, failed, schema))
+    numeric = frozenset(factor.labels[0] for factor in factors if factor.numbers is not None)
+    return tuple(_coefficients(name, formula, design, fit, failed, numeric))
 
 
 def _fitted(
@@ -124,29 +126,24 @@ def _fitted(
 
 
 def _coefficients(
-    name: str,
-    formula: Formula,
-    design: Design,
-    fit: Fit | None,
-    reasons: dict[str, str],
-    failed: str,
-    schema: "Schema",
+    name: str, formula: Formula, design: Design, fit: Fit | None, failed: str, numeric: frozenset[str]
 ) -> Iterator[StudyEstimate]:
     place = {label: position for position, label in enumerate(design.columns) if label is not None}
     steep = _steep(design, fit) if fit is not None and formula.family != "linear" else frozenset()
-    for label in labels_of(formula, schema):
-        reason = reasons.get(label, failed) or (SPLIT if place.get(label) in steep else "")
-        told = fit is not None and not reason and label in place
-        at = place.get(label, 0)
+    for label in design.labels:
+        at = place.get(label)
+        reason = design.reasons.get(label, failed) or (SPLIT if at in steep else "")
+        told = None if fit is None or reason or at is None else (fit.values[at], fit.errors[at], design.scales[at])
         yield StudyEstimate(
             study=name,
             term=label,
             kind="coefficient",
-            value=float(fit.values[at] / design.scales[at]) if told and fit is not None else None,
-            error=float(fit.errors[at] / design.scales[at]) if told and fit is not None else None,
+            value=None if told is None else float(told[0] / told[2]),
+            error=None if told is None else float(told[1] / told[2]),
             n=int(design.kept.sum()),
             columns=formula.columns,
-            reason="" if told else reason or FEW,
+            spread=float(told[2]) if told is not None and label in numeric else 1.0,
+            reason="" if told is not None else reason or FEW,
         )
 
 
