@@ -84,8 +84,8 @@ def values_of(term: Term, frame: pd.DataFrame, schema: "Schema") -> FloatArray:
     if term.condition is not None:
         values = term.condition.evaluate(frame, schema).astype(np.float64)
         asked = {leaf.column for leaf in term.condition.leaves() if isinstance(leaf, IsMissing)}
-        for read in term.condition.columns - asked:
-            values[IsMissing(read).evaluate(frame, schema)] = np.nan
+        for other in term.condition.columns - asked:
+            values[IsMissing(other).evaluate(frame, schema)] = np.nan
         return values
     name = term.column or ""
     cells = column_cells(name, frame, schema)
