@@ -120,15 +120,18 @@ def _scores(name: str, where: str, tables: Tables) -> list[Score]:
 
 def _kept(name: str, tables: Tables, second: str, *, told: bool) -> Score:
     """Coefficients significant on real rows that keep sign and significance; one that cannot be told is lost."""
-    total, kept = _findings(tables, "synthetic")
-    _, second_kept = _findings(tables, "holdout")
-    if not total:
-        sentence = "No coefficient is significant on the training records, so there is nothing to keep."
-    else:
-        sentence = (
-            f"Of {total} coefficients significant on real records, {kept} keep sign and significance on the synthetic "
-            f"table; {second} keeps {second_kept}."
-        )
+    total, kept, new = _findings(tables, "synthetic")
+    _, second_kept, second_new = _findings(tables, "holdout")
+    sentence = (
+        f"Of {total} coefficients significant on real records, {kept} keep sign and significance on the synthetic "
+        f"table; {second} keeps {second_kept}."
+        if total
+        else "No coefficient is significant on the training records, so there is nothing to keep."
+    )
+    sentence += (
+        f" The synthetic table shows {new} that real records do not, significant or with the other sign; "
+        f"the second sample {second_new}."
+    )
     return Score(
         name=name,
         value=kept / total if total else None,
@@ -140,12 +143,13 @@ def _kept(name: str, tables: Tables, second: str, *, told: bool) -> Score:
     )
 
 
-def _findings(tables: Tables, part: Part) -> tuple[int, int]:
-    """(significant on train, those of them that keep sign and significance)."""
+def _findings(tables: Tables, part: Part) -> tuple[int, int, int]:
+    """(significant on train, those of them that keep sign and significance, significant only here or reversed)."""
     total = sum(one.value is not None and abs(one.value) > Z * (one.error or 0.0) for one in tables["train"])
     pairs = _pairs(tables, part)
     real, other = pairs.found
-    return total, int((real & other & pairs.same_sign).sum())
+    same = real & other & pairs.same_sign
+    return total, int(same.sum()), int((other & ~same).sum())
 
 
 def _agreements(name: str, where: str, tables: Tables) -> list[Score]:

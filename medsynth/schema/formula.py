@@ -14,7 +14,7 @@ from medsynth.errors import UsageError
 from medsynth.schema.checks import checked, require_column
 from medsynth.schema.domains import check_value, possible_values
 from medsynth.schema.expression import Arithmetic, ColumnReference, Expression, IfElse, Literal, Rounded
-from medsynth.schema.predicate import Compare, Predicate, parse_predicate
+from medsynth.schema.predicate import Compare, Predicate, Value, parse_predicate
 from medsynth.schema.texts import OTHER, canonical_text, shown
 from medsynth.schema.tokens import Token, tokenize
 from medsynth.schema.words import name_text
@@ -50,6 +50,13 @@ class Term:
         if self.column is not None:
             return frozenset((self.column,))
         return frozenset() if self.condition is None else self.condition.columns
+
+    def constants(self) -> Iterator[tuple[str, Value]]:
+        """(column, value) of every value it names."""
+        if self.column is not None and self.reference is not None:
+            yield self.column, self.reference
+        if self.condition is not None:
+            yield from ((column, value) for column, _, value in self.condition.comparisons())
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from medsynth.encoding.codec import Codec
-from medsynth.fidelity.studies import Studies, _pairs, interval_overlap
+from medsynth.fidelity.studies import Studies, _findings, _pairs, interval_overlap
 from medsynth.fidelity.study_fits import StudyEstimate
 from medsynth.score import Edition
 from medsynth.testing import independent_columns, simulated_schema
@@ -35,6 +35,15 @@ def test_overlap_is_the_shared_part_of_both_intervals():
     tables = {"train": [estimate(0.0, 1.0), estimate(0.0, 1.0), estimate(0.0, 1.0)],
               "synthetic": [estimate(0.0, 2.0), estimate(9.0, 1.0), estimate(1.959964, 1.0)]}  # fmt: skip
     assert interval_overlap(_pairs(tables, "synthetic")) == pytest.approx([0.75, 0.0, 0.5])
+
+
+def test_findings_are_counted_as_kept_lost_and_new():
+    # Kept, reversed (also new), lost, new, untold on the synthetic table.
+    figures = {"train": [5.0, 5.0, 5.0, 1.0, 5.0], "synthetic": [2.0, -5.0, 1.9, 5.0, None]}
+    tables = {
+        part: [estimate(value, None if value is None else 1.0) for value in values] for part, values in figures.items()
+    }
+    assert _findings(tables, "synthetic") == (4, 1, 2)
 
 
 def test_training_rows_released_replicate_whole(compare, world, scores, studied):

@@ -85,7 +85,8 @@ def test_weights_of_two_are_rows_of_one_person_written_twice(rows):
     for one, other in zip(counted, written, strict=True):
         if one.term == "ward: missing":
             continue
-        assert one.value == pytest.approx(other.value, rel=0.02 if one.study == "s1" else 1e-7)  # two rows are a tie
+        near = 0.05 * other.error if one.study == "s1" else 1e-7  # for Efron two rows are a tie
+        assert one.value == pytest.approx(other.value, abs=near)
         assert one.error == pytest.approx(other.error, rel=0.02)
 
 

@@ -5,6 +5,7 @@ import pytest
 from medsynth.errors import SchemaError
 from medsynth.schema import Schema, parse_schema
 from medsynth.schema.formula import Formula, levels_of
+from medsynth.schema.private import named_values, with_found
 
 TEXT = """
 medsynth: 1
@@ -85,3 +86,18 @@ def test_others_are_compared_with_the_first_value_listed_or_the_one_named() -> N
 def test_a_formula_that_cannot_be_run_is_refused_with_one_fix(formula: str, family: str, said: str) -> None:
     with pytest.raises(SchemaError, match=f"studies 's': formula: .*{said}"):
         schema_of(formula, family)
+
+
+def test_values_that_a_formula_names_are_kept_whatever_is_found() -> None:
+    # Otherwise a fit would fail where the rows do not show the value, and so tell that they do not.
+    text = TEXT.replace("sex: {kind: category, values: [F, M]}", "sex: {kind: category, source: private}")
+    text = text.replace(
+        "ward: {kind: category, values: [A, B, C], other: true}", "ward: {kind: category, source: private}"
+    )
+    study = "studies:\n  - {name: s, formula: \"sex == 'X' ~ relevel(ward, 'Z') + age\", family: logistic}\n"
+    schema = parse_schema(text + study)
+    assert (named_values(schema, "sex"), named_values(schema, "ward")) == (("X",), ("Z",))
+    found = with_found(
+        schema, {"sex": {"values": ("X", "F"), "other": True}, "ward": {"values": ("Z",), "other": True}}
+    )
+    assert levels_of(found.formulas["s"].terms[0], found) == ("Z", "(other)")
