@@ -1,6 +1,5 @@
 """Would the declared studies replicate: their coefficients on the synthetic table beside those on real rows."""
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import ClassVar
@@ -207,7 +206,7 @@ def _distances(pairs: _Pairs) -> FloatArray:
 def _forest(study: str, tables: Tables) -> Chart:
     """Coefficients with their intervals on both tables; of a number, per standard deviation on real rows."""
     spreads = [one.spread for one in tables["train"]]
-    arrays: dict[str, tuple[float, ...]] = {}
+    arrays: dict[str, tuple[float | None, ...]] = {}
     for names, found in (
         (("value", "low", "high"), tables["synthetic"]),
         (("real", "real_low", "real_high"), tables["train"]),
@@ -226,9 +225,9 @@ def _forest(study: str, tables: Tables) -> Chart:
     )
 
 
-def _drawn(one: StudyEstimate, side: float, spread: float) -> float:
+def _drawn(one: StudyEstimate, side: float, spread: float) -> float | None:
     if one.value is None or one.error is None:
-        return math.nan
+        return None
     return (one.value + side * one.error) * spread
 
 

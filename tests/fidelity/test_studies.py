@@ -1,11 +1,14 @@
 """Studies replicate on a second sample, and do not where their association is broken."""
 
+import json
+
 import numpy as np
 import pytest
 
 from medsynth.encoding.codec import Codec
 from medsynth.fidelity.studies import Studies, _findings, _pairs, interval_overlap
 from medsynth.fidelity.study_fits import StudyEstimate
+from medsynth.judging import from_plain, to_plain
 from medsynth.score import Edition
 from medsynth.testing import independent_columns, simulated_schema
 
@@ -94,6 +97,13 @@ def test_a_study_that_cannot_be_run_on_a_table_is_told(compare, world, scores, s
     found = scores(evaluate(compare(world[0].assign(died="no"), codec=studied)))
     assert found["study.death.kept"].value == 0
     assert "study.death.overlap" not in found
+
+
+def test_charts_with_untold_coefficients_are_kept_as_json(compare, world, studied):
+    found = {"studies": evaluate(compare(world[0].assign(died="no"), codec=studied))}
+    kept = from_plain(json.loads(json.dumps(to_plain(found), allow_nan=False)))
+    assert kept == found
+    assert kept["studies"].charts[0].arrays["value"][0] is None
 
 
 def test_a_schema_without_studies_scores_its_shares_alone(compare, world, scores):
