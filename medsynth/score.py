@@ -55,11 +55,12 @@ class Chart:
     Attributes:
       name: Dotted, like a score's.
       kind: overlay (bars of several series over categories), heatmap (`matrix` over `rows` and `columns`),
-        intervals (`value`, `low`, `high`, optional `baseline` and `ceiling`, one entry per label), curve (`x` and one
+        intervals (`value`, `low`, `high`, optional `baseline` and `ceiling`, and a second set
+        `real`, `real_low`, `real_high`; one entry per label), curve (`x` and one
         array per series).
       title: A short noun phrase.
       labels: Names along the category axis (or of the heatmap's rows and columns).
-      arrays: Series by name; all as long as `labels`, except the heatmap's row-major matrix.
+      arrays: Series by name, None for no figure; all as long as `labels`, except the heatmap's row-major matrix.
       edition: Who may see it.
       sentence: What the reader should see in it; doubles as the text alternative.
     """
@@ -68,7 +69,7 @@ class Chart:
     kind: ChartKind
     title: str
     labels: tuple[str, ...]
-    arrays: Mapping[str, tuple[float, ...]]
+    arrays: Mapping[str, tuple[float | None, ...]]
     edition: Edition
     sentence: str
 

@@ -10,6 +10,7 @@ FIDELITY = Registry(
         "measured": "measured:Measured",
         "rare_conditions": "rare_conditions:RareConditions",
         "rules": "rules:Rules",
+        "studies": "studies:Studies",
         "utility": "utility:Utility",
         "validation": "validated:Validated",
         "sdmetrics": "sdmetrics_scores:SDMetrics",

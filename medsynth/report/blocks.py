@@ -208,6 +208,8 @@ class Drawing(Block):
             length = len(self.arrays.get("x", ()))
         if self.kind == "intervals" and not {"value", "low", "high"} <= set(self.arrays):
             raise ValueError(f"Chart {self.name!r}: intervals need the arrays value, low and high.")
+        if "real" in self.arrays and self.kind == "intervals" and not {"real_low", "real_high"} <= set(self.arrays):
+            raise ValueError(f"Chart {self.name!r}: the array real needs real_low and real_high.")
         if any(len(array) != length for array in self.arrays.values()):
             raise ValueError(f"Chart {self.name!r}: every array of this {self.kind} must hold {length} numbers.")
         return self

@@ -3,7 +3,7 @@
 import io
 import math
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -214,18 +214,14 @@ def _colours(low: float) -> "Colormap":
 def _intervals(canvas: "Canvas", chart: Drawing) -> None:
     labels, arrays = chart.labels[:MOST_CATEGORIES], chart.arrays
     rows = list(range(len(labels)))
-    canvas.set_size_inches(WIDTH, 1.0 + 0.27 * max(2, len(rows)))
+    two = "real" in arrays
+    canvas.set_size_inches(WIDTH, 1.0 + (0.34 if two else 0.27) * max(2, len(rows)))
     axes = canvas.add_subplot()
-    low, high = _gaps(arrays["low"][: len(rows)]), _gaps(arrays["high"][: len(rows)])
-    axes.hlines(rows, low, high, color=COLOURS[0], linewidth=1.8, label="95 % interval")
-    axes.plot(
-        _gaps(arrays["value"][: len(rows)]),
-        rows,
-        "o",
-        color=COLOURS[0],
-        markersize=5.5,
-        label="measured",
-    )
+    shift = 0.16 if two else 0.0
+    _bars(axes, arrays, ("value", "low", "high"), "synthetic" if two else "measured", 0, [row + shift for row in rows])
+    if two:
+        axes.axvline(0, color=MUTED, linewidth=0.8)
+        _bars(axes, arrays, ("real", "real_low", "real_high"), "real", 1, [row - shift for row in rows])
     marks = (("baseline", "baseline (floor)", "|", MUTED), ("ceiling", "ceiling", "D", COLOURS[1]))
     for key, label, marker, colour in marks:
         if key in arrays:
@@ -245,6 +241,21 @@ def _intervals(canvas: "Canvas", chart: Drawing) -> None:
     axes.grid(axis="x")
     axes.spines["left"].set_visible(False)
     _legend(canvas, axes, 4)
+
+
+def _bars(
+    axes: "Axes",
+    arrays: Mapping[str, Sequence[float | None]],
+    names: tuple[str, str, str],
+    label: str,
+    series: int,
+    rows: list[float],
+) -> None:
+    """One set of values with their intervals."""
+    value, low, high = (_gaps(arrays[name][: len(rows)]) for name in names)
+    bounds = "95 % interval" if label == "measured" else f"{label}, 95 % interval"
+    axes.hlines(rows, low, high, color=COLOURS[series], linewidth=1.8, linestyle=DASHES[series], label=bounds)
+    axes.plot(value, rows, MARKERS[series], color=COLOURS[series], markersize=5.5 - series, label=label)
 
 
 def _curve(canvas: "Canvas", chart: Drawing) -> None:

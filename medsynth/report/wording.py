@@ -60,8 +60,8 @@ UTILITY = Topic(
     key="utility",
     title="Utility",
     question="Does a model trained on the synthetic table work on real records?",
-    prefixes=("utility.", "study."),
-    headlines=("utility.auc.drop", "utility.*.drop", "utility.auc.paid", "utility.auprc.synthetic", "study.*"),
+    prefixes=("utility.", "study.", "estimate."),
+    headlines=("utility.auc.drop", "utility.*.drop", "utility.auc.paid", "utility.auprc.synthetic", "study.kept"),
     withheld="How a model trained on the synthetic table works on real records is in the internal edition only.",
 )
 LEAKS = Topic(
@@ -112,6 +112,13 @@ _TRAINED = {
     "synthetic": "trained on synthetic",
     "real": "trained on real",
     "drop": "lost by training on synthetic",
+}
+_STUDIED = {
+    "kept": "findings kept",
+    "sign": "same sign",
+    "significance": "same significance",
+    "overlap": "overlap of intervals",
+    "difference": "distance in standard errors",
 }
 _TERMS = {
     "sdmetrics": "SDMetrics",
@@ -186,6 +193,8 @@ def figure_name(name: str) -> str:
     topic, *parts = name.split(".")
     if name.startswith("leak.membership.") and len(parts) == 3:
         return f"Membership attack, {_words(parts[1])}: {_TERMS.get(parts[2], _words(parts[2]))}"
+    if topic in {"study", "estimate"}:
+        return ": ".join([*map(_words, parts[:-1]), _STUDIED.get(parts[-1]) or _words(parts[-1])])
     if topic == "rare" and len(parts) > 1:
         return f"{_words(parts[0])}: {', '.join(map(_term, parts[1:]))}"
     if topic == "rule":

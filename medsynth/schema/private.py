@@ -64,6 +64,9 @@ def _constants(schema: "Schema") -> Iterator[tuple[str, Any]]:
     for predicate in (*schema.predicates(), *schema.plausible_predicates):
         for column, _, value in predicate.comparisons():
             yield column, value
+    for formula in schema.formulas.values():
+        for term in (formula.outcome, *formula.terms):
+            yield from term.constants()
     utility = schema.utility
     if utility is not None and utility.target is not None and utility.positive is not None:
         yield utility.target, utility.positive

@@ -1,14 +1,17 @@
 """Weights of pairs: what the schema declares counts fourfold, and gets the budget for it."""
 
 import numpy as np
+import pandas as pd
 import pytest
 
+from medsynth import fitting
 from medsynth.encoding.codec import Codec
 from medsynth.encoding.domain import Attribute, Domain
 from medsynth.models.adaptive import Adaptive
-from medsynth.models.workload import DECLARED, pair_weights, studied_columns
+from medsynth.models.workload import DECLARED, pair_weights
 from medsynth.privacy import Ledger
 from medsynth.schema import Schema, parse_schema
+from medsynth.synthesizer import Synthesizer
 from tests.models.conftest import CodedRecords
 
 TEXT = """
@@ -49,7 +52,7 @@ def test_pairs_of_the_target_count_more_but_for_excluded_columns() -> None:
 
 
 def test_pairs_within_a_study_count_more() -> None:
-    found = weights_of("studies:\n  - {name: weight, formula: \"`body mass` ~ age + sex == 'ward'\", family: linear}\n")
+    found = weights_of("studies:\n  - {name: weight, formula: \"`body mass` ~ age + sex == 'F'\", family: linear}\n")
     assert found == {frozenset(pair): DECLARED for pair in (("body mass", "age"), ("body mass", "sex"), ("age", "sex"))}
 
 
@@ -68,11 +71,6 @@ def test_time_and_event_count_no_more_where_survival_is_not_the_task() -> None:
 def test_a_derived_column_stands_for_those_it_is_computed_from() -> None:
     more = 'derived: {index: "age * `body mass`"}\nstudies:\n  - {name: i, formula: index ~ sex, family: linear}\n'
     assert weights_of(more) == {frozenset({"sex", "age"}): DECLARED, frozenset({"sex", "body mass"}): DECLARED}
-
-
-def test_names_in_a_formula_leave_out_quoted_values() -> None:
-    formula = "income == '>50K' ~ `hours-per-week` + age + age + Ärzte"
-    assert studied_columns(formula) == ("income", "hours-per-week", "age", "Ärzte")
 
 
 @pytest.fixture
@@ -116,3 +114,22 @@ def test_a_weight_that_is_not_above_zero_is_refused_before_anything_is_spent(
     with pytest.raises(ValueError, match="above 0"):
         Adaptive().fit(records, book, persons=20_000, mu=book.guarantee.mu, weights=weights)
     assert not book.entries
+
+
+def test_a_fit_gets_the_weights_of_declared_studies(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Listening:
+        def fit(self, *_: object, weights: object, **__: object) -> None:
+            raise Heard(weights)
+
+    monkeypatch.setattr(fitting, "MODELS", {"adaptive": Listening})
+    schema = parse_schema(TEXT + "studies:\n  - {name: s, formula: died ~ age, family: logistic}\n")
+    rows = pd.DataFrame({"died": [True], "age": [3], "body mass": [20.0], "sex": ["F"], "ward": ["A"]})
+    with pytest.raises(Heard) as heard:
+        Synthesizer(schema).fit(rows)
+    weights = heard.value.args[0]
+    assert weights[0, 1] == weights[1, 0] == DECLARED
+    assert (weights != 1).sum() == 2
+
+
+class Heard(Exception):  # noqa: N818 - no error: it brings the weights out
+    pass

@@ -55,6 +55,16 @@ def test_series_differ_by_more_than_colour() -> None:
     assert "stroke-dasharray" in lines
 
 
+def test_intervals_of_two_tables_are_told_apart_by_colour_dash_and_name() -> None:
+    second = {"real": (0.4, 0.2), "real_low": (0.3, 0.1), "real_high": (0.5, None)}
+    svg = draw(chart("intervals", arrays=SERIES["intervals"] | second), "c")
+    texts = {element.text for element in ET.fromstring(svg).iter("text")}
+    assert {"synthetic", "real", "real, 95 % interval"} <= texts
+    assert "stroke-dasharray" in svg
+    with pytest.raises(ValueError, match="real needs real_low and real_high"):
+        chart("intervals", arrays=SERIES["intervals"] | {"real": (0.4, 0.2)})
+
+
 @pytest.mark.parametrize("kind", list(SERIES))
 def test_empty_charts_are_drawn(kind: str) -> None:
     empty = {name: () for name in SERIES[kind]}
