@@ -11,5 +11,9 @@ FIDELITY = Registry(
         "rare_conditions": "rare_conditions:RareConditions",
         "rules": "rules:Rules",
         "utility": "utility:Utility",
+        "importance": "importance:Importance",
+        "fairness": "fairness:Fairness",
+        "survival": "survival:Survival",
+        "subgroups": "subgroups:Subgroups",
     },
 )

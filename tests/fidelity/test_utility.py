@@ -86,13 +86,6 @@ def test_holdout_with_one_class_is_told_and_not_scored(compare, world):
     assert [score.value for score in found.scores] == [None]
 
 
-def test_survival_is_said_to_come_later(compare, world):
-    codec = with_target(task="survival", time="stay", event="died")
-    found = evaluate(compare(world[2], codec=codec))
-    assert found.scores[0].value is None
-    assert "not judged yet" in found.scores[0].sentence
-
-
 def test_schema_without_a_target_scores_nothing(compare, world):
     codec = Codec(schema=simulated_schema(utility=None))
     assert evaluate(compare(world[2], codec=codec)).scores == ()
