@@ -19,7 +19,7 @@ Measure = Callable[[FloatArray], float]
 FEWEST = 20
 """Cases, and others, that both the group and the rest need in the holdout."""
 MARGIN = 0.02
-"""A gap counts as widened where the whole interval lies above this: two points of a rate, a hundredth twice of an AUC."""
+"""A gap counts as widened where its whole interval lies above this, fixed before any table was seen."""
 TITLES = {
     "tpr": "share of cases found, where as many are named as there are cases",
     "auc": "AUC",

@@ -16,7 +16,7 @@ from medsynth.fidelity.target import Rows, UnusableError, some_of
 from medsynth.inference import percentiles, person_multiplicities
 from medsynth.score import Chart, Edition, Evaluation, Score
 
-SHUFFLES = 100
+SHUFFLES = 60
 TOP = 5
 SHOWN = 10
 FEWEST_COLUMNS = 3
@@ -37,7 +37,7 @@ class Importance:
     Source: Breiman (2001), doi:10.1023/A:1010933404324.
     """
 
-    rows: int = 3000
+    rows: int = 2000
     resamples: int = 100
     names: ClassVar[tuple[str, ...]] = ("importance",)
 
@@ -54,11 +54,12 @@ class Importance:
         if len(features) < FEWEST_COLUMNS:
             return Evaluation()
         names = [comparison.domain.names[feature.position] for feature in features]
-        models = {"synthetic": known.models["synthetic"], "real": known.models["train"]} | _halves(known, rng)
+        models = {"synthetic": known.models["synthetic"], "real": known.models["train"]}
         rows = known.holdout.take(some_of(len(known.holdout.labels), self.rows))
         with calm():
             losses = permutation_losses(models, rows, task=known.target.task, resamples=self.resamples, rng=rng)
-        return Evaluation(scores=_scores(losses), charts=(_chart(names, losses),))
+            halves = permutation_losses(_halves(known, rng), rows, task=known.target.task, resamples=0, rng=rng)
+        return Evaluation(scores=_scores(losses | halves), charts=(_chart(names, losses),))
 
 
 def _halves(known: Judged, rng: np.random.Generator) -> Models:
@@ -66,12 +67,11 @@ def _halves(known: Judged, rng: np.random.Generator) -> Models:
     train = known.parts["train"]
     first = (rng.permutation(int(train.persons.max()) + 1) % 2 == 0)[train.persons]
     model = known.models["train"]
-    with calm():
-        return {
-            name: learned(train.take(np.flatnonzero(half)), model.features, "", classes=model.classes)
-            for name, half in (("first", first), ("second", ~first))
-            if half.any()
-        }
+    return {
+        name: learned(train.take(np.flatnonzero(half)), model.features, "", classes=model.classes)
+        for name, half in (("first", first), ("second", ~first))
+        if half.any()
+    }
 
 
 def permutation_losses(
@@ -90,8 +90,8 @@ def permutation_losses(
       By model (1 + resamples, features); the mean over shuffles, one to five of them.
     """
     features = next(iter(models.values())).features
-    weightings = [rows.weights]
-    weightings += [rows.weights * person_multiplicities(rows.persons, rng) for _ in range(resamples)]
+    drawn = [rows.weights * person_multiplicities(rows.persons, rng) for _ in range(resamples)]
+    weightings = np.stack([rows.weights, *drawn])
     losses = {name: np.zeros((len(weightings), len(features))) for name in models}
     whole = {name: _measured(rows, model.believe(rows.codes), weightings, task) for name, model in models.items()}
     times = max(1, min(5, SHUFFLES // len(features)))
@@ -105,15 +105,15 @@ def permutation_losses(
     return losses
 
 
-def _measured(rows: Rows, beliefs: FloatArray, weightings: Sequence[FloatArray], task: str) -> FloatArray:
+def _measured(rows: Rows, beliefs: FloatArray, weightings: FloatArray, task: str) -> FloatArray:
     """AUC (one against the rest, averaged) or R squared under each weighting; classes not drawn do not count."""
     if task == "regression":
         return np.array([weighted_r2(rows.labels, beliefs[:, 0], weights) for weights in weightings])
     classes = [1] if task == "binary" else [int(label) for label in np.unique(rows.labels)]
     ranked = [Ranked.of(rows.labels == label, beliefs[:, label]) for label in classes]
-    areas = np.array([[one.auc(weights) for one in ranked] for weights in weightings])
+    areas = np.stack([one.aucs(weightings) for one in ranked])
     known = ~np.isnan(areas)
-    mean: FloatArray = np.where(known, areas, 0).sum(axis=1) / np.maximum(known.sum(axis=1), 1)
+    mean: FloatArray = np.where(known, areas, 0).sum(axis=0) / np.maximum(known.sum(axis=0), 1)
     return mean
 
 

@@ -164,6 +164,17 @@ class Ranked:
         heights = hits - np.diff(hits, prepend=0.0) / 2
         return float((np.diff(misses, prepend=0.0) * heights).sum() / (hits[-1] * misses[-1]))
 
+    def aucs(self, weightings: FloatArray) -> FloatArray:
+        """The AUC under each of (m, n) weightings; NaN where one lacks positives or negatives."""
+        masses = weightings[:, self.order]
+        hits = np.cumsum(masses * self.truth, axis=1)[:, self.last_of_tie]
+        misses = np.cumsum(masses * ~self.truth, axis=1)[:, self.last_of_tie]
+        heights = hits - np.diff(hits, axis=1, prepend=0.0) / 2
+        pairs = hits[:, -1] * misses[:, -1]
+        won = (np.diff(misses, axis=1, prepend=0.0) * heights).sum(axis=1)
+        areas: FloatArray = np.where(pairs > 0, won / np.maximum(pairs, np.finfo(float).tiny), np.nan)
+        return areas
+
     def auprc(self, weights: FloatArray) -> float:
         hits, misses = self.passed(weights)
         if not len(hits) or not hits[-1] > 0:

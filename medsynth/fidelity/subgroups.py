@@ -31,7 +31,7 @@ FEWEST_ROWS = 100
 MOST_ROWS = 20_000
 MOST_PAIRS = 300
 MARGIN = 0.02
-"""Much worse: the whole 95 % interval of the difference to everyone lies above this, fixed before any table was seen."""
+"""Much worse: the whole interval of the difference to everyone lies above this, fixed before any table was seen."""
 Cliques = Sequence[tuple[int, ...]]
 
 
@@ -63,7 +63,8 @@ class Subgroups:
 
     The two-way error leaves out pairs with a column that defines the group. How much worse than everyone: the group's
     error beyond its ceiling, less that of as many random people in every table, so that a small group is not blamed for
-    being small. Intervals leave out one eighth of the persons at a time; those of the loss draw persons with replacement.
+    being small. Its intervals leave out one eighth of the persons at a time; those of the loss draw persons with
+    replacement.
 
     Attributes:
       resamples: Bootstrap samples of the holdout's persons.
@@ -196,12 +197,12 @@ def _with_error(values: FloatArray, low: float = -1.0) -> Estimate:
 
 
 def rounded_size(rows: float) -> int:
-    """A size to two significant digits.
+    """A size to two significant digits, and to tens.
 
-    >>> rounded_size(12_345), rounded_size(87), rounded_size(0)
-    (12000, 87, 0)
+    >>> rounded_size(12_345), rounded_size(387), rounded_size(12)
+    (12000, 390, 10)
     """
-    return int(float(f"{rows:.1e}"))
+    return 10 * round(float(f"{rows:.1e}") / 10)
 
 
 def _size(name: str, comparison: Comparison, masks: Mapping[Part, BoolArray]) -> Score:
@@ -252,7 +253,9 @@ def _few(name: str, rows: Mapping[Part, int]) -> Score:
         value=None,
         better="lower",
         edition=Edition.INTERNAL,
-        sentence=f"'{name}': too few to tell (fewer than {FEWEST_ROWS} rows in {where}, or fewer than two columns left).",
+        sentence=(
+            f"'{name}': too few to tell (fewer than {FEWEST_ROWS} rows in {where}, or fewer than two columns left)."
+        ),
     )
 
 

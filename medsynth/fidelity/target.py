@@ -13,7 +13,6 @@ from medsynth.inference import person_numbers
 from medsynth.schema.predicate import Compare, IsMissing
 from medsynth.schema.table import ROWS_COLUMN
 
-
 MOST_ROWS = 100_000
 """Rows of a table that are learned from or judged on; a fixed random choice where there are more."""
 

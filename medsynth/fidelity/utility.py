@@ -76,7 +76,9 @@ class Utility:
             if figure == "slope":
                 scores += slope_scores(pair, people)
             else:
-                scores += scores_of(prefix, figure, pair, chance=_chance(figure, holdout), people=people)
+                chance, learner = _chance(figure, holdout), LEARNERS[prefix]
+                name = f"utility.{prefix}{figure}"
+                scores += scores_of(name, figure, pair, learner=learner, chance=chance, people=people)
         return scores
 
 

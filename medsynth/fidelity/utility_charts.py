@@ -70,7 +70,9 @@ def calibration_chart(
     )
 
 
-def curve_chart(name: str, title: str, labels: tuple[str, ...], arrays: Mapping[str, FloatArray], sentence: str) -> Chart:
+def curve_chart(
+    name: str, title: str, labels: tuple[str, ...], arrays: Mapping[str, FloatArray], sentence: str
+) -> Chart:
     """An INTERNAL chart of curves over one axis."""
     return Chart(
         name=name,

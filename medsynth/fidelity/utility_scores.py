@@ -6,7 +6,6 @@ from typing import Literal, NamedTuple
 import numpy as np
 
 from medsynth.encoding.comparison import Part
-from medsynth.fidelity.beliefs import LEARNERS
 from medsynth.fidelity.tables import FloatArray
 from medsynth.inference import Estimate, percentiles
 from medsynth.score import Edition, Score
@@ -18,6 +17,7 @@ TITLES = {
     "brier": "Brier score",
     "ece": "calibration error (difference of predicted and observed risk, by tenths of the prediction)",
     "mae": "mean absolute error",
+    "concordance": "concordance",
 }
 ERRORS = frozenset({"brier", "ece", "mae"})
 """Figures of which less is better."""
@@ -46,12 +46,14 @@ class Drawn(NamedTuple):
         return Drawn(self.value - other.value, self.drawn - other.drawn)
 
 
-def scores_of(prefix: str, figure: str, pair: Mapping[Part, Drawn], *, chance: float | None, people: str) -> list[Score]:
+def scores_of(
+    name: str, figure: str, pair: Mapping[Part, Drawn], *, learner: str, chance: float | None, people: str
+) -> list[Score]:
     """Synthetic, real, and the drop (of what should be high) or gap (of errors) of one figure."""
     worse: Literal["gap", "drop"] = "gap" if figure in ERRORS else "drop"
     synthetic, real = pair["synthetic"], pair["train"]
     lost = synthetic.minus(real) if worse == "gap" else real.minus(synthetic)
-    told = _sentences(prefix, figure, chance, people)
+    told = _sentences(learner, figure, chance, people)
     scores = []
     for which, drawn in (("synthetic", synthetic), ("real", real), (worse, lost)):
         value, low, high = drawn.estimate(spread=figure in SPREAD)
@@ -60,7 +62,7 @@ def scores_of(prefix: str, figure: str, pair: Mapping[Part, Drawn], *, chance: f
         interval = f"95 % interval {_digits(low)} to {_digits(high)}"
         scores.append(
             Score(
-                name=f"utility.{prefix}{figure}.{which}",
+                name=f"{name}.{which}",
                 value=value,
                 low=low,
                 high=high,
@@ -91,16 +93,15 @@ def _digits(value: float) -> str:
     return f"{round(value, 3) + 0.0:.3f}"
 
 
-def _sentences(prefix: str, figure: str, chance: float | None, people: str) -> Mapping[str, str]:
+def _sentences(learner: str, figure: str, chance: float | None, people: str) -> Mapping[str, str]:
     """Sentences with gaps for the figure and its interval."""
-    learner, title = LEARNERS[prefix], TITLES[figure]
-    trained = f"{learner.capitalize()} trained on this table"
+    title = TITLES[figure]
+    trained = f"{learner[:1].upper()}{learner[1:]} trained on this table"
     guessing = "({interval})." if chance is None else f"({{interval}}; guessing: {_digits(chance)})."
-    verb = "has" if figure in ERRORS else "reaches"
+    reached = f"has a {title} of {{figure}}" if figure in ERRORS else f"reaches {{figure}} {title}"
     return {
-        "synthetic": f"Trained on this table, {learner} {verb} {{figure}} {title} on real {people} {guessing}",
-        "real": f"Trained on the real training table, {learner} {verb} {{figure}} {title} on the same {people} "
-        f"{guessing}",
+        "synthetic": f"Trained on this table, {learner} {reached} on real {people} {guessing}",
+        "real": f"Trained on the real training table, {learner} {reached} on the same {people} {guessing}",
         "drop": f"{trained} loses {{figure}} {title} on real {people}, {{interval}}, beside one trained on the real "
         "training table. Negative is a gain.",
         "gap": f"{trained} has a {title} on real {people} that is {{figure}} higher, {{interval}}, than that of one "
