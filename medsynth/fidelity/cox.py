@@ -18,7 +18,7 @@ from medsynth.fidelity.tables import FloatArray
 from medsynth.fidelity.target import UnusableError, not_features, some_of
 
 MOST_ROWS = 10_000
-MOST_WEIGHTED_ROWS = 4_000
+MOST_WEIGHTED_ROWS = 3_000
 """Where rows have weights or persons several rows: the variance that allows for it takes much longer."""
 MOST_COVARIATES = 60
 SMALLEST_SHARE = 0.02

@@ -16,7 +16,7 @@ from medsynth.fidelity.target import Rows, UnusableError, some_of
 from medsynth.inference import percentiles, person_multiplicities
 from medsynth.score import Chart, Edition, Evaluation, Score
 
-SHUFFLES = 60
+SHUFFLES = 30
 TOP = 5
 SHOWN = 10
 FEWEST_COLUMNS = 3

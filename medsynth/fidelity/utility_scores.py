@@ -15,7 +15,7 @@ TITLES = {
     "auprc": "average precision",
     "r2": "R squared",
     "brier": "Brier score",
-    "ece": "calibration error (difference of predicted and observed risk, by tenths of the prediction)",
+    "ece": "calibration error by tenths of the prediction",
     "mae": "mean absolute error",
     "concordance": "concordance",
 }

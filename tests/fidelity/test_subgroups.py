@@ -1,0 +1,108 @@
+"""Subgroups and fairness: a group deliberately broken is warned about, an intact one is not."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from medsynth.encoding.codec import Codec
+from medsynth.fidelity.fairness import Fairness, named_cases
+from medsynth.fidelity.subgroups import Subgroups, rounded_size
+from medsynth.score import Edition
+from medsynth.testing import independent_columns, simulated_schema
+
+GROUPS = [
+    {"name": "women", "where": "sex == 'F'"},
+    {"name": "men", "where": "sex == 'M'"},
+    {"name": "few", "where": "age == '80+' and ward == 'intensive' and stay > 9 and sex == 'F'"},
+]
+
+
+@pytest.fixture(scope="module")
+def among(compare):
+    codec = Codec(schema=simulated_schema(subgroups=GROUPS))
+    return lambda synthetic, **changes: compare(synthetic, codec=codec, **changes)
+
+
+@pytest.fixture(scope="module")
+def broken(among, world):
+    """Women's columns are independent, men's are real."""
+    women = world[2][world[2]["sex"] == "F"]
+    lost = independent_columns(women, len(women), np.random.default_rng(3))
+    lost["died"] = np.where(lost["age"].isin(["0-17", "18-39"]), "yes", "no")
+    return among(pd.concat([world[2][world[2]["sex"] == "M"], lost], ignore_index=True))
+
+
+def found_in(evaluator, comparison, scores):
+    return scores(evaluator(resamples=60).evaluate(comparison, np.random.default_rng(0)))
+
+
+def test_broken_group_is_warned_about_and_the_intact_one_is_not(broken, scores):
+    found = found_in(Subgroups, broken, scores)
+    for headline in ("tv2", "drop"):
+        assert "WARNING" in found[f"subgroup.women.{headline}"].sentence
+        assert "WARNING" not in found[f"subgroup.men.{headline}"].sentence
+    assert found["subgroup.worse"].value == 1
+    assert "'women' (two-way error)" in found["subgroup.worse"].sentence
+    assert "'men'" not in found["subgroup.worse"].sentence
+
+
+def test_second_sample_serves_every_group_within_its_ceiling(among, world, scores):
+    found = found_in(Subgroups, among(world[2]), scores)
+    assert found["subgroup.worse"].value == 0
+    for name in ("women", "men"):
+        error = found[f"subgroup.{name}.tv2"]
+        assert error.low <= error.value <= error.high
+        assert error.value == pytest.approx(error.ceiling, abs=0.02)
+        assert error.value < error.baseline
+
+
+def test_small_group_is_too_few_to_tell(among, world, scores):
+    found = found_in(Subgroups, among(world[2]), scores)
+    assert found["subgroup.few.tv2"].value is None
+    assert "too few to tell" in found["subgroup.few.tv2"].sentence
+    assert "subgroup.few.drop" not in found
+
+
+def test_size_is_rounded_and_internal(among, world, scores):
+    size = found_in(Subgroups, among(world[2]), scores)["subgroup.women.size"]
+    women = int((world[0]["sex"] == "F").sum())
+    assert size.value == rounded_size(women)
+    assert size.value % 10 == 0
+    assert size.edition is Edition.INTERNAL
+
+
+def test_training_on_a_table_that_misleads_for_women_widens_their_gap(broken, scores):
+    found = found_in(Fairness, broken, scores)
+    assert found["utility.fairness.women.auc"].low > 0.02
+    assert "WARNING" in found["utility.fairness.widened"].sentence
+    assert found["utility.fairness.few"].value is None
+
+
+def test_second_sample_and_the_training_table_widen_nothing(among, world, scores):
+    found = found_in(Fairness, among(world[2]), scores)
+    assert found["utility.fairness.widened"].value == 0
+    same = found_in(Fairness, among(world[0]), scores)
+    assert [same[f"utility.fairness.women.{name}"].value for name in ("tpr", "auc", "calibration")] == [0, 0, 0]
+
+
+def test_numbers_are_judged_by_error_and_bias(compare, world, scores):
+    schema = simulated_schema(subgroups=GROUPS, utility={"target": "stay", "task": "regression"})
+    train, holdout, synthetic = (frame.iloc[:600] for frame in world)
+    later = synthetic.assign(
+        stay=np.where(synthetic["sex"] == "F", np.minimum(synthetic["stay"] + 6, 30), synthetic["stay"])
+    )
+    comparison = compare(later, train=train, holdout=holdout, codec=Codec(schema=schema))
+    found = found_in(Fairness, comparison, scores)
+    assert found["utility.fairness.women.bias"].low > 0.02
+    assert found["utility.fairness.women.mae"].value > 0
+
+
+def test_as_many_are_named_as_there_are_cases():
+    beliefs, truth, weights = np.array([0.8, 0.6, 0.2]), np.array([0.0, 1.0, 1.0]), np.array([1.0, 2.0, 1.0])
+    # Three quarters of the weight are cases: the first row and the second whole.
+    assert named_cases(beliefs, truth, weights).tolist() == [1, 1, 0]
+
+
+def test_schema_without_subgroups_scores_nothing(compare, world):
+    for evaluator in (Subgroups, Fairness):
+        assert evaluator().evaluate(compare(world[2]), np.random.default_rng(0)).scores == ()
