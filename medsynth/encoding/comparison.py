@@ -86,7 +86,8 @@ class Comparison:
     codec: Codec
     claim: Claim | None = None
     _codes: dict[Part, IntArray] = field(default_factory=dict, repr=False)
-    _found: dict[str, Any] = field(default_factory=dict, repr=False)
+    # Not for `replace`: another table must not find what belongs to this one.
+    _found: dict[str, Any] = field(default_factory=dict, init=False, repr=False)
 
     @property
     def schema(self) -> "Schema":
@@ -125,7 +126,7 @@ class Comparison:
 
     def restrict(self, masks: Mapping[Part, npt.NDArray[np.bool_]]) -> "Comparison":
         """The same comparison among the rows that the masks keep; parts without a mask are kept whole."""
-        changes: dict[str, Any] = {"_codes": {}, "_found": {}}
+        changes: dict[str, Any] = {"_codes": {}}
         for part, mask in masks.items():
             changes[part] = self.frame(part)[mask]
             changes[f"{part}_weights"] = self.weights(part)[mask]

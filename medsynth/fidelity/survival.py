@@ -85,35 +85,20 @@ class Survival:
         train, holdout = people["train"], people["holdout"]
         loose = SurvivalCurve.of(train.times, rng.permutation(train.events))
         moments = moments_until(end, *curves.values())
-        own = curves["synthetic"].at(moments, people["synthetic"].weights)
-        second, floor = (curve.at(moments, train.weights) for curve in (curves["train"], loose))
-        real = curves["holdout"].at(moments, holdout.weights)
+
+        def to_holdout(curve: SurvivalCurve, weights: FloatArray, of_holdout: FloatArray = holdout.weights) -> float:
+            real = curves["holdout"].at(moments, of_holdout)
+            return curve_distance(curve.at(moments, weights), real, moments, end)
+
+        own, weights = curves["synthetic"], people["synthetic"].weights
         drawn = [
-            curve_distance(
-                own,
-                curves["holdout"].at(moments, holdout.weights * person_multiplicities(holdout.persons, rng)),
-                moments,
-                end,
-            )
+            to_holdout(own, weights, holdout.weights * person_multiplicities(holdout.persons, rng))
             for _ in range(self.resamples)
         ]
-        value, low, high = Drawn(curve_distance(own, real, moments, end), np.array(drawn)).estimate(spread=True)
-        low = max(0.0, low)
-        baseline, ceiling = (curve_distance(curve, real, moments, end) for curve in (floor, second))
-        return Score(
-            name="utility.survival.distance",
-            value=value,
-            low=low,
-            high=high,
-            baseline=baseline,
-            ceiling=ceiling,
-            better="lower",
-            edition=Edition.INTERNAL,
-            sentence=(
-                f"On average over the time of follow-up, the share without the event differs by {value:.2%} between "
-                f"the synthetic table and real holdout people (Kaplan-Meier; 95 % interval {low:.2%} to {high:.2%}). "
-                f"Times and events drawn independently would score {baseline:.2%}, a second real sample {ceiling:.2%}."
-            ),
+        return _distance_score(
+            Drawn(to_holdout(own, weights), np.array(drawn)),
+            floor=to_holdout(loose, train.weights),
+            ceiling=to_holdout(curves["train"], train.weights),
         )
 
     def _concordance(
@@ -138,6 +123,26 @@ class Survival:
         people = f"{comparison.schema.privacy.noun}s"
         name = "utility.survival.concordance"
         return scores_of(name, "concordance", pair, learner="a Cox model", chance=0.5, people=people)
+
+
+def _distance_score(distance: Drawn, *, floor: float, ceiling: float) -> Score:
+    value, low, high = distance.estimate(spread=True)
+    low = max(0.0, low)
+    return Score(
+        name="utility.survival.distance",
+        value=value,
+        low=low,
+        high=high,
+        baseline=floor,
+        ceiling=ceiling,
+        better="lower",
+        edition=Edition.INTERNAL,
+        sentence=(
+            f"On average over the time of follow-up, the share without the event differs by {value:.2%} between the "
+            f"synthetic table and real holdout people (Kaplan-Meier; 95 % interval {low:.2%} to {high:.2%}). Times "
+            f"and events drawn independently would score {floor:.2%}, a second real sample {ceiling:.2%}."
+        ),
+    )
 
 
 def _holdout_model(comparison: Comparison, holdout: Followed, covariates: Sequence[Covariate]) -> Hazards | None:

@@ -32,12 +32,28 @@ def broken(among, world):
     return among(pd.concat([world[2][world[2]["sex"] == "M"], lost], ignore_index=True))
 
 
-def found_in(evaluator, comparison, scores):
-    return scores(evaluator(resamples=60).evaluate(comparison, np.random.default_rng(0)))
+@pytest.fixture(scope="module")
+def intact(among, world):
+    """The third sample released."""
+    return among(world[2])
 
 
-def test_broken_group_is_warned_about_and_the_intact_one_is_not(broken, scores):
-    found = found_in(Subgroups, broken, scores)
+@pytest.fixture(scope="module")
+def served(intact):
+    """What is said of subgroups when the third sample is released."""
+    return by_name(Subgroups(resamples=60).evaluate(intact, np.random.default_rng(0)))
+
+
+def by_name(evaluation):
+    return {score.name: score for score in evaluation.scores}
+
+
+def found_in(evaluator, comparison):
+    return by_name(evaluator(resamples=60).evaluate(comparison, np.random.default_rng(0)))
+
+
+def test_broken_group_is_warned_about_and_the_intact_one_is_not(broken):
+    found = found_in(Subgroups, broken)
     for headline in ("tv2", "drop"):
         assert "WARNING" in found[f"subgroup.women.{headline}"].sentence
         assert "WARNING" not in found[f"subgroup.men.{headline}"].sentence
@@ -46,53 +62,51 @@ def test_broken_group_is_warned_about_and_the_intact_one_is_not(broken, scores):
     assert "'men'" not in found["subgroup.worse"].sentence
 
 
-def test_second_sample_serves_every_group_within_its_ceiling(among, world, scores):
-    found = found_in(Subgroups, among(world[2]), scores)
-    assert found["subgroup.worse"].value == 0
+def test_second_sample_serves_every_group_within_its_ceiling(served):
+    assert served["subgroup.worse"].value == 0
     for name in ("women", "men"):
-        error = found[f"subgroup.{name}.tv2"]
+        error = served[f"subgroup.{name}.tv2"]
         assert error.low <= error.value <= error.high
         assert error.value == pytest.approx(error.ceiling, abs=0.02)
         assert error.value < error.baseline
 
 
-def test_small_group_is_too_few_to_tell(among, world, scores):
-    found = found_in(Subgroups, among(world[2]), scores)
-    assert found["subgroup.few.tv2"].value is None
-    assert "too few to tell" in found["subgroup.few.tv2"].sentence
-    assert "subgroup.few.drop" not in found
+def test_small_group_is_too_few_to_tell(served):
+    assert served["subgroup.few.tv2"].value is None
+    assert "too few to tell" in served["subgroup.few.tv2"].sentence
+    assert "subgroup.few.drop" not in served
 
 
-def test_size_is_rounded_and_internal(among, world, scores):
-    size = found_in(Subgroups, among(world[2]), scores)["subgroup.women.size"]
+def test_size_is_rounded_and_internal(served, world):
+    size = served["subgroup.women.size"]
     women = int((world[0]["sex"] == "F").sum())
     assert size.value == rounded_size(women)
     assert size.value % 10 == 0
     assert size.edition is Edition.INTERNAL
 
 
-def test_training_on_a_table_that_misleads_for_women_widens_their_gap(broken, scores):
-    found = found_in(Fairness, broken, scores)
+def test_training_on_a_table_that_misleads_for_women_widens_their_gap(broken):
+    found = found_in(Fairness, broken)
     assert found["utility.fairness.women.auc"].low > 0.02
     assert "WARNING" in found["utility.fairness.widened"].sentence
     assert found["utility.fairness.few"].value is None
 
 
-def test_second_sample_and_the_training_table_widen_nothing(among, world, scores):
-    found = found_in(Fairness, among(world[2]), scores)
+def test_second_sample_and_the_training_table_widen_nothing(among, world, intact):
+    found = found_in(Fairness, intact)
     assert found["utility.fairness.widened"].value == 0
-    same = found_in(Fairness, among(world[0]), scores)
+    same = found_in(Fairness, among(world[0]))
     assert [same[f"utility.fairness.women.{name}"].value for name in ("tpr", "auc", "calibration")] == [0, 0, 0]
 
 
-def test_numbers_are_judged_by_error_and_bias(compare, world, scores):
+def test_numbers_are_judged_by_error_and_bias(compare, world):
     schema = simulated_schema(subgroups=GROUPS, utility={"target": "stay", "task": "regression"})
     train, holdout, synthetic = (frame.iloc[:600] for frame in world)
     later = synthetic.assign(
         stay=np.where(synthetic["sex"] == "F", np.minimum(synthetic["stay"] + 6, 30), synthetic["stay"])
     )
     comparison = compare(later, train=train, holdout=holdout, codec=Codec(schema=schema))
-    found = found_in(Fairness, comparison, scores)
+    found = found_in(Fairness, comparison)
     assert found["utility.fairness.women.bias"].low > 0.02
     assert found["utility.fairness.women.mae"].value > 0
 

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -126,3 +128,4 @@ def test_models_are_trained_once_for_every_evaluator(compare, world):
     assert judged(comparison) is judged(comparison)
     kept = np.ones(1500, dtype=bool)
     assert judged(comparison.restrict({"synthetic": kept})) is not judged(comparison)
+    assert judged(replace(comparison, synthetic=world[2], _codes={})) is not judged(comparison)
