@@ -11,8 +11,8 @@ from medsynth.score import Edition
 from medsynth.testing import independent_columns, simulated_schema
 
 GROUPS = [
-    {"name": "women", "where": "sex == 'F'"},
-    {"name": "men", "where": "sex == 'M'"},
+    {"name": "surgery", "where": "ward == 'surgery'"},
+    {"name": "elsewhere", "where": "ward != 'surgery'"},
     {"name": "few", "where": "age == '80+' and ward == 'intensive' and stay > 9 and sex == 'F'"},
 ]
 
@@ -25,11 +25,13 @@ def among(compare):
 
 @pytest.fixture(scope="module")
 def broken(among, world):
-    """Women's columns are independent, men's are real."""
-    women = world[2][world[2]["sex"] == "F"]
-    lost = independent_columns(women, len(women), np.random.default_rng(3))
+    """In surgery columns are independent and illnesses a coin's, elsewhere they are real."""
+    inside, rng = world[2]["ward"] == "surgery", np.random.default_rng(3)
+    lost = independent_columns(world[2][inside], inside.sum(), rng)
+    for number in range(1, 9):
+        lost[f"chronic_{number}"] = rng.choice(["no", "yes"], len(lost))
     lost["died"] = np.where(lost["age"].isin(["0-17", "18-39"]), "yes", "no")
-    return among(pd.concat([world[2][world[2]["sex"] == "M"], lost], ignore_index=True))
+    return among(pd.concat([world[2][~inside], lost], ignore_index=True))
 
 
 @pytest.fixture(scope="module")
@@ -55,16 +57,16 @@ def found_in(evaluator, comparison):
 def test_broken_group_is_warned_about_and_the_intact_one_is_not(broken):
     found = found_in(Subgroups, broken)
     for headline in ("tv2", "drop"):
-        assert "WARNING" in found[f"subgroup.women.{headline}"].sentence
-        assert "WARNING" not in found[f"subgroup.men.{headline}"].sentence
+        assert "WARNING" in found[f"subgroup.surgery.{headline}"].sentence
+        assert "WARNING" not in found[f"subgroup.elsewhere.{headline}"].sentence
     assert found["subgroup.worse"].value == 1
-    assert "'women' (two-way error)" in found["subgroup.worse"].sentence
-    assert "'men'" not in found["subgroup.worse"].sentence
+    assert "'surgery' (two-way error)" in found["subgroup.worse"].sentence
+    assert "'elsewhere'" not in found["subgroup.worse"].sentence
 
 
 def test_second_sample_serves_every_group_within_its_ceiling(served):
     assert served["subgroup.worse"].value == 0
-    for name in ("women", "men"):
+    for name in ("surgery", "elsewhere"):
         error = served[f"subgroup.{name}.tv2"]
         assert error.low <= error.value <= error.high
         assert error.value == pytest.approx(error.ceiling, abs=0.02)
@@ -78,16 +80,15 @@ def test_small_group_is_too_few_to_tell(served):
 
 
 def test_size_is_rounded_and_internal(served, world):
-    size = served["subgroup.women.size"]
-    women = int((world[0]["sex"] == "F").sum())
-    assert size.value == rounded_size(women)
+    size = served["subgroup.surgery.size"]
+    assert size.value == rounded_size(int((world[0]["ward"] == "surgery").sum()))
     assert size.value % 10 == 0
     assert size.edition is Edition.INTERNAL
 
 
-def test_training_on_a_table_that_misleads_for_women_widens_their_gap(broken):
+def test_training_on_a_table_that_misleads_in_one_ward_widens_its_gap(broken):
     found = found_in(Fairness, broken)
-    assert found["utility.fairness.women.auc"].low > 0.02
+    assert found["utility.fairness.surgery.auc"].low > 0.02
     assert "WARNING" in found["utility.fairness.widened"].sentence
     assert found["utility.fairness.few"].value is None
 
@@ -96,19 +97,19 @@ def test_second_sample_and_the_training_table_widen_nothing(among, world, intact
     found = found_in(Fairness, intact)
     assert found["utility.fairness.widened"].value == 0
     same = found_in(Fairness, among(world[0]))
-    assert [same[f"utility.fairness.women.{name}"].value for name in ("tpr", "auc", "calibration")] == [0, 0, 0]
+    assert [same[f"utility.fairness.surgery.{name}"].value for name in ("tpr", "auc", "calibration")] == [0, 0, 0]
 
 
 def test_numbers_are_judged_by_error_and_bias(compare, world):
     schema = simulated_schema(subgroups=GROUPS, utility={"target": "stay", "task": "regression"})
     train, holdout, synthetic = (frame.iloc[:600] for frame in world)
     later = synthetic.assign(
-        stay=np.where(synthetic["sex"] == "F", np.minimum(synthetic["stay"] + 6, 30), synthetic["stay"])
+        stay=np.where(synthetic["ward"] == "surgery", np.minimum(synthetic["stay"] + 6, 30), synthetic["stay"])
     )
     comparison = compare(later, train=train, holdout=holdout, codec=Codec(schema=schema))
     found = found_in(Fairness, comparison)
-    assert found["utility.fairness.women.bias"].low > 0.02
-    assert found["utility.fairness.women.mae"].value > 0
+    assert found["utility.fairness.surgery.bias"].low > 0.02
+    assert found["utility.fairness.surgery.mae"].value > 0
 
 
 def test_as_many_are_named_as_there_are_cases():
