@@ -44,7 +44,7 @@ class Covariate:
         """(n,)."""
         groups = self.feature.groups[codes[:, self.feature.position]]
         if self.group is not None:
-            return (groups == self.group).astype(np.float64)
+            return np.asarray(groups == self.group, dtype=np.float64)
         ranks: FloatArray = np.where(groups < self.feature.ordered, groups / max(1, self.feature.ordered - 1), 0.0)
         return ranks
 

@@ -7,6 +7,7 @@ from typing import ClassVar
 import numpy as np
 
 from medsynth.encoding.comparison import Comparison, Part
+from medsynth.fidelity.beliefs import SOURCES
 from medsynth.fidelity.cox import (
     Covariate,
     Hazards,
@@ -67,7 +68,7 @@ class Survival:
         charts = [_curves_chart(people, curves, end)]
         try:
             covariates = covariates_of(comparison, people["train"])
-            models = {part: fit_hazards(comparison, part, people[part], covariates) for part in ("synthetic", "train")}
+            models = {part: fit_hazards(comparison, part, people[part], covariates) for part in SOURCES}
         except UnusableError as problem:
             told = f"Concordance and hazard ratios were not judged: {problem}"
             return Evaluation(scores=(*scores, _untold("concordance.drop", told)), charts=tuple(charts))

@@ -114,12 +114,12 @@ def _figures(known: Judged, source: Part, *, calibrated: bool) -> Figures:
     truths = [(labels == label).astype(np.float64) for label in classes]
     pairs = [(truth, beliefs[:, label]) for truth, label in zip(truths, classes, strict=True)]
     ranked = [Ranked.of(truth == 1, belief) for truth, belief in pairs]
-    found: dict[str, Callable[[FloatArray], float]] = {
+    found: Figures = {
         "auc": lambda weights: float(np.mean([one.auc(weights) for one in ranked])),
         "auprc": lambda weights: float(np.mean([one.auprc(weights) for one in ranked])),
         "brier": lambda weights: float(np.mean([brier(truth, belief, weights) for truth, belief in pairs])),
     }
-    return found | (_calibration(known.holdout, pairs) if calibrated else {})
+    return {**found, **(_calibration(known.holdout, pairs) if calibrated else {})}
 
 
 def _calibration(holdout: Rows, pairs: list[tuple[FloatArray, FloatArray]]) -> Figures:
