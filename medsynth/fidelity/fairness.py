@@ -214,7 +214,7 @@ def _chart(gaps: Mapping[tuple[str, str], Mapping[Part, FloatArray]]) -> Chart:
             drawn = pair["train" if source == "train" else "synthetic"]
             usable = drawn[1:][~np.isnan(drawn[1:])]
             ends = percentiles(usable) if len(usable) else (drawn[0], drawn[0])
-            labels.append(f"{group}, trained on {name}")
+            labels.append(f"{group}, {name}")
             value.append(float(drawn[0]))
             low.append(float(ends[0]))
             high.append(float(ends[1]))

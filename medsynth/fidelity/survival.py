@@ -233,6 +233,7 @@ def _hazards_chart(models: Mapping[Part, Hazards], covariates: Sequence[Covariat
         edition=Edition.INTERNAL,
         sentence=(
             "Logarithms of hazard ratios with their 95 % intervals, from the real training table and from the "
-            f"synthetic one; 0 is no association. The {len(clearest)} clearest in the real table."
+            f"synthetic one; 0 is no association. A number's is that of its highest against its lowest cell. The "
+            f"{len(clearest)} clearest in the real table."
         ),
     )
