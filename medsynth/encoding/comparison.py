@@ -1,8 +1,8 @@
 """What an evaluator sees: real and synthetic tables, and what the model published. Never the model itself."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 Part = Literal["train", "holdout", "synthetic"]
 FloatArray = npt.NDArray[np.float64]
+_T = TypeVar("_T")
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -85,6 +86,8 @@ class Comparison:
     codec: Codec
     claim: Claim | None = None
     _codes: dict[Part, IntArray] = field(default_factory=dict, repr=False)
+    # Not for `replace`: another table must not find what belongs to this one.
+    _found: dict[str, Any] = field(default_factory=dict, init=False, repr=False)
 
     @property
     def schema(self) -> "Schema":
@@ -113,6 +116,13 @@ class Comparison:
         if part not in self._codes:
             self._codes[part] = self.codec.encode(self.frame(part))
         return self._codes[part]
+
+    def once(self, key: str, find: Callable[[], _T]) -> _T:
+        """What several evaluators need of one comparison (a trained model, say), found by the first that asks."""
+        if key not in self._found:
+            self._found[key] = find()
+        found: _T = self._found[key]
+        return found
 
     def restrict(self, masks: Mapping[Part, npt.NDArray[np.bool_]]) -> "Comparison":
         """The same comparison among the rows that the masks keep; parts without a mask are kept whole."""

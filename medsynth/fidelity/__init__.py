@@ -14,5 +14,9 @@ FIDELITY = Registry(
         "utility": "utility:Utility",
         "validation": "validated:Validated",
         "sdmetrics": "sdmetrics_scores:SDMetrics",
+        "importance": "importance:Importance",
+        "fairness": "fairness:Fairness",
+        "survival": "survival:Survival",
+        "subgroups": "subgroups:Subgroups",
     },
 )

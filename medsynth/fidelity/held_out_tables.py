@@ -9,7 +9,8 @@ from medsynth.encoding.codec import Codec
 from medsynth.encoding.comparison import Comparison
 from medsynth.encoding.condition import Condition, compile_condition
 from medsynth.encoding.domain import Attribute, Domain, IntArray, Level
-from medsynth.fidelity.learners import as_integers, boosting, calm, features_of
+from medsynth.fidelity.beliefs import calm
+from medsynth.fidelity.learners import as_integers, boosting, features_of
 from medsynth.fidelity.tables import FloatArray, cliques_of
 from medsynth.fidelity.target import Target, UnusableError, rows_of, target_of
 from medsynth.schema.predicate import Compare, IsMissing

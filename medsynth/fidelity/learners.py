@@ -1,15 +1,12 @@
-"""The two fixed learners of the utility figures, and weighted measures of what they predict."""
+"""The three fixed learners of the utility figures, and weighted measures of what they predict."""
 
-import warnings
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 from scipy import sparse
-from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from medsynth.encoding.domain import Attribute, IntArray
 from medsynth.fidelity.tables import FloatArray
@@ -17,6 +14,7 @@ from medsynth.fidelity.tables import FloatArray
 BoolArray = npt.NDArray[np.bool_]
 HIGH_CARDINALITY = 100
 MOST_CATEGORIES = 255
+ROWS_PER_TREE = 10_000
 SEED = 0
 """The learners' own randomness is fixed: a figure depends on the tables, not on luck."""
 
@@ -105,17 +103,19 @@ def linear(*, regression: bool = False) -> Any:
     return LogisticRegression(C=1.0, max_iter=200, tol=1e-3, random_state=SEED)
 
 
-@contextmanager
-def calm() -> Iterator[None]:
-    """One thread, and no word of iterations.
+def forest(rows: int, *, regression: bool = False) -> Any:
+    """A random forest with fixed settings; each tree sees at most 10,000 of the rows."""
+    from sklearn.ensemble import RandomForestClassifier, RandomForestRegressor
 
-    On a busy machine the learners' threads wait for each other: 180 s were measured instead of 10.
-    """
-    import sklearn.ensemble  # noqa: F401 - only libraries already loaded can be limited
-
-    with warnings.catch_warnings(), threadpool_limits(limits=1):
-        warnings.simplefilter("ignore")  # slow convergence: iterations are fixed in advance
-        yield
+    learner = RandomForestRegressor if regression else RandomForestClassifier
+    return learner(
+        n_estimators=50,
+        max_depth=10,
+        min_samples_leaf=5,
+        max_features="sqrt",
+        max_samples=min(rows, ROWS_PER_TREE),
+        random_state=SEED,
+    )
 
 
 def weighted_auc(truth: BoolArray, beliefs: FloatArray, weights: FloatArray) -> float:
@@ -151,21 +151,32 @@ class Ranked:
         last = np.flatnonzero(np.append(ordered[1:] != ordered[:-1], True))[: len(ordered)]
         return cls(order=order, last_of_tie=last, truth=truth[order])
 
-    def _passed(self, weights: FloatArray) -> tuple[FloatArray, FloatArray]:
+    def passed(self, weights: FloatArray) -> tuple[FloatArray, FloatArray]:
         """Weight of positives and negatives at or above each distinct belief, highest first."""
         mass = weights[self.order]
         hits, misses = np.cumsum(mass * self.truth), np.cumsum(mass * ~self.truth)
         return hits[self.last_of_tie], misses[self.last_of_tie]
 
     def auc(self, weights: FloatArray) -> float:
-        hits, misses = self._passed(weights)
+        hits, misses = self.passed(weights)
         if not len(hits) or not hits[-1] > 0 or not misses[-1] > 0:
             return float("nan")
         heights = hits - np.diff(hits, prepend=0.0) / 2
         return float((np.diff(misses, prepend=0.0) * heights).sum() / (hits[-1] * misses[-1]))
 
+    def aucs(self, weightings: FloatArray) -> FloatArray:
+        """The AUC under each of (m, n) weightings; NaN where one lacks positives or negatives."""
+        masses = weightings[:, self.order]
+        hits = np.cumsum(masses * self.truth, axis=1)[:, self.last_of_tie]
+        misses = np.cumsum(masses * ~self.truth, axis=1)[:, self.last_of_tie]
+        heights = hits - np.diff(hits, axis=1, prepend=0.0) / 2
+        pairs = hits[:, -1] * misses[:, -1]
+        won = (np.diff(misses, axis=1, prepend=0.0) * heights).sum(axis=1)
+        areas: FloatArray = np.where(pairs > 0, won / np.maximum(pairs, np.finfo(float).tiny), np.nan)
+        return areas
+
     def auprc(self, weights: FloatArray) -> float:
-        hits, misses = self._passed(weights)
+        hits, misses = self.passed(weights)
         if not len(hits) or not hits[-1] > 0:
             return float("nan")
         precision = hits / np.maximum(hits + misses, np.finfo(float).tiny)

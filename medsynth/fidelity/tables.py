@@ -163,6 +163,15 @@ def shares_of(sample: Sample, clique: tuple[int, ...], sizes: Sequence[int]) -> 
     return _shares(np.bincount(_cells(sample.codes, clique, sizes), sample.weights, minlength=cells))
 
 
+def fold_distances(first: Sample, second: Sample, clique: tuple[int, ...], sizes: Sequence[int]) -> FloatArray:
+    """Distance of one clique between two samples, (1 + FOLDS,): whole, then with each fold of both left out."""
+    cells = int(np.prod([sizes[column] for column in clique]))
+    counts = [_fold_counts(sample, clique, sizes, cells) for sample in (first, second)]
+    totals = [folds.sum(axis=1)[:, None] for folds in counts]
+    shares = [_shares(np.hstack([total, total - folds])) for total, folds in zip(totals, counts, strict=True)]
+    return total_variation(*shares)
+
+
 def _cells(codes: IntArray, clique: tuple[int, ...], sizes: Sequence[int]) -> npt.NDArray[np.intp]:
     """Row-major cell of each row, (n,)."""
     cell = codes[:, clique[0]].astype(np.intp)

@@ -13,6 +13,9 @@ from medsynth.inference import person_numbers
 from medsynth.schema.predicate import Compare, IsMissing
 from medsynth.schema.table import ROWS_COLUMN
 
+MOST_ROWS = 100_000
+"""Rows of a table that are learned from or judged on; a fixed random choice where there are more."""
+
 
 class UnusableError(Exception):
     """The target cannot be judged; the text says why."""
@@ -44,12 +47,31 @@ class Rows:
       labels: (n,) class numbers, or numbers for regression.
       weights: (n,).
       persons: (n,) number of each row's person.
+      positions: (n,) where the rows stand in their frame.
     """
 
     codes: npt.NDArray[np.int32]
     labels: FloatArray
     weights: FloatArray
     persons: npt.NDArray[np.int64]
+    positions: npt.NDArray[np.intp]
+
+    def take(self, chosen: npt.NDArray[np.intp]) -> "Rows":
+        """Some of the rows."""
+        return Rows(
+            codes=self.codes[chosen],
+            labels=self.labels[chosen],
+            weights=self.weights[chosen],
+            persons=np.unique(self.persons[chosen], return_inverse=True)[1],
+            positions=self.positions[chosen],
+        )
+
+
+def some_of(count: int, most: int) -> npt.NDArray[np.intp]:
+    """Positions of a fixed random choice of at most `most` of `count` rows, in their order."""
+    if count <= most:
+        return np.arange(count)
+    return np.sort(np.random.default_rng(count).choice(count, size=most, replace=False))
 
 
 def target_of(comparison: Comparison) -> Target:
@@ -59,17 +81,13 @@ def target_of(comparison: Comparison) -> Target:
       UnusableError: If its task is not judged.
     """
     utility = comparison.schema.utility
-    if utility is None or utility.task == "survival":
-        raise UnusableError("survival targets are not judged yet; they come with the `survival` extra.")
-    if utility.target is None or (utility.task == "binary" and utility.positive is None):
+    if utility is None or utility.target is None or (utility.task == "binary" and utility.positive is None):
         raise UnusableError("the schema names no target or no positive value.")
-    derived = frozenset(comparison.schema.derived_expressions)
     return Target(
         column=utility.target,
         task=utility.task,
         positive=utility.positive,
-        # How many records a person has tells of the later ones: no predictor may know it.
-        excluded=derived | {utility.target, ROWS_COLUMN, *utility.exclude},
+        excluded=not_features(comparison),
     )
 
 
@@ -84,17 +102,34 @@ def rows_of(comparison: Comparison, part: Part, target: Target) -> Rows:
         raise UnusableError(f"the {part} table has no column '{target.column}'.")
     labels = _labels(comparison, part, target)
     missing = IsMissing(column=target.column).evaluate(frame, schema)
-    known = ~missing & (weights > 0) & ~np.isnan(labels)
+    known = np.flatnonzero(~missing & (weights > 0) & ~np.isnan(labels))
+    known = known[some_of(len(known), MOST_ROWS)]
     if len(np.unique(labels[known])) < (2 if part == "holdout" else 1):
         raise UnusableError(f"the {part} table does not show '{target.column}' often enough.")
-    unit = schema.privacy.unit
-    named = frame[unit].to_numpy()[known] if unit is not None and unit in frame else None
     return Rows(
         codes=comparison.codes(part)[known],
         labels=labels[known],
         weights=weights[known],
-        persons=person_numbers(named, int(known.sum())),
+        persons=persons_of(comparison, part, known),
+        positions=known,
     )
+
+
+def persons_of(comparison: Comparison, part: Part, rows: npt.NDArray[np.intp]) -> npt.NDArray[np.int64]:
+    """Number of the person of each of these rows of one part; every synthetic row is a person."""
+    frame, unit = comparison.frame(part), comparison.schema.privacy.unit
+    known = unit is not None and part != "synthetic" and unit in frame
+    return person_numbers(frame[unit].to_numpy()[rows] if known else None, len(rows))
+
+
+def not_features(comparison: Comparison) -> frozenset[str]:
+    """Columns that predict nothing: derived ones, `exclude`, every declared outcome and the rows per person."""
+    schema, utility = comparison.schema, comparison.schema.utility
+    if utility is None:
+        return frozenset()
+    outcomes = {name for name in (utility.target, utility.time, utility.event) if name is not None}
+    # How many records a person has tells of the later ones: no predictor may know it.
+    return frozenset(schema.derived_expressions) | outcomes | {ROWS_COLUMN, *utility.exclude}
 
 
 def _labels(comparison: Comparison, part: Part, target: Target) -> FloatArray:

@@ -2,43 +2,39 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import numpy as np
 
 from medsynth.encoding.comparison import Comparison, Part
-from medsynth.fidelity.learners import (
-    BoolArray,
-    Feature,
-    Ranked,
-    as_indicators,
-    as_integers,
-    boosting,
-    calm,
-    features_of,
-    linear,
-    weighted_r2,
+from medsynth.fidelity.beliefs import LEARNERS, SOURCES, Judged, judged
+from medsynth.fidelity.calibration import (
+    Recalibration,
+    absolute_error,
+    brier,
+    calibration_error,
+    tenths_of,
+    weighted_median,
 )
+from medsynth.fidelity.learners import Ranked, weighted_r2
 from medsynth.fidelity.tables import FloatArray
-from medsynth.fidelity.target import Rows, UnusableError, rows_of, target_of
-from medsynth.fidelity.utility_charts import calibration_chart, roc_chart
-from medsynth.inference import Estimate, percentiles, person_multiplicities
-from medsynth.score import Chart, Edition, Evaluation, Score
+from medsynth.fidelity.target import Rows, UnusableError
+from medsynth.fidelity.utility_charts import calibration_chart, precision_chart, roc_chart
+from medsynth.fidelity.utility_scores import Drawn, no_score, scores_of, slope_scores
+from medsynth.inference import person_multiplicities
+from medsynth.score import Chart, Evaluation, Score
 
 Figures = Mapping[str, Callable[[FloatArray], float]]
-PARTS: tuple[Part, ...] = ("train", "holdout", "synthetic")
-SOURCES: tuple[Part, ...] = ("synthetic", "train")
-TITLES = {"auc": "area under the ROC curve", "auprc": "average precision", "r2": "R squared"}
-LEARNERS = {"": "a gradient-boosted model", "linear.": "a linear model"}
 
 
 @dataclass(frozen=True, kw_only=True)
 class Utility:
     """Models of the utility target, trained on synthetic and on train, tested on the holdout.
 
-    Two learners with settings fixed in advance; gradient-boosted trees give the headline. Features are the modelled
-    columns except the target and `exclude`. Row weights are used in training and testing, so that an upsampled table
-    is judged as the population it stands for. Intervals draw the holdout's persons with replacement.
+    Three learners with settings fixed in advance; gradient-boosted trees give the headline, the charts and the
+    calibration. Features are the modelled columns except outcomes and `exclude`. Row weights are used in training and
+    testing, so that an upsampled table is judged as the population it stands for. At most 100,000 rows of each table
+    are used. Intervals draw the holdout's persons with replacement.
 
     Attributes:
       resamples: Bootstrap samples of the holdout's persons.
@@ -48,42 +44,22 @@ class Utility:
     names: ClassVar[tuple[str, ...]] = ("utility",)
 
     def evaluate(self, comparison: Comparison, rng: np.random.Generator) -> Evaluation:
-        """Scores `utility.[linear.]{auc,auprc,r2}.{synthetic,real,drop}`, two charts."""
-        if comparison.schema.utility is None:
+        """Scores `utility.[linear.|forest.]{auc,auprc,brier,ece,r2,mae}.{synthetic,real,drop,gap}`, three charts."""
+        if comparison.schema.utility is None or comparison.schema.utility.task == "survival":
             return Evaluation()
-        try:
-            target = target_of(comparison)
-            parts = {part: rows_of(comparison, part, target) for part in PARTS}
-            features = features_of(comparison.domain.attributes, target.excluded)
-        except UnusableError as problem:
-            return Evaluation(scores=(_untold(str(problem)),))
-        if not features:
-            return Evaluation(scores=(_untold("no column is left to predict it from."),))
-        regression = target.task == "regression"
         scores: list[Score] = []
-        charts: tuple[Chart, ...] = ()
+        people = f"{comparison.schema.privacy.noun}s"
         for prefix in LEARNERS:
-            with calm():
-                beliefs = {
-                    source: _predict(parts, source, features, prefix, regression=regression) for source in SOURCES
-                }
-            scores += self._scores(prefix, target.task, parts["holdout"], beliefs, rng)
-            if prefix == "" and target.task == "binary":
-                charts = (
-                    roc_chart(*_told(parts["holdout"], beliefs)),
-                    calibration_chart(*_told(parts["holdout"], beliefs)),
-                )
-        return Evaluation(scores=tuple(scores), charts=charts)
+            try:
+                known = judged(comparison, prefix)
+            except UnusableError as problem:
+                return Evaluation(scores=(no_score(str(problem)),))
+            scores += self._scores(prefix, known, people, rng)
+        return Evaluation(scores=tuple(scores), charts=_charts(judged(comparison)))
 
-    def _scores(
-        self,
-        prefix: str,
-        task: str,
-        holdout: Rows,
-        beliefs: Mapping[Part, FloatArray],
-        rng: np.random.Generator,
-    ) -> list[Score]:
-        figures = {source: _figures(task, holdout, belief) for source, belief in beliefs.items()}
+    def _scores(self, prefix: str, known: Judged, people: str, rng: np.random.Generator) -> list[Score]:
+        holdout = known.holdout
+        figures = {source: _figures(known, source, calibrated=not prefix) for source in SOURCES}
         drawn: dict[tuple[Part, str], list[float]] = {
             (source, figure): [] for source in figures for figure in figures[source]
         }
@@ -91,10 +67,18 @@ class Utility:
             weights = holdout.weights * person_multiplicities(holdout.persons, rng)
             for source, figure in drawn:
                 drawn[source, figure].append(figures[source][figure](weights))
-        scores = []
+        scores: list[Score] = []
         for figure in figures["train"]:
-            pair = [(figures[source][figure](holdout.weights), np.array(drawn[source, figure])) for source in SOURCES]
-            scores += _three(prefix, figure, pair, _chance(figure, holdout))
+            pair = {
+                source: Drawn(figures[source][figure](holdout.weights), np.array(drawn[source, figure]))
+                for source in SOURCES
+            }
+            if figure == "slope":
+                scores += slope_scores(pair, people)
+            else:
+                chance, learner = _chance(figure, holdout), LEARNERS[prefix]
+                name = f"utility.{prefix}{figure}"
+                scores += scores_of(name, figure, pair, learner=learner, chance=chance, people=people)
         return scores
 
 
@@ -108,135 +92,67 @@ def holdout_figure(comparison: Comparison, source: Part) -> float | None:
     Returns:
       The figure; None where the schema declares no prediction that can be judged.
     """
-    if comparison.schema.utility is None:
+    if comparison.schema.utility is None or comparison.schema.utility.task == "survival":
         return None
     try:
-        target = target_of(comparison)
-        parts = {part: rows_of(comparison, part, target) for part in {source, "holdout"}}
+        known = judged(comparison, "", (source,))
     except UnusableError:
         return None
-    features = features_of(comparison.domain.attributes, target.excluded)
-    if not features:
-        return None
-    regression = target.task == "regression"
-    with calm():
-        beliefs = _predict(parts, source, features, "", regression=regression)
-    figure = _figures(target.task, parts["holdout"], beliefs)["r2" if regression else "auc"]
-    return figure(parts["holdout"].weights)
+    name = "r2" if known.target.task == "regression" else "auc"
+    return _figures(known, source, calibrated=False)[name](known.holdout.weights)
 
 
-def _predict(
-    parts: Mapping[Part, Rows],
-    source: Part,
-    features: tuple[Feature, ...],
-    prefix: str,
-    *,
-    regression: bool,
-) -> FloatArray:
-    """Beliefs about the holdout: (n, classes) probabilities, or (n, 1) numbers."""
-    learner = _fitted(parts[source], features, prefix, regression=regression)
-    table = _encoder(prefix)(parts["holdout"].codes, features)
-    if regression:
-        numbers: FloatArray = np.asarray(learner.predict(table), dtype=np.float64)[:, None]
-        return numbers
-    highest = max(int(rows.labels.max()) for rows in parts.values())
-    beliefs = np.zeros((len(parts["holdout"].labels), highest + 1))
-    if isinstance(learner, float):
-        beliefs[:, int(learner)] = 1.0
-    else:
-        beliefs[:, learner.classes_.astype(int)] = learner.predict_proba(table)
-    return beliefs
-
-
-def _encoder(prefix: str) -> Callable[..., Any]:
-    return as_indicators if prefix else as_integers
-
-
-def _fitted(rows: Rows, features: tuple[Feature, ...], prefix: str, *, regression: bool) -> Any:
-    """A fitted learner, or the only class there is."""
-    if not regression and len(np.unique(rows.labels)) == 1:
-        return float(rows.labels[0])
-    learner = linear(regression=regression) if prefix else boosting(features, regression=regression)
-    learner.fit(_encoder(prefix)(rows.codes, features), rows.labels, sample_weight=rows.weights)
-    return learner
-
-
-def _figures(task: str, holdout: Rows, beliefs: FloatArray) -> Figures:
+def _figures(known: Judged, source: Part, *, calibrated: bool) -> Figures:
     """Each figure as a function of row weights; many classes: one against the rest, averaged."""
-    if task == "regression":
-        return {"r2": lambda weights: weighted_r2(holdout.labels, beliefs[:, 0], weights)}
-    classes = [1] if task == "binary" else [int(label) for label in np.unique(holdout.labels)]
-    ranked = [Ranked.of(holdout.labels == label, beliefs[:, label]) for label in classes]
-    return {
+    labels, beliefs = known.holdout.labels, known.beliefs[source]
+    if known.target.task == "regression":
+        return {
+            "r2": lambda weights: weighted_r2(labels, beliefs[:, 0], weights),
+            "mae": lambda weights: absolute_error(labels, beliefs[:, 0], weights),
+        }
+    classes = [1] if known.target.task == "binary" else [int(label) for label in np.unique(labels)]
+    truths = [(labels == label).astype(np.float64) for label in classes]
+    pairs = [(truth, beliefs[:, label]) for truth, label in zip(truths, classes, strict=True)]
+    ranked = [Ranked.of(truth == 1, belief) for truth, belief in pairs]
+    found: Figures = {
         "auc": lambda weights: float(np.mean([one.auc(weights) for one in ranked])),
         "auprc": lambda weights: float(np.mean([one.auprc(weights) for one in ranked])),
+        "brier": lambda weights: float(np.mean([brier(truth, belief, weights) for truth, belief in pairs])),
     }
+    return {**found, **(_calibration(known.holdout, pairs) if calibrated else {})}
 
 
-def _chance(figure: str, holdout: Rows) -> float:
-    """What guessing scores: 0.5, the positives' share, or nothing explained."""
-    if figure == "auprc":
-        labels = np.unique(holdout.labels)
-        shares = [np.average(holdout.labels == label, weights=holdout.weights) for label in labels]
-        return float(shares[-1]) if set(labels) <= {0.0, 1.0} else float(np.mean(shares))
-    return 0.5 if figure == "auc" else 0.0
-
-
-def _three(prefix: str, figure: str, pair: list[tuple[float, FloatArray]], chance: float) -> list[Score]:
-    """Synthetic, real and drop of one figure."""
-    (synthetic, drawn_synthetic), (real, drawn_real) = pair
-    name, title, learner = f"utility.{prefix}{figure}", TITLES[figure], LEARNERS[prefix]
-    estimates = {
-        "synthetic": _estimate(synthetic, drawn_synthetic),
-        "real": _estimate(real, drawn_real),
-        "drop": _estimate(real - synthetic, drawn_real - drawn_synthetic),
-    }
-    told = _told_as(learner, chance)
-    return [
-        Score(
-            name=f"{name}.{which}",
-            value=value,
-            low=low,
-            high=high,
-            baseline=real - chance if which == "drop" else chance,
-            ceiling={"synthetic": real, "real": None, "drop": 0.0}[which],
-            better="lower" if which == "drop" else "higher",
-            edition=Edition.INTERNAL,
-            sentence=told[which].format(
-                figure=f"{value:.3f} {title}", interval=f"95 % interval {low:.3f} to {high:.3f}"
-            ),
+def _calibration(holdout: Rows, pairs: list[tuple[FloatArray, FloatArray]]) -> Figures:
+    """Error over tenths, fixed by the whole holdout; the slope where there are two classes."""
+    tenths = [tenths_of(belief, holdout.weights) for _, belief in pairs]
+    found: dict[str, Callable[[FloatArray], float]] = {
+        "ece": lambda weights: float(
+            np.mean([calibration_error(own, *pair, weights) for own, pair in zip(tenths, pairs, strict=True)])
         )
-        for which, (value, low, high) in estimates.items()
-    ]
-
-
-def _told_as(learner: str, chance: float) -> Mapping[str, str]:
-    """Sentences with gaps for the figure and its interval."""
-    guessing = f"({{interval}}; guessing: {chance:.3f})."
-    return {
-        "synthetic": f"Trained on the synthetic table, {learner} reaches {{figure}} "
-        f"on real people of the holdout {guessing}",
-        "real": f"Trained on the real training table, {learner} reaches {{figure}} on the same people {guessing}",
-        "drop": f"{learner.capitalize()} trained on the synthetic table loses {{figure}} "
-        "on real people ({interval}; negative is a gain).",
     }
+    return found | ({"slope": Recalibration.of(*pairs[0]).slope} if len(pairs) == 1 else {})
 
 
-def _estimate(value: float, drawn: FloatArray) -> Estimate:
-    usable = drawn[~np.isnan(drawn)]
-    return Estimate(value, *(percentiles(usable) if len(usable) else (value, value)))
+def _chance(figure: str, holdout: Rows) -> float | None:
+    """What guessing scores; guessing the shares of the classes is perfectly calibrated, so that has none."""
+    if figure in {"auc", "ece"}:
+        return 0.5 if figure == "auc" else None
+    if figure in {"r2", "mae"}:
+        middle = np.full(len(holdout.labels), weighted_median(holdout.labels, holdout.weights))
+        return 0.0 if figure == "r2" else absolute_error(holdout.labels, middle, holdout.weights)
+    labels = np.unique(holdout.labels)
+    shares = np.array([np.average(holdout.labels == label, weights=holdout.weights) for label in labels])
+    kept = shares[-1:] if set(labels) <= {0.0, 1.0} else shares
+    return float(np.mean(kept if figure == "auprc" else kept * (1 - kept)))
 
 
-def _told(holdout: Rows, beliefs: Mapping[Part, FloatArray]) -> tuple[BoolArray, dict[str, FloatArray], FloatArray]:
-    named = {"synthetic": beliefs["synthetic"][:, 1], "real": beliefs["train"][:, 1]}
-    return holdout.labels == 1, named, holdout.weights
-
-
-def _untold(reason: str) -> Score:
-    return Score(
-        name="utility.auc.drop",
-        value=None,
-        better="lower",
-        edition=Edition.INTERNAL,
-        sentence=f"The utility target was not judged: {reason}",
-    )
+def _charts(known: Judged) -> tuple[Chart, ...]:
+    if known.target.task == "multiclass":
+        return ()
+    column = 1 if known.target.task == "binary" else 0
+    named = {"synthetic": known.beliefs["synthetic"][:, column], "real": known.beliefs["train"][:, column]}
+    weights = known.holdout.weights
+    calibration = calibration_chart(known.holdout.labels, named, weights, numbers=column == 0)
+    if column == 0:
+        return (calibration,)
+    return roc_chart(known.truth, named, weights), precision_chart(known.truth, named, weights), calibration

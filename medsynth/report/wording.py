@@ -35,7 +35,13 @@ FIDELITY = Topic(
     title="Fidelity",
     question="Does the synthetic table resemble the real one?",
     prefixes=("fidelity.", "association.", "marginal.", "subgroup."),
-    headlines=("fidelity.tv2.train", "fidelity.tv2.holdout", "fidelity.tv2.paid", "fidelity.tv2.measured"),
+    headlines=(
+        "fidelity.tv2.holdout",
+        "fidelity.tv2.paid",
+        "subgroup.worse",
+        "fidelity.tv2.train",
+        "fidelity.tv2.measured",
+    ),
     withheld="Comparisons with real training and holdout records are in the internal edition only.",
     shown="The figures here compare with the noised counts, which the guarantee covers.",
 )
@@ -61,7 +67,17 @@ UTILITY = Topic(
     title="Utility",
     question="Does a model trained on the synthetic table work on real records?",
     prefixes=("utility.", "study.", "estimate."),
-    headlines=("utility.auc.drop", "utility.*.drop", "utility.auc.paid", "utility.auprc.synthetic", "study.kept"),
+    headlines=(
+        "utility.auc.drop",
+        "utility.r2.drop",
+        "study.kept",
+        "utility.survival.concordance.drop",
+        "utility.fairness.widened",
+        "utility.auc.paid",
+        "utility.survival.distance",
+        "utility.*.drop",
+        "utility.auprc.synthetic",
+    ),
     withheld="How a model trained on the synthetic table works on real records is in the internal edition only.",
 )
 LEAKS = Topic(
@@ -112,6 +128,30 @@ _TRAINED = {
     "synthetic": "trained on synthetic",
     "real": "trained on real",
     "drop": "lost by training on synthetic",
+    "gap": "added by training on synthetic",
+    "linear": "linear model",
+    "forest": "random forest",
+    "brier": "Brier score",
+    "ece": "calibration error",
+    "slope": "calibration slope",
+    "r2": "R squared",
+    "mae": "mean absolute error",
+    "importance": "importance of columns",
+    "rank": "rank correlation with real",
+    "top": "leading columns shared with real",
+    "fairness": "gap between groups",
+    "widened": "how many widened",
+    "tpr": "cases found",
+    "calibration": "predicted less observed risk",
+    "distance": "distance of the curves",
+    "hazards": "hazard ratios",
+    "sign": "on the same side of 1",
+    "overlap": "with overlapping intervals",
+}
+_SUBGROUP = {
+    "worse": "subgroups served much worse than everyone",
+    "size": "training rows, rounded",
+    "drop": "loss of the model",
 }
 _STUDIED = {
     "kept": "findings kept",
@@ -189,6 +229,8 @@ def figure_name(name: str) -> str:
     'Two-way error, against holdout records'
     >>> figure_name("leak.membership.nearest_record.auc")
     'Membership attack, nearest record: AUC'
+    >>> figure_name("subgroup.80 and over.drop"), figure_name("utility.fairness.women.tpr")
+    ('80 and over, loss of the model', 'Gap between groups, women, cases found')
     """
     topic, *parts = name.split(".")
     if name.startswith("leak.membership.") and len(parts) == 3:
@@ -201,7 +243,7 @@ def figure_name(name: str) -> str:
         label = ", ".join(_RULES.get(part) or f"{_words(part)} is broken" for part in parts)
         return label[:1].upper() + label[1:]
     parts = parts[1:] if parts[:1] == ["copies"] else parts
-    special = _TRAINED if topic == "utility" else {}
+    special = {"utility": _TRAINED, "subgroup": _SUBGROUP}.get(topic, {})
     label = ", ".join(special.get(part) or _term(part) for part in parts) or _words(name)
     return label[:1].upper() + label[1:]
 

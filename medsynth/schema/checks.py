@@ -289,8 +289,6 @@ def notices(schema: "Schema") -> tuple[str, ...]:
             f"Schema: {', '.join(map(shown, noisy))}: values or bounds were found under a budget, with noise. Rare "
             "values are counted as (other), and numbers beyond the bounds as the nearest bound."
         )
-    if schema.utility is not None and schema.utility.task == "survival":
-        found.append("Schema: utility task survival is read and kept, but not yet evaluated.")
     if schema.privacy.delta_value >= 1 / schema.privacy.persons:
         found.append(
             f"Schema: delta {schema.privacy.delta_value:g} is not below 1/persons, so it would allow publishing "

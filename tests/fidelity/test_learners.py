@@ -6,6 +6,7 @@ from sklearn.metrics import average_precision_score, r2_score, roc_auc_score
 
 from medsynth.encoding.domain import Attribute
 from medsynth.fidelity.learners import (
+    Ranked,
     as_indicators,
     as_integers,
     features_of,
@@ -76,3 +77,13 @@ def test_listed_values_become_indicators():
     features = features_of([Attribute(name="a", size=3)], frozenset())
     codes = np.array([[2], [0]], dtype=np.int32)
     assert as_indicators(codes, features).toarray().tolist() == [[0, 0, 1], [1, 0, 0]]
+
+
+def test_areas_under_many_weightings_are_those_under_each():
+    rng = np.random.default_rng(8)
+    truth, beliefs = rng.random(50) < 0.4, rng.integers(0, 9, 50) / 9
+    weightings = np.vstack([rng.gamma(1, 1, (3, 50)), truth])
+    areas = Ranked.of(truth, beliefs).aucs(weightings)
+    expected = [roc_auc_score(truth, beliefs, sample_weight=weights) for weights in weightings[:3]]
+    assert areas[:3] == pytest.approx(expected)
+    assert np.isnan(areas[3])  # no negative has weight

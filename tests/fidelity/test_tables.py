@@ -4,6 +4,7 @@ import pytest
 from medsynth.fidelity.tables import (
     Sample,
     cliques_of,
+    fold_distances,
     independent_columns,
     measure_distances,
     shares_of,
@@ -24,6 +25,14 @@ def sample(codes, weights=None):
 
 def test_total_variation_by_hand():
     assert total_variation(np.array([0.5, 0.5, 0.0]), np.array([0.2, 0.5, 0.3])) == pytest.approx(0.3)
+
+
+def test_distances_with_folds_left_out_by_hand():
+    first, second = sample([[0], [0], [1], [1]]), sample([[0], [1], [1], [1]])
+    whole, *left_out = fold_distances(first, second, (0,), [2])
+    # Halves against a quarter and the rest; without the first rows 1/3 and 2/3 against 0 and 1.
+    assert whole == pytest.approx(0.25)
+    assert left_out == pytest.approx([1 / 3, 0, 1 / 3, 1 / 3, 0.25, 0.25, 0.25, 0.25])
 
 
 def test_shares_are_weighted():
