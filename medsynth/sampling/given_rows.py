@@ -135,8 +135,7 @@ def completion_of(fitted: Fitted) -> Completion:
         raise UsageError(
             "--given, --set: this model cannot be conditioned record by record. Fit adaptive, mst or independent."
         )
-    # Row by row the tree alone speaks: what was measured inside rare conditions holds for rows drawn together.
-    return Completion(model=fitted.plain)
+    return Completion(model=fitted)
 
 
 def completed_rows(

@@ -202,9 +202,7 @@ def drawing_of(
         raised = unsupported(fitted, how.get("upsample") or {}) if settings else ()
         if raised:
             raise below_the_noise(raised)
-        # Copies are coupled to records of the same tree.
-        source = fitted.plain if settings and isinstance(fitted, GraphicalModel) else fitted
-        factual = Drawing(source, codec, rows, rng, **how)
+        factual = Drawing(fitted, codec, rows, rng, **how)
     return WhatIf(factual, fitted, codec, settings, rng) if settings else factual
 
 
