@@ -8,7 +8,6 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
-import numpy.typing as npt
 
 from medsynth.encoding.domain import IntArray, Level
 from medsynth.errors import UsageError

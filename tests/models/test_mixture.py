@@ -77,7 +77,7 @@ def written_out(model: GraphicalModel, joint: np.ndarray) -> np.ndarray:
 def test_a_row_is_of_each_part_as_often_as_the_whole_table_says(case):
     """Every pattern of known attributes; the parts are asked where the table is cut by their boxes."""
     model = in_pieces(case)
-    assert [piece.share for piece in model.pieces][0] == pytest.approx(0.1)
+    assert model.pieces[0].share == pytest.approx(0.1)
     table, mixture, rng = written_out(model, case.joint), Mixture.of(model), np.random.default_rng(3)
     assert table.sum() == pytest.approx(1.0)
     assert len(mixture.shares) >= 4  # two conditions over two attributes leave several boxes
