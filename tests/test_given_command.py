@@ -140,7 +140,7 @@ def test_records_put_into_a_condition_below_the_noise_need_force_and_are_marked(
         assert "fiction" in forced.out
         (sentence,) = said("x.csv")["fiction"]
         assert sentence.startswith("unheard: ")
-        assert sentence in Path("x.croissant.json").read_text(encoding="utf-8")
+        assert sentence in Path("x.csv.croissant.json").read_text(encoding="utf-8")
         for path in Path().glob("x.*"):
             path.unlink()
     may = command("sample", "rare.medsynth", "--set", "ill=no", "-n", 2, "-o", "y.csv")
