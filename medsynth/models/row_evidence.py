@@ -10,6 +10,7 @@ the tree. Several trees of one shape, parts of a mixture, are asked at once, alo
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from math import prod
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -78,7 +79,8 @@ class Conditionals:
             return np.asarray(front[(parts, *index)])[None]
         if not fixed:
             return np.broadcast_to(table[:, None], (len(table), rows, *table.shape[1:]))
-        return np.asarray(front[(slice(None), *index)])
+        every: tuple[Any, ...] = (slice(None), *index)
+        return np.asarray(front[every])
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -263,7 +265,8 @@ class Evidence:
                 index.append(steps.reshape(1, *_along(axis, len(axes))))
             else:
                 index.append(state.at(attribute, level, some).reshape(-1, *beside))
-        return np.asarray(factor.table[(slice(None), *index)])
+        every: tuple[Any, ...] = (slice(None), *index)
+        return np.asarray(factor.table[every])
 
     def _spoken(self, clique: int, rows: IntpArray) -> _Spoken:
         """What the clique's children say of rows that are alike."""
