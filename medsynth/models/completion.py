@@ -194,7 +194,7 @@ class _Coupled:
         level, within = mixture.levels[attribute], mixture.within[attribute]
         group, own = groups[some, attribute], rows[some, attribute].astype(np.intp)
         if level.is_finest or not len(some):
-            return group
+            return np.asarray(group)
         before = self.followed.beliefs
         old = np.where(level.groups[own] == group, (before.weights[:, some] * within[:, own]).sum(axis=0), 1.0)
         new = np.where(level.groups[own] == group, (self.beliefs.weights[:, some] * within[:, own]).sum(axis=0), 0.0)
@@ -205,7 +205,7 @@ class _Coupled:
         before.learn(within[:, own], some)
         own[moved] = _more(chances[0] * same[:, None], chances[1], self.rng)
         self.beliefs.learn(within[:, own], some)
-        return own
+        return np.asarray(own)
 
 
 def _blocks(rows: int, size: int) -> Iterator[slice]:
