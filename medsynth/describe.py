@@ -124,7 +124,7 @@ def sampled(out: Path, drawn: Drawn, meaning: str, said: Mapping[str, Any], *, c
             *_mended_lines(drawn),
             *_selected_lines(drawn.selected),
             *(("  Column _weight restores the population.",) if drawn.upsampled else ()),
-            *(f"  {FICTION.format(name=name)}" for name in drawn.unsupported),
+            *(f"  {sentence}" for sentence in said.get("fiction", ())),
             *((f"Dataset card: {card}",) if card else ()),
             *(f"  {said[key]}" for key in ("given_note", "what_if_note") if key in said),
         ),

@@ -43,7 +43,7 @@ Where = Annotated[str | None, typer.Option(metavar="P", help="Only records that 
 Upsample = Annotated[
     list[str] | None, typer.Option(metavar="NAME:SHARE", help="Raise a rare condition to a share; repeatable.")
 ]
-Force = Annotated[bool, typer.Option("--force", help="Raise conditions below the noise, too; marked as fiction.")]
+Force = Annotated[bool, typer.Option("--force", help="Draw inside conditions below the noise, too; marked as fiction.")]
 Generations = Annotated[int, typer.Option(metavar="G", help="Fits in a row.")]
 Fresh = Annotated[float, typer.Option(metavar="F", help="Share of fresh real records in the mixed courses.")]
 Draw = Annotated[

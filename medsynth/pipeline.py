@@ -41,8 +41,8 @@ from medsynth.progress import TENTHS, Progress, Silent, in_tenths
 from medsynth.publishing import card_of, provenance_of, write_card, write_report
 from medsynth.releasing import codec_of, release
 from medsynth.sampling.how import How, generator, require_drawable
-from medsynth.sampling.provenance import origin_of, require_table_name, table_files, write_table
-from medsynth.sampling.what_if import drawing_of
+from medsynth.sampling.provenance import origin_of, read_provenance, require_table_name, table_files, write_table
+from medsynth.sampling.what_if import drawing_of, require_factual
 from medsynth.schema import load_schema, uncounted
 from medsynth.schema.private import stand_in
 from medsynth.schema.table import ROWS_COLUMN
@@ -271,7 +271,7 @@ def _comparison_of_run(folder: RunFolder) -> Comparison:
     # Opened, never made: a new budget file has other keys, so other persons would be held out.
     ledger = Ledger.open(_ledger_path(tables.train, codec.schema, tables.ledger))
     train, holdout = tables.split(tables.read(codec.schema), codec.schema, ledger)
-    return _compared(train, holdout, read_frame(folder.synthetic), file, ledger)
+    return _compared(train, holdout, _released(folder.synthetic), file, ledger)
 
 
 def _compared(
@@ -286,8 +286,15 @@ def _require_apart_from_tables(folder: RunFolder, record: Mapping[str, Any]) -> 
     require_apart({f"{part} of the run:": tables.get(part) for part in ("train", "holdout", "ledger")}, folder.places)
 
 
+def _released(synthetic: Path) -> pd.DataFrame:
+    """The rows of a synthetic table; what-if copies are refused, which no population holds."""
+    frame = read_frame(synthetic)
+    require_factual(frame, read_provenance(synthetic), synthetic.name)
+    return frame
+
+
 def _comparison_of_files(synthetic: Path, tables: Tables, schema_name: str) -> Comparison:
-    released, schema = read_frame(synthetic), load_schema(schema_name)
+    released, schema = _released(synthetic), load_schema(schema_name)
     codec = Codec(schema=schema if ROWS_COLUMN in released.columns else uncounted(schema))
     ledger = open_ledger(codec.schema)  # in memory: only its keys are used, nothing is released
     train, holdout = tables.split(tables.read(codec.schema), codec.schema, ledger)

@@ -137,7 +137,8 @@ class Synthesizer(BaseEstimator):  # type: ignore[misc]
           seed: Same seed and model, same records.
           draw: "edited" (default) lies as close to the model as records can, right for a table that is shared; "random"
             gives independent records, right for standard errors.
-          force: Raise conditions that are below the noise, too; those records are fiction.
+          force: Raise conditions that are below the noise, too, and complete or copy records that are given or set
+            into one; those records are fiction.
           clean: Also holds the schema's `plausible` rules: doubtful records are not passed on.
           oversample: Records are selected from a pool of so many times their number, until pairs of columns are as the
             model has them; no level that a single draw holds is lost. They are not independent, whatever `draw` is.

@@ -96,3 +96,64 @@ def test_what_makes_no_sense_is_refused_and_leaves_no_file(
     assert message in ran.err
     assert not Path("x.csv").exists()
     assert not Path("x.csv.provenance.json").exists()
+
+
+RARE = """\
+medsynth: 1
+dataset: {name: rare}
+privacy: {rows_are_persons: true, persons: 2000, epsilon: 1}
+columns:
+  ill: {kind: category, values: ["no", "yes"]}
+  ward: {kind: category, values: [a, b]}
+  sex: {kind: category, values: [F, M]}
+rare: [{name: unheard, where: "ill == 'yes' and ward == 'b'", keep_with: [sex]}]
+"""
+PUT = {
+    "given": ("--given", "put.csv", "--given: cells of some record put it into unheard, a condition below the noise"),
+    "set": ("--set", "ill=yes", "--set: values put every copy into unheard"),
+}
+
+
+@pytest.fixture
+def unheard(clinic: Path, command: Callable[..., Any]) -> Path:
+    """A model of a condition that hardly anybody has."""
+    (clinic / "rare.yaml").write_text(RARE, encoding="utf-8")
+    rows = pd.DataFrame({"ill": ["no"] * 2_000, "ward": ["a", "b"] * 1_000, "sex": ["F", "M", "M", "F"] * 500})
+    rows.loc[1, "ill"] = "yes"
+    rows.to_csv(clinic / "rows.csv", index=False)
+    pd.DataFrame({"ill": ["no", "yes"], "ward": ["b", "b"]}).to_csv(clinic / "put.csv", index=False)
+    assert command("fit", "rows.csv", "-s", "rare.yaml", "-o", "rare.medsynth").code == 0
+    return clinic
+
+
+@pytest.mark.usefixtures("unheard")
+def test_records_put_into_a_condition_below_the_noise_need_force_and_are_marked(command: Callable[..., Any]) -> None:
+    for option, value, message in PUT.values():
+        more = ("--set", "ward=b", "-n", 2) if option == "--set" else ()
+        asked = ("sample", "rare.medsynth", option, value, *more, "--seed", 1, "-o", "x.csv")
+        ran = command(*asked)
+        assert ran.code != 0
+        assert message in ran.err
+        assert not Path("x.csv").exists()
+        forced = command(*asked, "--force", "--overwrite", "--card")
+        assert forced.code == 0, forced.err
+        assert "fiction" in forced.out
+        (sentence,) = said("x.csv")["fiction"]
+        assert sentence.startswith("unheard: ")
+        assert sentence in Path("x.csv.croissant.json").read_text(encoding="utf-8")
+        for path in Path().glob("x.*"):
+            path.unlink()
+    may = command("sample", "rare.medsynth", "--set", "ill=no", "-n", 2, "-o", "y.csv")
+    assert may.code == 0, may.err
+    assert "fiction" not in said("y.csv")
+
+
+@pytest.mark.usefixtures("unheard")
+@pytest.mark.parametrize("verb", ["evaluate", "audit"])
+def test_a_file_of_what_if_copies_is_not_judged_as_a_population(verb: str, command: Callable[..., Any]) -> None:
+    assert command("sample", "rare.medsynth", "--set", "sex=F", "-n", 20, "-o", "pairs.csv").code == 0
+    tables = ("--synthetic", "pairs.csv", "--train", "rows.csv", "--holdout", "rows.csv", "-s", "rare.yaml")
+    ran = command(verb, *tables, "-o", "judged")
+    assert ran.code == 3
+    assert "pairs.csv: holds what-if copies" in ran.err
+    assert not Path("judged").exists()

@@ -1,4 +1,4 @@
-"""Rows of which some cells are known: the rest drawn from the tree exactly given them; and copies
+"""Rows of which some cells are known: the rest drawn from the model exactly given them; and copies
 of rows under other evidence.
 
 A copy is coupled to its row: attribute by attribute, in the order of the tree, a value stays as
@@ -16,9 +16,8 @@ import numpy as np
 
 from medsynth.encoding.domain import IntArray
 from medsynth.models.junction_tree import Node
+from medsynth.models.mixture import Beliefs, Mixture
 from medsynth.models.row_evidence import BoolArray, Conditionals, Evidence, FloatArray, IntpArray
-from medsynth.models.tree_rows import positive
-from medsynth.models.tree_sampling import Deck
 
 if TYPE_CHECKING:
     from medsynth.models.graphical import GraphicalModel
@@ -33,8 +32,8 @@ COUPLED_BLOCK = 1 << 12
 class Completion:
     """Completes rows of finest cells; what does not depend on the rows is prepared once.
 
-    A known cell is evidence on its group in the tree: inside a group cells follow the one-way
-    shares, whatever the other attributes are.
+    A known cell is evidence on its group in the tree, and on the part of the population the row is from: inside a
+    group of a part cells follow its one-way shares, whatever the other attributes are.
 
     Attributes:
       model: The fitted model.
@@ -51,7 +50,8 @@ class Completion:
         """
         possible = np.ones(len(codes), dtype=bool)
         for some in _blocks(len(codes), BLOCK):
-            possible[some] = self._evidence(codes[some], known[some]).possible
+            evidence = Evidence(self._mixture.conditionals, self._mixture.groups(codes[some], known[some]), known[some])
+            possible[some] = _possible(evidence.logs + self._mixture.prior(codes[some], known[some]))
         return possible
 
     def complete(self, codes: IntArray, known: BoolArray, rng: np.random.Generator) -> IntArray:
@@ -67,11 +67,22 @@ class Completion:
         """
         drawn = codes.copy()
         for some in _blocks(len(codes), BLOCK):
-            evidence = self._evidence(codes[some], known[some])
-            groups = evidence.walk(lambda _, chances, __: _picked(chances, rng))
-            self._fill(drawn[some], groups, ~known[some], rng)
-            drawn[some][~evidence.possible] = -1
+            self._complete(drawn[some], known[some], rng)
         return drawn
+
+    def _complete(self, codes: IntArray, known: BoolArray, rng: np.random.Generator) -> None:
+        """Draws the part each row is from, then all else in it; writes it into codes."""
+        mixture, groups = self._mixture, self._mixture.groups(codes, known)
+        prior = mixture.prior(codes, known)
+        parts = prior.argmax(axis=0)
+        several = np.flatnonzero((prior > -np.inf).sum(axis=0) > 1)
+        if len(several):
+            evidence = Evidence(mixture.conditionals, groups[several], known[several])
+            parts[several] = _picked(Beliefs.of(prior[:, several] + evidence.logs).weights.T, rng)
+        evidence = Evidence(mixture.conditionals, groups, known, parts)
+        drawn = evidence.walk(lambda _, chances, places, __: _picked(chances[0][places], rng))
+        mixture.fill(codes, drawn, ~known, parts, rng)
+        codes[~_possible(evidence.logs + np.take_along_axis(prior, parts[None], axis=0))] = -1
 
     def couple(self, rows: IntArray, codes: IntArray, known: BoolArray, rng: np.random.Generator) -> IntArray:
         """Rows with other known cells, as like the given rows as their own distribution allows.
@@ -87,14 +98,26 @@ class Completion:
         """
         drawn = np.where(known, codes, rows).astype(np.int32)
         for some in _blocks(len(codes), COUPLED_BLOCK):
-            before = self._groups(rows[some], np.ones_like(known[some]))
-            followed = _Followed(rows=before, conditionals=self.conditionals)
-            Evidence(self.conditionals, before, known[some]).walk(followed.choose)
-            evidence = self._evidence(codes[some], known[some])
-            groups = evidence.walk(_Coupled(followed=followed, rng=rng).choose)
-            self._fill(drawn[some], groups, (groups != before) & ~known[some], rng)
-            drawn[some][~evidence.possible] = -1
+            self._couple(rows[some], drawn[some], known[some], rng)
         return drawn
+
+    def _couple(self, rows: IntArray, codes: IntArray, known: BoolArray, rng: np.random.Generator) -> None:
+        """Writes the copies into codes."""
+        mixture, trees = self._mixture, self._mixture.conditionals
+        before = mixture.groups(rows, np.ones_like(known))
+        evidence = Evidence(trees, before, known)
+        followed = _Followed(
+            rows=before, conditionals=trees, beliefs=Beliefs.of(mixture.prior(rows, known) + evidence.logs)
+        )
+        evidence.walk(followed.choose)
+        evidence = Evidence(trees, mixture.groups(codes, known), known)
+        logs = mixture.prior(codes, known) + evidence.logs
+        coupled = _Coupled(followed=followed, beliefs=Beliefs.of(logs), rng=rng)
+        groups = evidence.walk(coupled.choose)
+        for attribute in range(codes.shape[1]):
+            free = np.flatnonzero(~known[:, attribute])
+            codes[free, attribute] = coupled.cells(mixture, attribute, rows, groups, free)
+        codes[~_possible(logs)] = -1
 
     def conflict(self, codes: IntArray, known: BoolArray) -> list[int]:
         """Known attributes whose cells cannot occur together, of the first row that has some; none may be left out."""
@@ -107,35 +130,8 @@ class Completion:
         return np.flatnonzero(kept).tolist()
 
     @cached_property
-    def conditionals(self) -> "Conditionals":
-        """Of every clique, its cells given its separator."""
-        return Conditionals.of(self.model.calibrated)
-
-    def _evidence(self, codes: IntArray, known: BoolArray) -> Evidence:
-        return Evidence(self.conditionals, self._groups(codes, known), known)
-
-    def _groups(self, codes: IntArray, known: BoolArray) -> IntpArray:
-        """Tree groups of known cells; 0 of others."""
-        groups = np.zeros(codes.shape, dtype=np.intp)
-        for attribute, (chain, finest) in enumerate(zip(self.model.chains, self.model.tree.finest, strict=True)):
-            rows = known[:, attribute]
-            groups[rows, attribute] = chain.levels[finest].groups[codes[rows, attribute]]
-        return groups
-
-    def _fill(self, codes: IntArray, groups: IntpArray, where: BoolArray, rng: np.random.Generator) -> None:
-        """Draws the finest cells of groups; writes them into codes."""
-        for attribute, deck in enumerate(self._decks):
-            rows = where[:, attribute]
-            codes[rows, attribute] = deck.order[deck.pick(groups[rows, attribute], rng)]
-
-    @cached_property
-    def _decks(self) -> list[Deck]:
-        """Of every attribute, the finest cells in each of its groups."""
-        model, decks = self.model, []
-        for attribute, chain in enumerate(model.chains):
-            level = chain.levels[model.tree.finest[attribute]]
-            decks.append(Deck.of(positive(model.one_ways[attribute], level, None), level.groups, level.size))
-        return decks
+    def _mixture(self) -> Mixture:
+        return Mixture.of(self.model)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -144,19 +140,23 @@ class _Followed:
 
     Attributes:
       rows: (n, attributes) at the tree's finest levels.
-      conditionals: The tree.
+      conditionals: The trees.
+      beliefs: From which part each row is, as far as has been followed.
       chances: Per node, (n, groups), summing to 1.
     """
 
     rows: IntpArray
     conditionals: Conditionals
+    beliefs: Beliefs
     chances: dict[Node, FloatArray] = field(default_factory=dict)
 
-    def choose(self, node: Node, chances: FloatArray, rows: IntpArray) -> IntpArray:
+    def choose(self, node: Node, chances: FloatArray, places: IntpArray, rows: IntpArray) -> IntpArray:
         """What the rows have."""
-        kept = self.chances.setdefault(node, np.zeros((len(self.rows), chances.shape[1])))
-        kept[rows] = _shares(chances)
-        return self.own(node, rows)
+        kept = self.chances.setdefault(node, np.zeros((len(self.rows), chances.shape[2])))
+        shares, own = _shares(chances), self.own(node, rows)
+        kept[rows] = self.beliefs.mixed(shares, places, rows)
+        self.beliefs.learn(shares[:, places, own], rows)
+        return own
 
     def own(self, node: Node, rows: IntpArray) -> IntpArray:
         """The rows' own groups."""
@@ -167,21 +167,45 @@ class _Followed:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class _Coupled:
-    """Chooses the group of the rows that are followed as often as the new chances allow."""
+    """Chooses the group, then the cell, of the rows that are followed as often as the new chances allow.
+
+    Attributes:
+      followed: The rows.
+      beliefs: From which part each copy is, as far as it is drawn.
+      rng: Source of randomness.
+    """
 
     followed: _Followed
+    beliefs: Beliefs
     rng: np.random.Generator
 
-    def choose(self, node: Node, chances: FloatArray, rows: IntpArray) -> IntpArray:
+    def choose(self, node: Node, chances: FloatArray, places: IntpArray, rows: IntpArray) -> IntpArray:
         """Keeps with probability min(1, new / old), else draws from what is more likely than before."""
-        old, new = self.followed.chances[node][rows], _shares(chances)
-        own = self.followed.own(node, rows).copy()
+        shares, own = _shares(chances), self.followed.own(node, rows).copy()
+        old, new = self.followed.chances[node][rows], self.beliefs.mixed(shares, places, rows)
         each = np.arange(len(rows))
         moved = np.flatnonzero(self.rng.random(len(rows)) * old[each, own] >= new[each, own])
-        more = np.maximum(new[moved] - old[moved], 0.0)
-        more = np.where(more.sum(axis=1, keepdims=True) > 0, more, new[moved])
-        own[moved] = _picked(more, self.rng)
+        own[moved] = _more(old[moved], new[moved], self.rng)
+        self.beliefs.learn(shares[:, places, own], rows)
         return own
+
+    def cells(self, mixture: Mixture, attribute: int, rows: IntArray, groups: IntpArray, some: IntpArray) -> IntpArray:
+        """The finest cells of one attribute in some of the rows, whose groups are chosen: kept or drawn likewise."""
+        level, within = mixture.levels[attribute], mixture.within[attribute]
+        group, own = groups[some, attribute], rows[some, attribute].astype(np.intp)
+        if level.is_finest or not len(some):
+            return np.asarray(group)
+        before = self.followed.beliefs
+        old = np.where(level.groups[own] == group, (before.weights[:, some] * within[:, own]).sum(axis=0), 1.0)
+        new = np.where(level.groups[own] == group, (self.beliefs.weights[:, some] * within[:, own]).sum(axis=0), 0.0)
+        moved = np.flatnonzero(self.rng.random(len(some)) * old >= new)
+        inside = level.groups == group[moved, None]
+        chances = [inside * (beliefs.weights[:, some[moved]].T @ within) for beliefs in (before, self.beliefs)]
+        same = level.groups[own[moved]] == group[moved]
+        before.learn(within[:, own], some)
+        own[moved] = _more(chances[0] * same[:, None], chances[1], self.rng)
+        self.beliefs.learn(within[:, own], some)
+        return np.asarray(own)
 
 
 def _blocks(rows: int, size: int) -> Iterator[slice]:
@@ -189,10 +213,21 @@ def _blocks(rows: int, size: int) -> Iterator[slice]:
         yield slice(start, start + size)
 
 
+def _possible(logs: FloatArray) -> BoolArray:
+    """Which rows some part allows."""
+    return np.asarray((logs > -np.inf).any(axis=0))
+
+
 def _shares(chances: FloatArray) -> FloatArray:
-    """Rows that sum to 1; one without any chance stays 0."""
-    total = chances.sum(axis=1, keepdims=True)
+    """Chances that sum to 1 along the last axis; where there are none they stay 0."""
+    total = chances.sum(axis=-1, keepdims=True)
     return np.asarray(np.divide(chances, total, out=np.zeros_like(chances), where=total > 0))
+
+
+def _more(old: FloatArray, new: FloatArray, rng: np.random.Generator) -> IntpArray:
+    """A group per row of what the new chances have more of than the old, (n, groups)."""
+    more = np.maximum(new - old, 0.0)
+    return _picked(np.where(more.sum(axis=1, keepdims=True) > 0, more, new), rng)
 
 
 def _picked(chances: FloatArray, rng: np.random.Generator) -> IntpArray:

@@ -14,6 +14,7 @@ from medsynth.models.completion import Completion
 from medsynth.models.graphical import GraphicalModel
 from medsynth.sampling.draw import Drawn
 from medsynth.sampling.given_cells import BoolArray, Given, RowArray
+from medsynth.sampling.given_rare import GIVEN_FICTION, fictional, given_below_the_noise
 from medsynth.sampling.given_rules import BOXED_ROUND, obeying, redraw_inside, require_lawful_cells, rules_of, unlawful
 from medsynth.sampling.how import require_rows
 from medsynth.schema.texts import shown
@@ -37,15 +38,24 @@ class GivenDrawing:
       given: The given cells.
       rng: The same generator state gives the same bytes.
       n: Records; a multiple of the given ones, which are gone through so many times. None completes each once.
+      force: Complete records, too, whose cells put them into a condition below the noise.
 
     Raises:
-      UsageError: If n is no such multiple, or, when drawn, given cells contradict each other, the model or a rule.
+      UsageError: If n is no such multiple, or given cells put a record into a condition below the noise, or, when
+        drawn, contradict each other, the model or a rule.
     """
 
     kind = COMPLETED
 
     def __init__(
-        self, fitted: Fitted, codec: Codec, given: Given, rng: np.random.Generator, *, n: int | None = None
+        self,
+        fitted: Fitted,
+        codec: Codec,
+        given: Given,
+        rng: np.random.Generator,
+        *,
+        n: int | None = None,
+        force: bool = False,
     ) -> None:
         self._n = len(given) if n is None else n
         require_rows(self._n)
@@ -54,7 +64,10 @@ class GivenDrawing:
                 f"-n {self._n}: with --given it must be a multiple of the number of records in the file, which are "
                 "completed so many times over. Leave it out to complete each once."
             )
-        self._completion, self._codec, self._given, self._rng = completion_of(fitted), codec, given, rng
+        self._completion, self._codec, self.given, self._rng = completion_of(fitted), codec, given, rng
+        self._fiction = fictional(fitted, codec, given.codes, given.known)
+        if self._fiction and not force:
+            raise given_below_the_noise(self._fiction[0])
         self._rules, self._repaired = rules_of(codec), 0
         self._rare = dict.fromkeys(codec.schema.rare_predicates, 0)
 
@@ -74,15 +87,15 @@ class GivenDrawing:
 
     def records(self, begun: int, size: int) -> RowArray:
         """Which given record each of some output rows completes."""
-        return np.arange(begun, begun + size) % len(self._given)
+        return np.arange(begun, begun + size) % len(self.given)
 
     def known(self, begun: int, size: int) -> BoolArray:
         """Which cells of some output rows were given, (size, attributes)."""
-        return np.asarray(self._given.known[self.records(begun, size)])
+        return np.asarray(self.given.known[self.records(begun, size)])
 
     def _lawful(self, rows: RowArray) -> pd.DataFrame:
-        known = self._given.known[rows]
-        require_lawful_cells(self._decoded(self._given.codes[rows], rows), known, self._codec, "--given")
+        known = self.given.known[rows]
+        require_lawful_cells(self._decoded(self.given.codes[rows], rows), known, self._codec, "--given")
         found = obeying(
             self._drawn(rows),
             lambda some, number: self._drawn(rows[some], boxed=number == BOXED_ROUND),
@@ -93,7 +106,7 @@ class GivenDrawing:
         return found.frame
 
     def _drawn(self, rows: RowArray, *, boxed: bool = False) -> pd.DataFrame:
-        codes, known = self._given.codes[rows], self._given.known[rows]
+        codes, known = self.given.codes[rows], self.given.known[rows]
         drawn = completed_rows(self._completion, codes, known, self._rng, option="--given")
         if boxed:
             redraw_inside(self._rules, self._completion.model, drawn, known, self._rng)
@@ -101,7 +114,7 @@ class GivenDrawing:
 
     def _decoded(self, codes: IntArray, rows: RowArray) -> pd.DataFrame:
         frame = self._codec.decode_cells(codes, self._rng)
-        self._given.put(frame, rows)
+        self.given.put(frame, rows)
         return self._codec.derived(frame)
 
     @property
@@ -110,9 +123,9 @@ class GivenDrawing:
         return {
             "draw": COMPLETED,
             "draw_note": COMPLETED_NOTE,
-            "given": list(self._given.columns),
+            "given": list(self.given.columns),
             "given_note": GIVEN_NOTE,
-        }
+        } | ({"fiction": [GIVEN_FICTION.format(name=name) for name in self._fiction]} if self._fiction else {})
 
     @property
     def summary(self) -> Drawn:
@@ -122,6 +135,7 @@ class GivenDrawing:
             repaired=self._repaired / self._n,
             rare_shares={name: count / self._n for name, count in self._rare.items()},
             kind=COMPLETED,
+            unsupported=self._fiction,
         )
 
 
@@ -135,8 +149,7 @@ def completion_of(fitted: Fitted) -> Completion:
         raise UsageError(
             "--given, --set: this model cannot be conditioned record by record. Fit adaptive, mst or independent."
         )
-    # Row by row the tree alone speaks: what was measured inside rare conditions holds for rows drawn together.
-    return Completion(model=fitted.plain)
+    return Completion(model=fitted)
 
 
 def completed_rows(

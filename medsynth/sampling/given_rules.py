@@ -69,13 +69,13 @@ def redraw_inside(
     for combination, first in enumerate(firsts[:MOST_BOXED]):
         positions = np.flatnonzero(known[first]).tolist()
         box = {a: np.arange(model.domain.sizes[a]) == rows[first, a] for a in positions}
-        inside = _inside(Condition(boxes=(box,)), rules)
+        inside = within_rules(Condition(boxes=(box,)), rules)
         if inside.boxes and model.share(inside) > 0:
             same = np.flatnonzero(ids == combination)
             rows[same] = model.sample(len(same), rng, inside, edited=False)
 
 
-def _inside(condition: Condition, rules: Sequence[Condition]) -> Condition:
+def within_rules(condition: Condition, rules: Sequence[Condition]) -> Condition:
     """The condition and the rules, but for those that would cut it into too many boxes."""
     for rule in rules:
         if len(condition.boxes) * len(rule.boxes) > MOST_PRODUCTS:

@@ -14,14 +14,14 @@ import pandas as pd
 
 from medsynth.encoding.codec import Codec
 from medsynth.encoding.domain import IntArray
-from medsynth.errors import UsageError
+from medsynth.errors import InputError, UsageError
 from medsynth.models.base import Fitted
-from medsynth.models.graphical import GraphicalModel
 from medsynth.sampling.draw import Drawing, Drawn
 from medsynth.sampling.given_cells import BoolArray, Given, RowArray, put, read_given
+from medsynth.sampling.given_rare import SET_FICTION, fictional, set_below_the_noise
 from medsynth.sampling.given_rows import GivenDrawing, completed_rows, completion_of
 from medsynth.sampling.given_rules import BOXED_ROUND, obeying, redraw_inside, require_lawful_cells, rules_of, unlawful
-from medsynth.sampling.how import MOST_WRITTEN, How, below_the_noise, require_rows, unsupported
+from medsynth.sampling.how import MOST_WRITTEN, How, require_rows
 from medsynth.schema.texts import shown
 
 COPY = "_copy"
@@ -46,10 +46,11 @@ class WhatIf:
       codec: Of its schema.
       settings: Column to the value it is set to.
       rng: Source of randomness; may be that of the records.
+      force: Make copies, too, that are set into a condition below the noise.
 
     Raises:
-      UsageError: If a column is not modelled, a value outside its domain, or, when drawn, the model or a rule excludes
-        it.
+      UsageError: If a column is not modelled, a value outside its domain or sets copies into a condition below the
+        noise, or, when drawn, the model or a rule excludes it.
     """
 
     def __init__(
@@ -59,11 +60,25 @@ class WhatIf:
         codec: Codec,
         settings: Mapping[str, Any],
         rng: np.random.Generator,
+        *,
+        force: bool = False,
     ) -> None:
         self._factual, self._codec, self._rng = factual, codec, rng
         self._settings, self._set = dict(settings), _setting(settings, codec)
         self._completion = completion_of(fitted)
         self._rules, self._repaired = rules_of(codec), 0
+        self._fiction = fictional(fitted, codec, *self._fixed())
+        if self._fiction and not force:
+            raise set_below_the_noise(self._fiction[0], option=self._option)
+
+    def _fixed(self) -> tuple[IntArray, BoolArray]:
+        """What is known of copies before a record is drawn: (codes, known), of one that stands for all without given
+        cells.
+        """
+        if not isinstance(self._factual, GivenDrawing):
+            return self._set.codes, self._set.known
+        given, known = self._factual.given, self._set.known[0]
+        return np.where(known, self._set.codes[0], given.codes).astype(np.int32), given.known | known
 
     @property
     def chunks(self) -> int:
@@ -128,14 +143,18 @@ class WhatIf:
     def said(self) -> dict[str, Any]:
         """What a table says of how its rows were drawn."""
         values = {name: str(value) for name, value in self._settings.items()}
-        return {**self._factual.said, "what_if": values, "what_if_note": WHAT_IF_NOTE}
+        said = self._factual.said
+        fiction = [*said.get("fiction", ()), *(SET_FICTION.format(name=name) for name in self._fiction)]
+        said |= {"fiction": fiction} if fiction else {}
+        return said | {"what_if": values, "what_if_note": WHAT_IF_NOTE}
 
     @property
     def summary(self) -> Drawn:
         """What was drawn, once all chunks are; shares of rare conditions are those of the factual records."""
         drawn = self._factual.summary
         repaired = drawn.repaired * drawn.rows + self._repaired
-        return replace(drawn, rows=2 * drawn.rows, repaired=repaired / max(2 * drawn.rows, 1))
+        fiction = tuple(dict.fromkeys((*drawn.unsupported, *self._fiction)))
+        return replace(drawn, rows=2 * drawn.rows, repaired=repaired / max(2 * drawn.rows, 1), unsupported=fiction)
 
 
 def _setting(settings: Mapping[str, Any], codec: Codec) -> Given:
@@ -160,6 +179,25 @@ def _paired(frame: pd.DataFrame, copies: pd.DataFrame, begun: int) -> pd.DataFra
     both[COPY] = pd.Categorical.from_codes(np.arange(len(both)) % 2, dtype=pd.CategoricalDtype([FACTUAL, WHAT_IF]))
     both[PAIR] = begun + 1 + np.arange(len(both)) // 2
     return both
+
+
+def require_factual(frame: pd.DataFrame, said: Mapping[str, Any] | None, name: str) -> None:
+    """Refuses a table that holds what-if copies where its rows are to stand for a population.
+
+    Args:
+      frame: The table.
+      said: What it says of its origin.
+      name: Of the file.
+
+    Raises:
+      InputError: If it holds them, or says so and no longer tells which they are.
+    """
+    told = COPY in frame.columns
+    if (frame[COPY] == WHAT_IF).any() if told else "what_if" in (said or {}):
+        raise InputError(
+            f"{name}: holds what-if copies, which are no rows of the population. "
+            f"Keep the rows whose {COPY} is '{FACTUAL}' in a file of their own, and give that."
+        )
 
 
 def drawing_of(
@@ -195,17 +233,12 @@ def drawing_of(
         _refuse(BESIDE_SET, how)
     factual: Drawing | GivenDrawing
     if given is not None:
-        factual = GivenDrawing(fitted, codec, read_given(given, codec), rng, n=n)
+        factual = GivenDrawing(fitted, codec, read_given(given, codec), rng, n=n, force=how.get("force", False))
     else:
         rows = codec.schema.privacy.persons if n is None else n
         require_rows(rows, most=most)
-        raised = unsupported(fitted, how.get("upsample") or {}) if settings else ()
-        if raised:
-            raise below_the_noise(raised)
-        # Copies are coupled to records of the same tree.
-        source = fitted.plain if settings and isinstance(fitted, GraphicalModel) else fitted
-        factual = Drawing(source, codec, rows, rng, **how)
-    return WhatIf(factual, fitted, codec, settings, rng) if settings else factual
+        factual = Drawing(fitted, codec, rows, rng, **how)
+    return WhatIf(factual, fitted, codec, settings, rng, force=how.get("force", False)) if settings else factual
 
 
 BESIDE_GIVEN = {
@@ -222,7 +255,6 @@ BESIDE_GIVEN = {
 BESIDE_SET = {
     "where": "--where: cannot be combined with --set, because copies need not satisfy it. "
     "Leave it out, and keep the pairs whose factual record satisfies it.",
-    "force": "--force: cannot be combined with --set, whose copies would be fiction twice over. Leave it out.",
     "clean": "--clean: cannot be combined with --set, whose copies may be doubtful by what is set. Leave it out.",
 }
 """The same for what-if copies."""

@@ -85,10 +85,11 @@ def test_chances_on_the_way_down_multiply_to_the_exact_conditional_probability_o
     for known in (known for size in range(5) for known in combinations(range(4), size)):
         chance = np.ones(len(rows))
 
-        def follow(node, chances, some, chance=chance):
+        def follow(node, chances, places, some, chance=chance):
             finest = case.tree.finest[node[0]]
             own = conditionals.groups(node[0], rows[some, node[0]], node[1], have=finest)
-            chance[some] *= (chances / chances.sum(axis=1, keepdims=True))[np.arange(len(some)), own]
+            own_chances = chances[0][places]
+            chance[some] *= own_chances[np.arange(len(some)), own] / own_chances.sum(axis=1)
             return own
 
         np.testing.assert_array_equal(Evidence(conditionals, rows, mask(rows, *known)).walk(follow), rows)
@@ -101,9 +102,10 @@ def test_rows_that_know_different_columns_are_told_their_own_chances_at_once(cas
     known = rng.random(rows.shape) < 0.5
     conditionals, chance = Conditionals.of(case.calibrated), np.ones(len(rows))
 
-    def follow(node, chances, some):
+    def follow(node, chances, places, some):
         own = conditionals.groups(node[0], rows[some, node[0]], node[1], have=case.tree.finest[node[0]])
-        chance[some] *= (chances / chances.sum(axis=1, keepdims=True))[np.arange(len(some)), own]
+        own_chances = chances[0][places]
+        chance[some] *= own_chances[np.arange(len(some)), own] / own_chances.sum(axis=1)
         return own
 
     Evidence(conditionals, rows, known).walk(follow)

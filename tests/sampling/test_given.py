@@ -1,19 +1,23 @@
 """Given records and what-if copies, over the readable table of `conftest` and a clinic with every kind of column."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
 
 from medsynth.encoding.codec import Codec
-from medsynth.errors import UsageError
+from medsynth.encoding.condition import compile_condition
+from medsynth.errors import InputError, UsageError
 from medsynth.models.calibration import calibrate
 from medsynth.models.graphical import GraphicalModel
 from medsynth.models.junction_tree import JunctionTree
 from medsynth.models.levels import Chain, Level
+from medsynth.models.rare_groups import RareGroup
 from medsynth.sampling.draw import gathered
 from medsynth.sampling.given_cells import read_given
 from medsynth.sampling.repair import lawful
-from medsynth.sampling.what_if import drawing_of
+from medsynth.sampling.what_if import drawing_of, require_factual
 from medsynth.schema import parse_schema
 
 
@@ -316,3 +320,90 @@ def test_known_values_are_the_declared_ones(clinic):
         present = GIVEN[name].notna() & ~GIVEN[name].isin(["", "(missing)"])
         assert cells.knows(GIVEN[name])[present].all()
         assert not cells.knows(GIVEN[name])[~present].any()
+
+
+def unknown_of(model: GraphicalModel, name: str, codec: Codec) -> GraphicalModel:
+    """The model with a condition below the noise."""
+    group = RareGroup(
+        name=name,
+        condition=compile_condition(codec.schema.rare_predicates[name], codec),
+        persons=0.1,
+        counted=0.1,
+        error=1.0,
+        sigma=1.0,
+        columns=(),
+        expected_error=None,
+        weights=tuple(np.ones(size) for size in codec.domain.sizes),
+        measurements=(),
+    )
+    return replace(model, rare=(group,))
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "said"),
+    [
+        ("both", {"given": {"old": ["no", "yes"], "ill": [None, "yes"]}}, "--given: cells of some record put it into"),
+        ("both", {"settings": {"old": "yes", "ill": "yes"}, "n": 4}, "--set: values put every copy into both"),
+        (
+            "ill",
+            {"settings": {"ill": "yes"}, "n": 4, "upsample": {"ill": 0.5}},
+            "--upsample ill: the condition is below",
+        ),
+        (
+            "both",
+            {"given": {"old": ["no", "yes"]}, "settings": {"ill": "yes"}},
+            "--given, --set: values put some copy into both",
+        ),
+    ],
+)
+def test_records_put_below_the_noise_are_refused_and_by_force_marked_as_fiction(name, options, said, table, codec):
+    model = unknown_of(model_of(codec, table.joint), name, codec)
+    options = {key: pd.DataFrame(value) if key == "given" else value for key, value in options.items()}
+    message = refusal(codec, model, **options)
+    assert message.startswith(said)
+    assert "add --force" in message
+    drawing = drawing_of(model, codec, np.random.default_rng(0), force=True, **options)
+    assert len(gathered(drawing)) > 0
+    assert drawing.said["fiction"]
+    assert all(sentence.startswith(name) and "fiction" in sentence for sentence in drawing.said["fiction"])
+    assert drawing.summary.unsupported == (name,)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"given": pd.DataFrame({"old": ["yes"] * 50})},  # may be ill, at the model's share
+        {"given": pd.DataFrame({"old": ["no"], "ill": ["yes"]})},
+        {"settings": {"old": "yes"}, "n": 50},
+    ],
+)
+def test_records_that_may_fall_below_the_noise_by_themselves_are_not_refused(options, table, codec):
+    drawing = drawing_of(
+        unknown_of(model_of(codec, table.joint), "both", codec), codec, np.random.default_rng(0), **options
+    )
+    gathered(drawing)
+    assert "fiction" not in drawing.said
+    assert drawing.summary.unsupported == ()
+
+
+def test_what_a_rule_says_beside_the_given_cells_counts_as_given(table, codec):
+    schema = codec.schema.model_copy(update={"rules": ("ward == 'a' implies ill == 'yes'",)})
+    ruled = Codec(schema=schema)
+    model = unknown_of(model_of(ruled, table.joint), "ill", ruled)
+    assert "put it into ill" in refusal(ruled, model, given=pd.DataFrame({"ward": ["a"]}))
+    assert len(drawn(ruled, model, given=pd.DataFrame({"ward": ["b"]}))) == 1
+    # Nobody can be outside `sure`: no given cell puts anybody into it.
+    assert len(
+        drawn(codec, unknown_of(model_of(codec, table.joint), "sure", codec), given=pd.DataFrame({"old": ["no"]}))
+    )
+
+
+def test_a_table_with_what_if_copies_stands_for_no_population(table, codec):
+    drawing = drawing_of(model_of(codec, table.joint), codec, np.random.default_rng(0), n=5, settings={"old": "yes"})
+    frame, said = gathered(drawing), drawing.said
+    with pytest.raises(InputError, match=r"pairs\.csv: holds what-if copies.*_copy is 'factual'"):
+        require_factual(frame, said, "pairs.csv")
+    with pytest.raises(InputError, match="holds what-if copies"):
+        require_factual(frame.drop(columns="_copy"), said, "pairs.csv")
+    require_factual(frame[frame["_copy"] == "factual"], said, "pairs.csv")
+    require_factual(frame.drop(columns="_copy"), None, "plain.csv")
