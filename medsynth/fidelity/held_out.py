@@ -111,7 +111,7 @@ def _distances(
                 f"table itself would show about {second:.2%}."
             ),
         ),
-        _raw(f"{name}.paid_raw", truth, value, f"{truth:.2%}", f"{abs(truth - value):.2%}", "lower"),
+        _raw(f"{name}.paid_raw", truth, f"{truth:.2%}", f"{abs(truth - value):.2%}", "lower"),
     ]
 
 
@@ -166,15 +166,14 @@ def _told(
             f"95 % interval {low:.3f} to {high:.3f}, of chance and noise; guessing: {chance:.3f})."
         ),
     )
-    return (told, _raw(f"{own}_raw", truth, value, f"{truth:.3f}", f"{abs(truth - value):.3f}", better))
+    return (told, _raw(f"{own}_raw", truth, f"{truth:.3f}", f"{abs(truth - value):.3f}", better))
 
 
-def _raw(name: str, truth: float, value: float, told: str, gap: str, better: Better) -> Score:
+def _raw(name: str, truth: float, told: str, gap: str, better: Better) -> Score:
     known = bool(np.isfinite(truth))
     return Score(
         name=name,
         value=truth if known else None,
-        baseline=value,
         better=better,
         edition=Edition.INTERNAL,
         sentence=f"Counted without noise, the same figure is {told}: the paid one lies {gap} from it."

@@ -101,6 +101,7 @@ def render(content: ReportContent, *, sha256: str, draw: Draw | None = None) -> 
         internal=content.edition is Edition.INTERNAL,
         sha256=sha256,
         sections={section.topic.key: section for section in sections},
+        answers=_answers(content.scores),
         promise=_guarantee_rows(content.guarantee, content.sampling),
         upsampled={row.name: row for row in content.sampling.upsampling} if content.sampling else {},
         wording=wording,
@@ -151,6 +152,19 @@ def _sections(content: ReportContent, draw: Draw) -> Iterator[Section]:
             panels_left_out=max(0, len(drawings) - MOST_PANELS),
             remark=_remark(topic, content, empty=not (scores or drawings or rare)),
         )
+
+
+def _answers(scores: Sequence[Figure]) -> list[tuple[str, str, str]]:
+    """(question, sentence, anchor) of every question of page one that this edition has a figure for."""
+    found = []
+    for question, topic, patterns in wording.ANSWERS:
+        own = [score for score in scores if not score.columns and score.value is not None]
+        named = [score for pattern in patterns for score in own if fnmatchcase(score.name, pattern)]
+        if patterns[0].startswith("leak.membership"):
+            named = sorted(named, key=lambda score: score.high or score.value or 0.0, reverse=True)
+        if named:
+            found.append((question, named[0].sentence, topic.key))
+    return found
 
 
 def _by_column(scores: Sequence[Figure]) -> tuple[ByColumn, ...]:

@@ -103,6 +103,21 @@ FURTHER = Topic(
 )
 TOPICS = (FIDELITY, RARE, RULES, UTILITY, LEAKS, FURTHER)
 
+ANSWERS: tuple[tuple[str, Topic, tuple[str, ...]], ...] = (
+    (
+        "Does it resemble the real table?",
+        FIDELITY,
+        ("fidelity.tv2.holdout", "fidelity.tv2.paid", "fidelity.tv2.measured"),
+    ),
+    ("Can it be told from real records?", FIDELITY, ("fidelity.classifier.auc",)),
+    ("Does a model trained on it work on real people?", UTILITY, ("utility.*.drop", "utility.auc.paid")),
+    ("Would a study on it have concluded the same?", UTILITY, ("study.kept",)),
+    ("Is a subgroup served worse?", FIDELITY, ("subgroup.worse",)),
+    ("Does every record obey the rules?", RULES, ("rule.broken.synthetic",)),
+    ("Can an attacker learn who was in it?", LEAKS, ("leak.membership.*.tpr_at_1pct_fpr",)),
+)
+"""What page one answers: question, section with the rest, scores whose sentence is the answer, best first."""
+
 POLICY_NAMES: Mapping[str, str] = {
     "epsilon_max": "Privacy loss, epsilon",
     "membership_tpr_at_1pct_fpr_max": "Membership attack: members found at 1 % false alarms",
