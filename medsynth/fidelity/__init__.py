@@ -11,5 +11,12 @@ FIDELITY = Registry(
         "rare_conditions": "rare_conditions:RareConditions",
         "rules": "rules:Rules",
         "utility": "utility:Utility",
+        # New rows go to the end: an evaluator's random choices are seeded by its place.
+        "numbers": "numbers:Numbers",
+        "missingness": "missingness:Missingness",
+        "associations": "associations:Associations",
+        "extremes": "extremes:Extremes",
+        "coverage": "coverage:Coverage",
+        "telling_apart": "telling_apart:TellingApart",
     },
 )

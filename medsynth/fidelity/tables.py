@@ -60,17 +60,27 @@ class Distances:
 
 def sample_of(comparison: Comparison, part: Part, levels: Sequence[Level], rng: np.random.Generator) -> Sample:
     """One part of a comparison at the given levels, its persons dealt at random into folds."""
-    frame = comparison.frame(part)
-    unit = comparison.schema.privacy.unit
-    known = unit is not None and part != "synthetic" and unit in frame
-    persons = person_numbers(frame[unit].to_numpy() if known else None, len(frame))
-    deal = rng.permutation(int(persons.max(initial=-1)) + 1) % FOLDS
+    persons = persons_of(comparison, part)
     return Sample(
         codes=at_levels(comparison.codes(part), levels),
         weights=comparison.weights(part),
-        folds=deal[persons],
+        folds=dealt(persons, rng),
         persons=persons,
     )
+
+
+def persons_of(comparison: Comparison, part: Part) -> npt.NDArray[np.int64]:
+    """Number of each row's person, (n,); every synthetic row is a person of its own."""
+    frame = comparison.frame(part)
+    unit = comparison.schema.privacy.unit
+    known = unit is not None and part != "synthetic" and unit in frame
+    return person_numbers(frame[unit].to_numpy() if known else None, len(frame))
+
+
+def dealt(persons: npt.NDArray[np.int64], rng: np.random.Generator) -> npt.NDArray[np.int64]:
+    """Fold of each row, (n,): persons are dealt at random, all rows of one into the same."""
+    deal: npt.NDArray[np.int64] = rng.permutation(int(persons.max(initial=-1)) + 1) % FOLDS
+    return deal[persons]
 
 
 def independent_columns(real: Sample, n: int, rng: np.random.Generator) -> Sample:
