@@ -177,12 +177,12 @@ def measures(real: Points, other: Points, radii: Floats, neighbours: int = NEIGH
 
 def _scores(rows: int, own: FloatArray, second: FloatArray, floor: FloatArray) -> tuple[Score, ...]:
     tellers = (
-        "Of the neighbourhoods of {rows:,} real holdout records, each up to its fifth nearest real neighbour, {value:.1%} "
-        "hold one of as many synthetic records (coverage; 95 % interval {low:.1%} to {high:.1%}); records of a second "
-        "real sample lie in {ceiling:.1%}, independent columns in {floor:.1%}.",
-        "Synthetic records lie in {value:.2f} times as many neighbourhoods of real holdout records as they would if the "
-        "tables were alike (density; 95 % interval {low:.2f} to {high:.2f}); records of a second real sample in "
-        "{ceiling:.2f} times, independent columns in {floor:.2f} times.",
+        "Around each of {rows:,} real holdout records, up to its fifth nearest real neighbour, {value:.1%} of regions "
+        "hold one of as many synthetic records (coverage; 95 % interval {low:.1%} to {high:.1%}). A second real sample "
+        "reaches {ceiling:.1%}, independent columns {floor:.1%}.",
+        "Synthetic records lie in {value:.2f} times as many such regions around real holdout records as they would if "
+        "the tables were alike (density; 95 % interval {low:.2f} to {high:.2f}). A second real sample scores "
+        "{ceiling:.2f}, independent columns {floor:.2f}.",
     )
     return tuple(
         judged(

@@ -85,10 +85,11 @@ def dealt(persons: npt.NDArray[np.int64], rng: np.random.Generator) -> npt.NDArr
 
 def independent_columns(real: Sample, n: int, rng: np.random.Generator) -> Sample:
     """The floor: n rows whose columns are drawn from the real ones, each by itself."""
-    chances = real.weights / real.weights.sum()
     codes = np.empty((n, real.codes.shape[1]), dtype=np.int32, order="F")
     for column in range(codes.shape[1]):
-        codes[:, column] = real.codes[rng.choice(len(chances), size=n, p=chances), column]
+        shares = _shares(np.bincount(real.codes[:, column], real.weights))
+        drawn = rng.multinomial(n, shares / shares.sum())
+        codes[:, column] = rng.permutation(np.repeat(np.arange(len(shares), dtype=np.int32), drawn))
     nobody = np.zeros(n, dtype=np.int64)
     return Sample(codes=codes, weights=np.ones(n), folds=nobody, persons=nobody)
 
@@ -123,14 +124,13 @@ def measure_distances(
     Returns:
       One entry per clique.
     """
-    floor = independent_columns(train, len(synthetic.codes), rng)
+    floor = _Counter(independent_columns(train, len(synthetic.codes), rng), sizes, folds=1)
+    counters = [_Counter(sample, sizes, folds=FOLDS) for sample in (train, holdout, synthetic)]
     plain = np.empty((5, len(cliques)))
     left_out = np.empty((2, FOLDS, len(cliques)))
     for position, clique in enumerate(cliques):
-        cells = int(np.prod([sizes[column] for column in clique]))
-        counts = [_fold_counts(sample, clique, sizes, cells) for sample in (train, holdout, synthetic)]
-        independent = _shares(np.bincount(_cells(floor.codes, clique, sizes), minlength=cells))
-        plain[:, position] = _whole_distances(counts, independent)
+        counts = [counter.counts(clique) for counter in counters]
+        plain[:, position] = _whole_distances(counts, _shares(floor.counts(clique)[:, 0]))
         left_out[:, :, position] = _left_out_distances(counts)
     ratio = _size_ratio(train, len(holdout.codes), len(synthetic.codes), cliques=cliques, sizes=sizes, rng=rng)
     return Distances(
@@ -182,13 +182,41 @@ def _cells(codes: IntArray, clique: tuple[int, ...], sizes: Sequence[int]) -> np
     return cell
 
 
-def _fold_counts(sample: Sample, clique: tuple[int, ...], sizes: Sequence[int], cells: int) -> FloatArray:
-    """Weighted counts (cells, FOLDS)."""
-    cell = _cells(sample.codes, clique, sizes)
-    cell *= FOLDS
-    cell += sample.folds
-    counts: FloatArray = np.bincount(cell, sample.weights, minlength=cells * FOLDS).astype(np.float64)
-    return counts.reshape(cells, FOLDS)
+class _Counter:
+    """Weighted counts by fold of one clique after another, in the fewest passes over the rows.
+
+    Columns are kept as counting takes them, a copy of each already joined with the fold; neighbouring cliques that
+    begin with the same columns share the cells of these.
+    """
+
+    def __init__(self, sample: Sample, sizes: Sequence[int], *, folds: int) -> None:
+        self._sizes, self._folds = sizes, folds
+        self._columns = np.ascontiguousarray(sample.codes.T, dtype=np.intp)
+        self._last = self._columns * folds + sample.folds if folds > 1 else self._columns
+        equal = len(sample.weights) and sample.weights.min() == sample.weights.max()
+        self._weight = float(sample.weights[0]) if equal else 1.0
+        self._weights = None if equal else sample.weights
+        self._prefix: tuple[tuple[int, ...], npt.NDArray[np.intp] | None] = ((), None)
+
+    def counts(self, clique: tuple[int, ...]) -> FloatArray:
+        """Counts (cells, folds)."""
+        cell, width = self._last[clique[-1]], self._sizes[clique[-1]] * self._folds
+        if clique[:-1]:
+            cell = self._cells(clique[:-1]) * width
+            cell += self._last[clique[-1]]
+        cells = int(np.prod([self._sizes[column] for column in clique]))
+        counts: FloatArray = np.bincount(cell, self._weights, minlength=cells * self._folds) * self._weight
+        return counts.reshape(cells, self._folds)
+
+    def _cells(self, clique: tuple[int, ...]) -> npt.NDArray[np.intp]:
+        """Cell of each row among the leading columns of a clique."""
+        known, cells = self._prefix
+        if cells is None or known != clique:
+            cells = self._columns[clique[0]]
+            for column in clique[1:]:
+                cells = cells * self._sizes[column] + self._columns[column]
+            self._prefix = clique, cells
+        return cells
 
 
 def _shares(counts: npt.NDArray[np.float64] | npt.NDArray[np.intp]) -> FloatArray:

@@ -264,18 +264,19 @@ def _giveaways(names: tuple[str, ...], lost: FloatArray) -> Chart:
     )
 
 
-def _pmse(rows: int, propensities: "list[tuple[float, float, int]]") -> Score:
+def _pmse(rows: int, propensities: list[tuple[float, float, int]]) -> Score:
     (ratio, error, terms), (second, _, _), (floor, _, _) = propensities
+    low, high = max(0.0, ratio - 1.96 * error), ratio + 1.96 * error
     return Score(
         name=PMSE,
         value=ratio,
-        low=max(0.0, ratio - 1.96 * error),
-        high=ratio + 1.96 * error,
+        low=low,
+        high=high,
         baseline=floor,
         ceiling=second,
         better="lower",
         edition=Edition.INTERNAL,
         sentence=f"A logistic regression on {terms} main effects tells {rows:,} synthetic from as many holdout records "
-        f"{ratio:.2f} times as well as chance would let it (pMSE ratio; 95 % interval {max(0.0, ratio - 1.96 * error):.2f} "
-        f"to {ratio + 1.96 * error:.2f}); a second real sample scores {second:.2f}, independent columns {floor:.2f}.",
+        f"{ratio:.2f} times as well as chance would let it (pMSE ratio; 95 % interval {low:.2f} to {high:.2f}); a "
+        f"second real sample scores {second:.2f}, independent columns {floor:.2f}.",
     )
