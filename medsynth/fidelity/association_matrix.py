@@ -1,6 +1,8 @@
 """Weighted measures of association of any two columns, on a whole table and without each fold of persons."""
 
 from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -9,7 +11,7 @@ from medsynth.encoding.comparison import Comparison
 from medsynth.encoding.domain import IntArray
 from medsynth.fidelity.parts import Rows, category_columns, left_out, number_columns, values_of
 from medsynth.fidelity.resolution import pair_level
-from medsynth.fidelity.tables import FOLDS, FloatArray
+from medsynth.fidelity.tables import FOLDS, Counter, FloatArray, Sample
 
 TINY = np.finfo(float).tiny
 
@@ -91,7 +93,7 @@ def independent(table: Columns, n: int, rng: np.random.Generator) -> Columns:
     )
 
 
-def _picked(columns: npt.NDArray[np.generic], rows: list[npt.NDArray[np.int64]], n: int) -> npt.NDArray[np.generic]:
+def _picked(columns: npt.NDArray[Any], rows: list[npt.NDArray[np.int64]], n: int) -> npt.NDArray[Any]:
     chosen = np.empty((n, len(rows)), dtype=columns.dtype, order="F")
     for column, own in enumerate(rows):
         chosen[:, column] = columns[own, column]
@@ -114,8 +116,8 @@ def association_matrix(table: Columns, *, folds: bool = False) -> FloatArray:
     for category in range(len(table.sizes)):
         for number in range(numbers):
             found[number, numbers + category] = grouped.correlation_ratio(number, category)
-        for other in range(category):
-            found[numbers + other, numbers + category] = grouped.cramer(other, category)
+        for other in range(category + 1, len(table.sizes)):  # one first column after another: see Counter
+            found[numbers + category, numbers + other] = grouped.cramer(category, other)
     rows, columns = np.triu_indices(width, 1)
     places = np.array(table.places)
     matrix = np.zeros_like(found)
@@ -160,8 +162,9 @@ class _Grouped:
         n, first, squares, products = _totals(sums)
         second, others = first.transpose(1, 0, 2), squares.transpose(1, 0, 2)
         spread = (n * squares - first**2) * (n * others - second**2)
-        shared: FloatArray = (n * products - first * second) / np.sqrt(np.maximum(spread, TINY))
-        return np.where(spread > 1e-12 * n**4, np.clip(shared, -1, 1), 0.0)
+        shared = (n * products - first * second) / np.sqrt(np.maximum(spread, TINY))
+        correlations: FloatArray = np.where(spread > 1e-12 * n**4, np.clip(shared, -1, 1), 0.0)
+        return correlations
 
     def correlation_ratio(self, number: int, category: int) -> FloatArray:
         """Share of the rank variance between groups, corrected for their number; its root, (...)."""
@@ -179,14 +182,21 @@ class _Grouped:
         known = self.size * n / np.maximum(self._sums(np.zeros_like(cells), 1, table.weights)[0], TINY)
         groups = (counts > 0).sum(axis=0)
         corrected = 1 - (1 - share) * (known - 1) / np.maximum(known - groups, 1.0)
-        return np.sqrt(np.clip(np.where(spread > 1e-12 * n, corrected, 0.0), 0.0, 1.0))
+        ratio: FloatArray = np.sqrt(np.clip(np.where(spread > 1e-12 * n, corrected, 0.0), 0.0, 1.0))
+        return ratio
 
     def cramer(self, first: int, second: int) -> FloatArray:
         """Bias-corrected Cramér's V, (...)."""
+        sizes = self.table.sizes[first], self.table.sizes[second]
+        counts = _totals(self._counter.counts((first, second)))
+        return cramers_v(counts.reshape(*sizes, -1), self.size)
+
+    @cached_property
+    def _counter(self) -> Counter:
         table = self.table
-        sizes = table.sizes[first], table.sizes[second]
-        cells = table.codes[:, first].astype(np.intp) * sizes[1] + table.codes[:, second]
-        return cramers_v(self._sums(cells, sizes[0] * sizes[1], table.weights).reshape(*sizes, -1), self.size)
+        nobody = np.zeros(0, dtype=np.int64)
+        sample = Sample(codes=table.codes, weights=table.weights, folds=self.group, persons=nobody)
+        return Counter(sample, table.sizes, folds=self.parts)
 
 
 def cramers_v(counts: FloatArray, size: FloatArray) -> FloatArray:

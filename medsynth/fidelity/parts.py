@@ -128,7 +128,8 @@ def _bound(column: Any, end: Literal["min", "max"]) -> float | None:
 def missing_of(comparison: Comparison, rows: Rows, position: int) -> BoolArray:
     """Whether a cell is blank or holds a missing code, (n,)."""
     mask = comparison.codec.cells[position].tail.missing()
-    return mask[comparison.codes(rows.part)[rows.places, position]]
+    missing: BoolArray = mask[comparison.codes(rows.part)[rows.places, position]]
+    return missing
 
 
 def left_out(folds: FloatArray) -> FloatArray:

@@ -124,8 +124,8 @@ def measure_distances(
     Returns:
       One entry per clique.
     """
-    floor = _Counter(independent_columns(train, len(synthetic.codes), rng), sizes, folds=1)
-    counters = [_Counter(sample, sizes, folds=FOLDS) for sample in (train, holdout, synthetic)]
+    floor = Counter(independent_columns(train, len(synthetic.codes), rng), sizes, folds=1)
+    counters = [Counter(sample, sizes, folds=FOLDS) for sample in (train, holdout, synthetic)]
     plain = np.empty((5, len(cliques)))
     left_out = np.empty((2, FOLDS, len(cliques)))
     for position, clique in enumerate(cliques):
@@ -146,15 +146,22 @@ def measure_distances(
 
 def _whole_distances(counts: Sequence[FloatArray], floor: FloatArray) -> list[float]:
     """Synthetic and floor against train and holdout, then train against holdout."""
-    train, holdout, synthetic = (_shares(folds.sum(axis=1)) for folds in counts)
+    train, holdout, synthetic = (_shares(_whole(folds)) for folds in counts)
     pairs = ((synthetic, train), (synthetic, holdout), (floor, train), (floor, holdout), (train, holdout))
     return [float(total_variation(first, second)) for first, second in pairs]
 
 
 def _left_out_distances(counts: Sequence[FloatArray]) -> FloatArray:
     """Synthetic against train and holdout with each fold left out, (2, folds)."""
-    train, holdout, synthetic = (_shares(folds.sum(axis=1)[:, None] - folds) for folds in counts)
-    return np.stack([total_variation(synthetic, train), total_variation(synthetic, holdout)])
+    train, holdout, synthetic = (_shares(_whole(folds)[:, None] - folds) for folds in counts)
+    half = np.full(len(train), 0.5)
+    return np.stack([half @ np.abs(synthetic - real) for real in (train, holdout)])
+
+
+def _whole(folds: FloatArray) -> FloatArray:
+    """Sums over folds; a product is several times faster than a sum along a short axis."""
+    whole: FloatArray = folds @ np.ones(folds.shape[1])
+    return whole
 
 
 def total_variation(first: FloatArray, second: FloatArray) -> FloatArray:
@@ -182,7 +189,7 @@ def _cells(codes: IntArray, clique: tuple[int, ...], sizes: Sequence[int]) -> np
     return cell
 
 
-class _Counter:
+class Counter:
     """Weighted counts by fold of one clique after another, in the fewest passes over the rows.
 
     Columns are kept as counting takes them, a copy of each already joined with the fold; neighbouring cliques that
@@ -205,7 +212,8 @@ class _Counter:
             cell = self._cells(clique[:-1]) * width
             cell += self._last[clique[-1]]
         cells = int(np.prod([self._sizes[column] for column in clique]))
-        counts: FloatArray = np.bincount(cell, self._weights, minlength=cells * self._folds) * self._weight
+        counts: FloatArray = np.bincount(cell, self._weights, minlength=cells * self._folds).astype(np.float64)
+        counts *= self._weight
         return counts.reshape(cells, self._folds)
 
     def _cells(self, clique: tuple[int, ...]) -> npt.NDArray[np.intp]:
@@ -220,7 +228,7 @@ class _Counter:
 
 
 def _shares(counts: npt.NDArray[np.float64] | npt.NDArray[np.intp]) -> FloatArray:
-    shares: FloatArray = counts / np.maximum(counts.sum(axis=0), np.finfo(float).tiny)
+    shares: FloatArray = counts / np.maximum(np.ones(len(counts)) @ counts, np.finfo(float).tiny)
     return shares
 
 

@@ -6,7 +6,7 @@ from typing import ClassVar
 
 import numpy as np
 import numpy.typing as npt
-from threadpoolctl import threadpool_limits
+from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from medsynth.encoding.comparison import Comparison
 from medsynth.fidelity.learners import HIGH_CARDINALITY, SEED

@@ -46,11 +46,11 @@ def test_rare_levels_worked_by_hand(scores):
 
 
 def test_tails_worked_by_hand(scores):
-    # Of 0 to 999, nine lie below the 1st percentile (9) and ten above the 99th (989). The table has 18 and 5.
-    values = np.r_[np.arange(9), np.arange(9), np.arange(9, 977), np.full(5, 995)]
+    # Of 0 to 999, ten lie below the 1st percentile and ten above the 99th. The table has 20 and 5.
+    values = np.r_[np.arange(10), np.arange(10), np.arange(10, 975), np.full(5, 995)]
     values = np.r_[values, np.full(1000 - len(values), 500)]
     found = evaluate(compared(table({"common": 1000}), table({"common": 1000}, values)), scores)
-    assert found["fidelity.tails.kept"].value == pytest.approx((9 / 18 + 5 / 10) / 2)
+    assert found["fidelity.tails.kept"].value == pytest.approx((10 / 20 + 5 / 10) / 2)
     assert found["fidelity.tails.kept"].ceiling == 1
 
 

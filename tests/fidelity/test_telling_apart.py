@@ -11,10 +11,11 @@ def records(values):
     return Records(values=values, folds=np.arange(len(values)) % 8)
 
 
-def test_tables_that_never_overlap_are_told_apart_for_sure():
+def test_tables_that_never_overlap_are_told_apart():
+    # Trees cut between 255 quantiles, so a value beside the gap may share a cell with one beyond it.
     rng = np.random.default_rng(0)
     told = tell_apart(records(rng.random((400, 1))), records(rng.random((400, 1)) + 2), ())
-    assert told.area == 1
+    assert told.area > 0.99
 
 
 def test_two_samples_are_told_apart_no_better_than_by_guessing():
