@@ -45,6 +45,7 @@ class Distances:
       floor_train: Independent columns against train.
       floor_holdout: Independent columns against holdout.
       second: Train against holdout: two real samples.
+      peer: The same with no more rows of train than the synthetic table has: the ceiling of `holdout`.
       left_out: (2, FOLDS, cliques), the first two with one fold of persons left out.
       size_ratio: What `second` must be multiplied by to speak of a second sample as large as the synthetic one.
     """
@@ -54,6 +55,7 @@ class Distances:
     floor_train: FloatArray
     floor_holdout: FloatArray
     second: FloatArray
+    peer: FloatArray
     left_out: FloatArray
     size_ratio: float
 
@@ -126,11 +128,15 @@ def measure_distances(
     """
     floor = Counter(independent_columns(train, len(synthetic.codes), rng), sizes, folds=1)
     counters = [Counter(sample, sizes, folds=FOLDS) for sample in (train, holdout, synthetic)]
-    plain = np.empty((5, len(cliques)))
+    fewer = _fewer(train, len(synthetic.codes), rng)
+    peer = None if fewer is None else Counter(fewer, sizes, folds=1)
+    plain = np.empty((6, len(cliques)))
     left_out = np.empty((2, FOLDS, len(cliques)))
     for position, clique in enumerate(cliques):
         counts = [counter.counts(clique) for counter in counters]
-        plain[:, position] = _whole_distances(counts, _shares(floor.counts(clique)[:, 0]))
+        plain[:, position] = _whole_distances(
+            counts, _shares(floor.counts(clique)[:, 0]), None if peer is None else _shares(peer.counts(clique)[:, 0])
+        )
         left_out[:, :, position] = _left_out_distances(counts)
     ratio = _size_ratio(train, len(holdout.codes), len(synthetic.codes), cliques=cliques, sizes=sizes, rng=rng)
     return Distances(
@@ -139,16 +145,32 @@ def measure_distances(
         floor_train=plain[2],
         floor_holdout=plain[3],
         second=plain[4],
+        peer=plain[5],
         left_out=left_out,
         size_ratio=ratio,
     )
 
 
-def _whole_distances(counts: Sequence[FloatArray], floor: FloatArray) -> list[float]:
-    """Synthetic and floor against train and holdout, then train against holdout."""
+def _fewer(sample: Sample, n: int, rng: np.random.Generator) -> Sample | None:
+    """About n rows of a sample's random persons; None where it has no more than that."""
+    if len(sample.codes) <= n:
+        return None
+    people = int(sample.persons.max()) + 1
+    kept = (rng.permutation(people) < max(1, round(people * n / len(sample.codes))))[sample.persons]
+    return Sample(
+        codes=sample.codes[kept],
+        weights=sample.weights[kept],
+        folds=sample.folds[kept],
+        persons=sample.persons[kept],
+    )
+
+
+def _whole_distances(counts: Sequence[FloatArray], floor: FloatArray, peer: FloatArray | None) -> list[float]:
+    """Synthetic and floor against train and holdout, then train and as many of its rows against holdout."""
     train, holdout, synthetic = (_shares(_whole(folds)) for folds in counts)
     pairs = ((synthetic, train), (synthetic, holdout), (floor, train), (floor, holdout), (train, holdout))
-    return [float(total_variation(first, second)) for first, second in pairs]
+    distances = [float(total_variation(first, second)) for first, second in pairs]
+    return [*distances, distances[-1] if peer is None else float(total_variation(peer, holdout))]
 
 
 def _left_out_distances(counts: Sequence[FloatArray]) -> FloatArray:
