@@ -114,8 +114,8 @@ def association_matrix(table: Columns, *, folds: bool = False) -> FloatArray:
     if numbers:
         found[:numbers, :numbers] = grouped.spearman()
     for category in range(len(table.sizes)):
-        for number in range(numbers):
-            found[number, numbers + category] = grouped.correlation_ratio(number, category)
+        if numbers:
+            found[:numbers, numbers + category] = grouped.correlation_ratios(category)
         for other in range(category + 1, len(table.sizes)):  # one first column after another: see Counter
             found[numbers + category, numbers + other] = grouped.cramer(category, other)
     rows, columns = np.triu_indices(width, 1)
@@ -143,12 +143,6 @@ class _Grouped:
         mass, squares = (_totals(one.astype(np.float64)) for one in sums)
         return cls(table=table, group=group, parts=parts, size=mass**2 / np.maximum(squares, TINY))
 
-    def _sums(self, cells: npt.NDArray[np.intp], size: int, mass: FloatArray) -> FloatArray:
-        """Totals (size, 1 or 1 + FOLDS) of the mass by cell."""
-        index = cells * self.parts + self.group if self.parts > 1 else cells
-        sums = np.bincount(index, mass, minlength=size * self.parts).astype(np.float64)
-        return _totals(sums.reshape(size, self.parts))
-
     def spearman(self) -> FloatArray:
         """Correlations (numbers, numbers, ...) of ranks over the rows in which both numbers are known."""
         ranks, known, weights = self.table.ranks, self.table.known, self.table.weights
@@ -166,24 +160,38 @@ class _Grouped:
         correlations: FloatArray = np.where(spread > 1e-12 * n**4, np.clip(shared, -1, 1), 0.0)
         return correlations
 
-    def correlation_ratio(self, number: int, category: int) -> FloatArray:
-        """Share of the rank variance between groups, corrected for their number; its root, (...)."""
-        table = self.table
-        cells, size = table.codes[:, category].astype(np.intp), table.sizes[category]
-        mass = table.weights * table.known[:, number]
-        ranks = table.ranks[:, number]
-        counts, sums = (self._sums(cells, size, one) for one in (mass, mass * ranks))
-        squares = self._sums(np.zeros_like(cells), 1, mass * ranks**2)[0]
-        n, total = counts.sum(axis=0), sums.sum(axis=0)
-        level = total**2 / np.maximum(n, TINY)
-        between = (sums**2 / np.maximum(counts, TINY)).sum(axis=0) - level
-        spread = squares - level
-        share = np.where(spread > 1e-12 * n, between / np.maximum(spread, TINY), 0.0)
-        known = self.size * n / np.maximum(self._sums(np.zeros_like(cells), 1, table.weights)[0], TINY)
-        groups = (counts > 0).sum(axis=0)
-        corrected = 1 - (1 - share) * (known - 1) / np.maximum(known - groups, 1.0)
-        ratio: FloatArray = np.sqrt(np.clip(np.where(spread > 1e-12 * n, corrected, 0.0), 0.0, 1.0))
-        return ratio
+    @cached_property
+    def _numbers(self) -> tuple[tuple[FloatArray, FloatArray, FloatArray, FloatArray], ...]:
+        """Of each number: mass and mass times rank by row; sum of squared ranks and effective number of known rows."""
+        table, found = self.table, []
+        everyone = self._totals_of(table.weights)
+        for number in range(table.ranks.shape[1]):
+            mass, ranks = table.weights * table.known[:, number], table.ranks[:, number]
+            known = self.size * self._totals_of(mass) / np.maximum(everyone, TINY)
+            found.append((mass, mass * ranks, self._totals_of(mass * ranks**2), known))
+        return tuple(found)
+
+    def _totals_of(self, mass: FloatArray) -> FloatArray:
+        return _totals(np.bincount(self.group, mass, minlength=self.parts).astype(np.float64))
+
+    def correlation_ratios(self, category: int) -> FloatArray:
+        """Of each number (numbers, ...): the root of the share of its rank variance between groups, corrected."""
+        size = self.table.sizes[category]
+        index = self.table.codes[:, category].astype(np.intp) * self.parts + self.group
+        ratios = np.zeros((len(self._numbers), len(self.size)))
+        for number, (mass, ranks, squares, known) in enumerate(self._numbers):
+            counts, sums = (
+                _totals(np.bincount(index, one, minlength=size * self.parts).astype(np.float64).reshape(size, -1))
+                for one in (mass, ranks)
+            )
+            n, total = counts.sum(axis=0), sums.sum(axis=0)
+            level = total**2 / np.maximum(n, TINY)
+            between = (sums**2 / np.maximum(counts, TINY)).sum(axis=0) - level
+            spread = squares - level
+            share = between / np.maximum(spread, TINY)
+            corrected = 1 - (1 - share) * (known - 1) / np.maximum(known - (counts > 0).sum(axis=0), 1.0)
+            ratios[number] = np.where(spread > 1e-12 * n, np.sqrt(np.clip(corrected, 0.0, 1.0)), 0.0)
+        return ratios
 
     def cramer(self, first: int, second: int) -> FloatArray:
         """Bias-corrected Cramér's V, (...)."""
