@@ -30,9 +30,9 @@ def attack(comparison: Comparison, progress: Progress) -> dict[str, Evaluation]:
 
 def _evaluate_all(registry: Registry, comparison: Comparison, progress: Progress, verb: str) -> dict[str, Evaluation]:
     found = {}
-    for position, name in enumerate(registry):
+    for name in registry:
         progress.start(f"{verb}: {name.replace('_', ' ')}")
-        found[name] = registry[name]().evaluate(comparison, np.random.default_rng([SEED, position]))
+        found[name] = registry[name]().evaluate(comparison, np.random.default_rng([SEED, *name.encode()]))
     progress.finish()
     return found
 

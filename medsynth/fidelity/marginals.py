@@ -26,8 +26,9 @@ class Marginals:
 
     The levels at which columns are compared are fixed by the schema (`fidelity.resolution`). The floor is independent
     columns drawn from train, as many rows as the synthetic table has. The ceiling is a second real sample: against
-    the holdout, the training table itself; against train, the holdout, its distance corrected for its size by a
-    person bootstrap. Intervals leave out one eighth of the persons of every table at a time.
+    the holdout, the training table itself, or persons of it with as many rows as the synthetic table has where that
+    is fewer; against train, the holdout, its distance corrected for its size by a person bootstrap. Intervals leave
+    out one eighth of the persons of every table at a time.
 
     Attributes:
       most_cliques: Sets of columns compared per number of columns; a fixed random choice where there are more. Pairs
@@ -73,7 +74,7 @@ def _score(ways: int, against: str, cliques: Cliques, distances: Distances) -> S
     on_train = against == "train"
     own, floors = (distances.train, distances.floor_train) if on_train else (distances.holdout, distances.floor_holdout)
     value, floor = float(own.mean()), float(floors.mean())
-    ceiling = float(distances.second.mean()) * (distances.size_ratio if on_train else 1.0)
+    ceiling = float(distances.second.mean()) * distances.size_ratio if on_train else float(distances.peer.mean())
     half = 1.96 * jackknife_error(distances.left_out[0 if on_train else 1].mean(axis=1))
     low, high = max(0.0, value - half), min(1.0, value + half)
     return Score(
@@ -123,7 +124,7 @@ def _untold(ways: int, against: str, part: str) -> Score:
 
 def _worst_pairs(names: tuple[str, ...], cliques: Cliques, distances: Distances) -> Chart:
     """The pairs that lie furthest beyond what a second real sample shows."""
-    worst = np.argsort(distances.second - distances.holdout, kind="stable")[:SHOWN_PAIRS]
+    worst = np.argsort(distances.peer - distances.holdout, kind="stable")[:SHOWN_PAIRS]
     errors = np.array([jackknife_error(distances.left_out[1, :, pair]) for pair in worst])
     value = distances.holdout[worst]
     arrays: dict[str, FloatArray] = {
@@ -131,7 +132,7 @@ def _worst_pairs(names: tuple[str, ...], cliques: Cliques, distances: Distances)
         "low": np.clip(value - 1.96 * errors, 0, 1),
         "high": np.clip(value + 1.96 * errors, 0, 1),
         "baseline": distances.floor_holdout[worst],
-        "ceiling": distances.second[worst],
+        "ceiling": distances.peer[worst],
     }
     return Chart(
         name="fidelity.worst_pairs",

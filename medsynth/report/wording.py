@@ -181,6 +181,21 @@ _TERMS = {
     "tv1": "one-way error",
     "tv2": "two-way error",
     "tv3": "three-way error",
+    "ks": "largest difference of cumulative shares (KS)",
+    "wasserstein": "way that values must be moved (Wasserstein)",
+    "missing_shares": "share of missing cells",
+    "missing_patterns": "columns missing together",
+    "association": "strength of association",
+    "found": "found in the synthetic table",
+    "strange": "absent from the holdout",
+    "tails": "tails of numbers",
+    "kept": "share kept",
+    "coverage": "regions of real records that are covered",
+    "density": "density around real records",
+    "classifier": "classifier of synthetic against real",
+    "gap": "AUC beyond a second real sample's",
+    "pmse": "pMSE",
+    "ratio": "ratio to chance",
     "auc": "AUC",
     "auprc": "AUPRC",
     "exact_excess": "exact copies beyond the holdout's",
@@ -198,6 +213,27 @@ GLOSSARY: tuple[tuple[str, str], ...] = (
         "Two-way error",
         "Mean total variation distance over pairs of columns: 0 when every cross table agrees, "
         "1 when none does. One-way and three-way error: the same for single columns and triples.",
+    ),
+    (
+        "KS and Wasserstein",
+        "How far the distribution of a number lies from the real one: the largest difference of cumulative shares, and "
+        "the way that values would have to be moved, as a share of the real mean distance from the median.",
+    ),
+    (
+        "Strength of association",
+        "0 where two columns have nothing in common, 1 where one tells the other: bias-corrected Cramér's V of two "
+        "categories, correlation ratio of ranks of a number and a category, Spearman's correlation of two numbers.",
+    ),
+    (
+        "Coverage and density",
+        "Around real holdout records lie regions that reach to their fifth nearest real neighbour. Coverage is the "
+        "share of regions that hold a synthetic record, density how many of them a synthetic record lies in, 1 where "
+        "the tables are alike.",
+    ),
+    (
+        "pMSE ratio",
+        "How well a logistic regression on single columns tells synthetic from real records, over what chance alone "
+        "would let it: 1 is chance.",
     ),
     (
         "Floor (baseline) and ceiling",

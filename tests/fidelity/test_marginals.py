@@ -25,6 +25,15 @@ def test_second_sample_scores_within_a_fifth_of_its_ceiling(compare, world, scor
         assert found[name].value == pytest.approx(found[name].ceiling, rel=0.2)
 
 
+def test_a_small_second_sample_is_held_against_a_ceiling_of_its_size(compare, world, scores):
+    # 300 rows lie further from the holdout than 1,500 would: the ceiling allows for it. Means over pairs vary by 7 %.
+    synthetic = second_sample(world[2], 300, np.random.default_rng(0))
+    score = scores(evaluate(compare(synthetic)))["fidelity.tv2.holdout"]
+    assert score.value == pytest.approx(score.ceiling, rel=0.25)
+    large = scores(evaluate(compare(world[2])))["fidelity.tv2.holdout"]
+    assert score.ceiling > 1.4 * large.ceiling
+
+
 def test_independent_columns_score_at_the_floor(compare, world, scores):
     # Floor and table are two draws of the same thing; means over pairs differ by about 2 %.
     synthetic = independent_columns(world[0], len(world[0]), np.random.default_rng(0))
