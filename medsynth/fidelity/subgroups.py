@@ -13,7 +13,6 @@ from medsynth.fidelity.fairness import enough
 from medsynth.fidelity.learners import BoolArray, Ranked, weighted_r2
 from medsynth.fidelity.resolution import pair_level
 from medsynth.fidelity.tables import (
-    FOLDS,
     FloatArray,
     Sample,
     cliques_of,
@@ -153,10 +152,10 @@ def _two_way(
     others = {part: _as_many(mask, rng) for part, mask in masks.items()}
     crowd = _samples(comparison, others, levels, rng)
     sizes = [level.size for level in levels]
-    own, second = (_mean_distances(group[part], group["holdout"], cliques, sizes) for part in ("synthetic", "train"))
-    theirs, limit = (_mean_distances(crowd[part], crowd["holdout"], cliques, sizes) for part in ("synthetic", "train"))
+    own, second = (fold_distances(group[part], group["holdout"], cliques, sizes) for part in ("synthetic", "train"))
+    theirs, limit = (fold_distances(crowd[part], crowd["holdout"], cliques, sizes) for part in ("synthetic", "train"))
     floor_rows = independent_columns(group["train"], len(group["synthetic"].codes), rng)
-    floor = _mean_distances(floor_rows, group["holdout"], cliques, sizes)[0]
+    floor = fold_distances(floor_rows, group["holdout"], cliques, sizes)[0]
     return Served(
         own=_with_error(own, low=0.0),
         floor=float(floor),
@@ -181,14 +180,6 @@ def _samples(
 def _as_many(mask: BoolArray, rng: np.random.Generator) -> BoolArray:
     """As many rows, chosen at random from everyone."""
     return np.asarray(rng.permutation(mask))
-
-
-def _mean_distances(first: Sample, second: Sample, cliques: Cliques, sizes: Sequence[int]) -> FloatArray:
-    """Mean total variation over the cliques (1 + FOLDS,): whole, then with each fold of persons left out."""
-    total = np.zeros(1 + FOLDS)
-    for clique in cliques:
-        total += fold_distances(first, second, clique, sizes)
-    return total / len(cliques)
 
 
 def _with_error(values: FloatArray, low: float = -1.0) -> Estimate:

@@ -202,13 +202,18 @@ def shares_of(sample: Sample, clique: tuple[int, ...], sizes: Sequence[int]) -> 
     return _shares(np.bincount(_cells(sample.codes, clique, sizes), sample.weights, minlength=cells))
 
 
-def fold_distances(first: Sample, second: Sample, clique: tuple[int, ...], sizes: Sequence[int]) -> FloatArray:
-    """Distance of one clique between two samples, (1 + FOLDS,): whole, then with each fold of both left out."""
-    cells = int(np.prod([sizes[column] for column in clique]))
-    counts = [_fold_counts(sample, clique, sizes, cells) for sample in (first, second)]
-    totals = [folds.sum(axis=1)[:, None] for folds in counts]
-    shares = [_shares(np.hstack([total, total - folds])) for total, folds in zip(totals, counts, strict=True)]
-    return total_variation(*shares)
+def fold_distances(
+    first: Sample, second: Sample, cliques: Sequence[tuple[int, ...]], sizes: Sequence[int]
+) -> FloatArray:
+    """Mean distance of cliques between two samples, (1 + FOLDS,): whole, then with each fold of both left out."""
+    counters = [Counter(sample, sizes, folds=FOLDS) for sample in (first, second)]
+    total = np.zeros(1 + FOLDS)
+    for clique in cliques:
+        counts = [counter.counts(clique) for counter in counters]
+        wholes = [_whole(folds)[:, None] for folds in counts]
+        shares = [_shares(np.hstack([whole, whole - folds])) for whole, folds in zip(wholes, counts, strict=True)]
+        total += total_variation(*shares)
+    return total / len(cliques)
 
 
 def _cells(codes: IntArray, clique: tuple[int, ...], sizes: Sequence[int]) -> npt.NDArray[np.intp]:
