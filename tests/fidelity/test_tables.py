@@ -29,7 +29,7 @@ def test_total_variation_by_hand():
 
 def test_distances_with_folds_left_out_by_hand():
     first, second = sample([[0], [0], [1], [1]]), sample([[0], [1], [1], [1]])
-    whole, *left_out = fold_distances(first, second, (0,), [2])
+    whole, *left_out = fold_distances(first, second, [(0,)], [2])
     # Halves against a quarter and the rest; without the first rows 1/3 and 2/3 against 0 and 1.
     assert whole == pytest.approx(0.25)
     assert left_out == pytest.approx([1 / 3, 0, 1 / 3, 1 / 3, 0.25, 0.25, 0.25, 0.25])
