@@ -1,4 +1,5 @@
 import importlib.util
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -48,7 +49,7 @@ def test_rows_are_drawn_by_their_weights_and_no_more_than_stated(small, comparin
     train = small[0]
     weights = np.where(np.arange(len(train)) < 30, 1.0, 0.0)
     comparison = comparing(small)(train)
-    comparison = comparison.__class__(**(vars(comparison) | {"synthetic_weights": weights}))
+    comparison = replace(comparison, synthetic_weights=weights)
     drawn = sdmetrics_scores._drawn(comparison, "synthetic", 200, np.random.default_rng(0))
     assert len(drawn) == 200
     assert len(drawn.drop_duplicates()) <= 30
