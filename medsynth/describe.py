@@ -10,6 +10,8 @@ from medsynth.judging import score_named
 from medsynth.models.model_file import ModelFile
 from medsynth.outputs import Result, RunFolder
 from medsynth.publishing import Clock, unseen_columns
+from medsynth.report.blocks import Figure
+from medsynth.report.selection import earned_sentence, findings
 from medsynth.sampling.draw import Drawn
 from medsynth.sampling.how import CLEANED, FICTION, draw_note
 from medsynth.sampling.lineage import lineage_sentences
@@ -174,8 +176,10 @@ def _selected_lines(selected: Selected | None) -> tuple[str, ...]:
     )
 
 
-def run_record(tables: Any, drawn: Drawn, *, seed: int | None, problems: Sequence["Finding"]) -> dict[str, Any]:
-    """What later steps need of a run: INTERNAL."""
+def run_record(
+    tables: Any, drawn: Drawn, *, seed: int | None, problems: Sequence["Finding"], unselected: Sequence[Score] = ()
+) -> dict[str, Any]:
+    """What later steps need of a run, with the scores of a draw without selection where there was one: INTERNAL."""
     plain = {key: str(value.resolve()) if isinstance(value, Path) else value for key, value in asdict(tables).items()}
     return {
         "date": Clock.today(),
@@ -183,6 +187,7 @@ def run_record(tables: Any, drawn: Drawn, *, seed: int | None, problems: Sequenc
         "tables": plain,
         "findings": [finding.sentence for finding in problems],
         "rare_shares": dict(drawn.rare_shares),
+        "unselected": [asdict(score) for score in unselected],
         "sampling": {
             "n": drawn.rows,
             "seed": seed,
@@ -224,10 +229,11 @@ def finished(
     problems: Sequence["Finding"],
     *,
     asked: Collection[str] = (),
+    unselected: Sequence[Score] = (),
 ) -> Result:
     """The end of a run: guarantee, fidelity, utility, rare shares, the strongest attack, the files.
 
-    `asked` names the conditions that were to be raised.
+    `asked` names the conditions that were to be raised; `unselected` scores a draw without selection.
     """
     headline = headline_scores(evaluations)
     lines = [str(file.guarantee["sentence"]), *lineage_sentences(file.about), *found_lines(file)]
@@ -235,6 +241,8 @@ def finished(
     lines += _raised_lines(drawn, asked)
     lines += [line.strip() for line in _mended_lines(drawn)]
     lines += [line.strip() for line in _selected_lines(drawn.selected)]
+    earned = _earned(unselected, evaluations)
+    lines += [f"INTERNAL: {earned}"] if earned else []
     lines += [f"INTERNAL: {finding.sentence}" for finding in problems]
     lines += [
         f"Files: {path}" for path in (folder.synthetic, folder.model, folder.card, folder.shareable / "report.html")
@@ -248,9 +256,17 @@ def finished(
             "rows": drawn.rows,
             **_drawn_values(drawn),
             "scores": {name: asdict(score) for name, score in headline.items()},
+            **({"selection_earned": earned} if earned else {}),
         },
         lines=tuple(lines),
     )
+
+
+def _earned(unselected: Sequence[Score], evaluations: Mapping[str, Evaluation]) -> str:
+    """Whether a selection earned its place; blank where nothing was selected."""
+    before = [Figure.of(score) for score in unselected]
+    after = [Figure.of(score) for evaluation in evaluations.values() for score in evaluation.scores]
+    return earned_sentence(findings(before, after)) if before else ""
 
 
 def _raised_lines(drawn: Drawn, asked: Collection[str]) -> list[str]:

@@ -45,6 +45,7 @@ from medsynth.sampling.what_if import drawing_of
 from medsynth.schema import load_schema, uncounted
 from medsynth.schema.private import stand_in
 from medsynth.schema.table import ROWS_COLUMN
+from medsynth.selecting import without_selection
 from medsynth.sources.files import FileSource, read_frame
 from medsynth.sources.frame import FrameSource
 
@@ -196,8 +197,11 @@ def run(
         drawn = release(file, new, n=n, seed=seed, progress=progress, **how)
         comparison = _compared(train, held, drawn.frame, file, budget)
         evaluations = measure(comparison, progress) | attack(comparison, progress)
-        _keep(new, evaluations, progress, describe.run_record(tables, drawn, seed=seed, problems=problems))
-    return describe.finished(folder, file, drawn, evaluations, problems, asked=how.get("upsample") or {})
+        plain = without_selection(file, drawn, comparison, seed=seed, progress=progress, **how)
+        record = describe.run_record(tables, drawn, seed=seed, problems=problems, unselected=plain)
+        _keep(new, evaluations, progress, record)
+    asked = how.get("upsample") or {}
+    return describe.finished(folder, file, drawn, evaluations, problems, asked=asked, unselected=plain)
 
 
 def evaluate(folder: Path | None, **options: Any) -> Result:

@@ -26,6 +26,7 @@ MEASURE: Final = {
     "Measuring: rare conditions": 0.7,
     "Measuring: rules": 0.3,
     "Measuring: utility": 7.5,
+    "Measuring: diversity": 0.8,
 }
 VERIFY: Final = {
     f"Auditing: {pair}": 10.0

@@ -13,8 +13,10 @@ from medsynth.encoding.condition import compile_condition
 from medsynth.estimand import STANDARD_ERRORS, row_meaning, rows_per_person
 from medsynth.models.model_file import ModelFile, load_model
 from medsynth.outputs import RunFolder
+from medsynth.report.blocks import Appendix, Figure
 from medsynth.report.card import Column, TableFile, card_json
 from medsynth.report.content import ReportContent, collect
+from medsynth.report.selection import selection_page
 from medsynth.report.writer import write_reports
 from medsynth.sampling.lineage import lineage_sentences
 from medsynth.schema import parse_schema
@@ -126,8 +128,15 @@ def _own(folder: RunFolder, record: Mapping[str, Any], evaluations: Mapping[str,
             *_unseen(file),
             fitted_on(schema, record["tables"]["holdout_share"]),
         ),
-        appendices=rows_per_person(file, schema),
+        appendices=(*_selection(record, evaluations), *rows_per_person(file, schema)),
     )
+
+
+def _selection(record: Mapping[str, Any], evaluations: Mapping[str, Evaluation]) -> tuple[Appendix, ...]:
+    """The page on whether a selection earned its place, INTERNAL; none where nothing was selected."""
+    before = [Figure.model_validate(score) for score in record.get("unselected") or ()]
+    after = [Figure.of(score) for evaluation in evaluations.values() for score in evaluation.scores]
+    return (selection_page(before, after),) if before else ()
 
 
 def unseen_columns(file: ModelFile) -> dict[str, str]:

@@ -11,5 +11,6 @@ FIDELITY = Registry(
         "rare_conditions": "rare_conditions:RareConditions",
         "rules": "rules:Rules",
         "utility": "utility:Utility",
+        "diversity": "diversity:Diversity",
     },
 )

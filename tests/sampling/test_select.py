@@ -1,5 +1,6 @@
 """Selection from a pool: nearer to the model, no level lost, strata and rules kept, and a harmful one says so."""
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -207,3 +208,25 @@ def test_the_file_and_the_command_say_what_was_selected(command: Callable[..., A
     refused = command("sample", "m.medsynth", "-o", "b.csv", "--keep", "0.1")
     assert refused.code == 2
     assert "Add --oversample" in refused.err
+
+
+@pytest.mark.usefixtures("clinic")
+def test_a_run_says_inside_whether_the_selection_earned_its_place(command: Callable[..., Any]) -> None:
+    options = ("-o", "out", "-n", 60, "--seed", 1, "--oversample", 4, "--epsilon", 2, "--model", "mst")
+    ran = command("run", "visits.csv", "-s", "clinic.yaml", *options)
+    assert ran.code == 0, ran.err
+    assert sum("earn" in line for line in ran.out.splitlines() if line.startswith("INTERNAL: ")) == 1
+
+    def pages(edition: str) -> list[Any]:
+        written = json.loads(Path(f"out/{edition}/report.json").read_text(encoding="utf-8"))
+        return [page for page in written["appendices"] if "earn its place" in page["title"]]
+
+    (page,) = pages("internal")
+    assert page["paragraphs"][0] in ran.out
+    assert "earn its place" not in Path("out/shareable/report.html").read_text(encoding="utf-8")
+    measured = {row[0]: row[1:3] for row in page["rows"]}
+    assert len(measured) == 7
+    assert all(0 < float(figure) < 1 for figure in measured["Held-out records covered"])
+    assert command("audit", "out").code == 0  # a step taken again finds the plain draw in the run's record
+    assert pages("internal") == [page]
+    assert pages("shareable") == []
