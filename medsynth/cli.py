@@ -32,6 +32,7 @@ from medsynth.options import (
     Out,
     OutMaybe,
     Overwrite,
+    Reward,
     Rows,
     Runs,
     SchemaMaybe,
@@ -126,6 +127,7 @@ def run(
     delta: Delta = None,
     model: ModelName = "adaptive",
     ledger: LedgerFile = None,
+    reward: Reward = False,
     rows: Rows = None,
     seed: Seed = None,
     drawing: Drawing = PLAIN,
@@ -136,7 +138,7 @@ def run(
     """Check, fit, sample, evaluate, audit and report, in one go."""
     from medsynth import pipeline
 
-    fitting: Any = {"epsilon": epsilon, "delta": delta, "model": model, "ledger": ledger}
+    fitting: Any = {"epsilon": epsilon, "delta": delta, "model": model, "ledger": ledger, "reward": reward}
     result = pipeline.run(
         data,
         schema,
@@ -163,6 +165,7 @@ def fit(
     delta: Delta = None,
     model: ModelName = "adaptive",
     ledger: LedgerFile = None,
+    reward: Reward = False,
     allow_synthetic: AllowSynthetic = False,
     overwrite: Overwrite = False,
     as_json: AsJson = False,
@@ -179,6 +182,7 @@ def fit(
             delta=delta,
             model=model,
             ledger=ledger,
+            reward=reward,
             allow_synthetic=allow_synthetic,
             overwrite=overwrite,
             progress=_progress("FIT"),

@@ -165,6 +165,8 @@ def _selected_lines(selected: Selected | None) -> tuple[str, ...]:
     distance = ""
     if before.distance is not None and after.distance is not None:
         distance = f"pair tables {before.distance:.4f} from the model's, then {after.distance:.4f}; "
+    if before.reward is not None and after.reward is not None:
+        distance += f"the reward's tables {before.reward:.4f} away, then {after.reward:.4f}; "
     harms = selected.effect.harms
     option = "oversample" if selected.selection.keep == 1 else "keep"
     return (

@@ -105,6 +105,7 @@ def fit(
     delta: float | None = None,
     model: str = "adaptive",
     ledger: Path | None = None,
+    reward: bool = False,
     allow_synthetic: bool = False,
     overwrite: bool = False,
     progress: Progress | None = None,
@@ -116,7 +117,7 @@ def fit(
     schema = load_schema(schema_name)
     source = FileSource(path=data)
     mark = _origin(data, source, schema, allow_synthetic=allow_synthetic)
-    request = _sound_request(schema, model=model, epsilon=epsilon, delta=delta)
+    request = _sound_request(schema, model=model, epsilon=epsilon, delta=delta, reward=reward)
     fitted = fit_model(source, replace(request, mark=mark), _ledger_for(data, schema, ledger), progress or Silent())
     out.parent.mkdir(parents=True, exist_ok=True)
     save_model(out, fitted)
@@ -171,6 +172,7 @@ def run(
     delta: float | None = None,
     model: str = "adaptive",
     ledger: Path | None = None,
+    reward: bool = False,
     n: int | None = None,
     seed: int | None = None,
     allow_synthetic: bool = False,
@@ -184,7 +186,7 @@ def run(
     require_apart({"DATA": data, "--holdout": holdout, "-s": schema_name}, folder.places, ledger=ledger)
     folder.require_free(overwrite=overwrite)
     schema = load_schema(schema_name)
-    request = _sound_request(schema, model=model, epsilon=epsilon, delta=delta)
+    request = _sound_request(schema, model=model, epsilon=epsilon, delta=delta, reward=reward)
     require_drawable(Codec(schema=stand_in(schema, how.get("where"))), n or 0, seed=seed, **how)
     tables = Tables(train=data, holdout=holdout, holdout_share=None if holdout else holdout_share, ledger=ledger)
 
@@ -313,8 +315,8 @@ def demo(out: Path, *, overwrite: bool = False, progress: Progress | None = None
     return describe.with_next_step(result)
 
 
-def _sound_request(schema: "Schema", *, model: str, epsilon: float | None, delta: float | None) -> FitRequest:
-    request = FitRequest(schema=schema, model=model, epsilon=epsilon, delta=delta)
+def _sound_request(schema: "Schema", **asked: Any) -> FitRequest:
+    request = FitRequest(schema=schema, **asked)
     require_sound(request)
     return request
 
