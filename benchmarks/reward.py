@@ -19,6 +19,7 @@ Command: python benchmarks/reward.py [--tasks ...] [--epsilons ...] [--fits 3]
 import argparse
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
+from itertools import product
 from typing import Any
 
 import numpy as np
@@ -40,7 +41,7 @@ from medsynth.privacy.interactions import centred, shrinkage
 from medsynth.sampling.select import SelectedRows, Selection
 from medsynth.sources.encoded import EncodedRecords
 
-ROWS = 10_000
+ROWS = 5_000
 POOL = 10
 REFITS = 3
 ITERATIONS = 40
@@ -193,26 +194,31 @@ def means(runs: list[dict[str, dict[str, float]]]) -> dict[str, Any]:
     return found
 
 
+def keep(runs: Mapping[tuple[str, float], list[Any]], *, seeds: list[int]) -> None:
+    """Records what was measured so far."""
+    values: dict[str, Any] = {}
+    for (name, epsilon), own in runs.items():
+        values.setdefault(name, {})[f"epsilon_{epsilon:g}"] = means(own)
+    record("reward", values, command="python benchmarks/reward.py", seeds=seeds)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--tasks", nargs="+", default=["adult_discrete", "nist_acs", "credit_default"])
-    parser.add_argument("--epsilons", type=float, nargs="+", default=[1.0, 3.0, 10.0])
+    parser.add_argument("--epsilons", type=float, nargs="+", default=[1.0, 10.0, 3.0])
     parser.add_argument("--fits", type=int, default=3)
     options = parser.parse_args()
     tasks = {name: load_task(name) for name in options.tasks}
     runs: dict[tuple[str, float], list[Any]] = {}
     for seed in range(options.fits):
-        for name, task in tasks.items():
-            for epsilon in options.epsilons:
-                asked = {"reward": name != "credit_default", "agreement": epsilon != 3}
-                if any(asked.values()):
-                    runs.setdefault((name, epsilon), []).append(one_fit(task, epsilon, seed, **asked))
-                    print(name, epsilon, seed, runs[name, epsilon][-1], flush=True)
-        values: dict[str, Any] = {}
-        for (name, epsilon), own in runs.items():
-            values.setdefault(name, {})[f"epsilon_{epsilon:g}"] = means(own)
-        # After every round of fits: what is done is kept.
-        record("reward", values, command="python benchmarks/reward.py", seeds=list(range(seed + 1)))
+        for name, epsilon in product(tasks, options.epsilons):
+            asked = {"reward": name != "credit_default", "agreement": epsilon != 3}
+            if not any(asked.values()):
+                continue
+            runs.setdefault((name, epsilon), []).append(one_fit(tasks[name], epsilon, seed, **asked))
+            print(name, epsilon, seed, runs[name, epsilon][-1], flush=True)
+            # After every fit: what is done is kept.
+            keep(runs, seeds=list(range(seed + 1)))
 
 
 if __name__ == "__main__":

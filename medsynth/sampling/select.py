@@ -41,7 +41,7 @@ MOST_EARNED = float(np.log(3))
 """A record is chosen three times as often as the middle one at most, or a third as often at least."""
 
 SWEEPS = 6
-"""Times that selected rows are edited: for small tables more than a draw's two pay, and selection asks for time."""
+"""Times that selected rows are edited, as those of a small table always are: selection asks for time anyway."""
 
 
 @dataclass(frozen=True, kw_only=True)
