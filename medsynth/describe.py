@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from medsynth.fitting import conflicts_of
 from medsynth.judging import score_named
 from medsynth.models.model_file import ModelFile
+from medsynth.models.reward import REWARD
 from medsynth.outputs import Result, RunFolder
 from medsynth.publishing import Clock, unseen_columns
 from medsynth.report.blocks import Figure
@@ -83,10 +84,20 @@ def fitted(out: Path, file: ModelFile) -> Result:
             str(file.guarantee["sentence"]),
             *lineage_sentences(file.about),
             *found_lines(file),
+            *reward_lines(file),
             f"Model: {out}",
             f"Next: medsynth sample {out} -o synthetic.parquet",
         ),
     )
+
+
+def reward_lines(file: ModelFile) -> tuple[str, ...]:
+    """What a reward measured, from the ledger; noisy, part of the model."""
+    paid = [entry for entry in file.ledger if str(entry["label"]).startswith(REWARD)]
+    share = sum(float(entry["mu"]) ** 2 for entry in paid) / max(sum(float(e["mu"]) ** 2 for e in file.ledger), 1e-300)
+    if not paid:
+        return ()
+    return (f"{paid[-1]['label']} for {share:.0%} of the budget; `sample --oversample` selects by them, too.",)
 
 
 def found_lines(file: ModelFile) -> tuple[str, ...]:

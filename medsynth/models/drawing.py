@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 FloatArray = npt.NDArray[np.float64]
 
-SMALL = 5_000
+SMALL = 10_000
 """Up to so many rows an edit has time for more sweeps, and rounding would lose rare levels."""
 
 SMALL_SWEEPS = 6

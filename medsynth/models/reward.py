@@ -36,6 +36,9 @@ if TYPE_CHECKING:
 
 FloatArray = npt.NDArray[np.float64]
 
+REWARD = "Reward: "
+"""What its ledger entries begin with."""
+
 REWARD_SHARE = 0.1
 """Part of mu^2 for the reward where one is asked for."""
 
@@ -84,7 +87,7 @@ def rewarded(model: GraphicalModel, records: Records, ledger: "Ledger", *, mu: f
         parts = (0.0, mu)
     moved = sensitivities(records, candidates, interactions=True)
     sigma = sqrt(sum(each**2 for each in moved)) / parts[1]
-    label = f"Reward: {len(candidates)} tables of three columns"
+    label = f"{REWARD}{len(candidates)} tables of three columns"
     found = ledger.measure(records, candidates, [sigma] * len(candidates), label=label, interactions=True)
     return replace(model, reward=Reward(tables=_raked(found, reference), scores=scores))
 
@@ -143,7 +146,7 @@ def _chosen(
     """Candidates furthest from what the model expects, beyond chance; and the entry that paid for the scores."""
     expected = [reference.persons(clique) for clique in candidates]
     sigma = sqrt(len(candidates)) * _persons(records) / mu
-    label = f"Reward: scores of {len(candidates)} tables"
+    label = f"{REWARD}scores of {len(candidates)} tables"
     distances, entry = ledger.distances(records, candidates, expected, sigma, label=label)
     beyond = distances - [poisson_distance(table) for table in expected]
     order = np.argsort(-beyond, kind="stable")[:TABLES]

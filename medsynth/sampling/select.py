@@ -242,6 +242,11 @@ class SelectedRows:
         return kinds
 
     @property
+    def rewarded(self) -> bool:
+        """Whether the model has a reward to select by."""
+        return self._model.reward is not None
+
+    @property
     def selected(self) -> Selected:
         """What was selected so far."""
         effect = Effect(before=self._usual.side, after=self._chosen.side)
