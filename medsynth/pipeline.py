@@ -200,10 +200,9 @@ def run(
         comparison = _compared(train, held, drawn.frame, file, budget)
         evaluations = measure(comparison, progress) | attack(comparison, progress)
         plain = without_selection(file, drawn, comparison, seed=seed, progress=progress, **how)
-        record = describe.run_record(tables, drawn, seed=seed, problems=problems, unselected=plain)
-        _keep(new, evaluations, progress, record)
-    asked = how.get("upsample") or {}
-    return describe.finished(folder, file, drawn, evaluations, problems, asked=asked, unselected=plain)
+        noted: Any = {"problems": problems, "unselected": plain}
+        _keep(new, evaluations, progress, describe.run_record(tables, drawn, seed=seed, **noted))
+    return describe.finished(folder, file, drawn, evaluations, asked=how.get("upsample") or {}, **noted)
 
 
 def evaluate(folder: Path | None, **options: Any) -> Result:
