@@ -199,7 +199,7 @@ def keep(runs: Mapping[tuple[str, float], list[Any]], *, seeds: list[int]) -> No
     values: dict[str, Any] = {}
     for (name, epsilon), own in runs.items():
         values.setdefault(name, {})[f"epsilon_{epsilon:g}"] = means(own)
-    record("reward", values, command="python benchmarks/reward.py", seeds=seeds)
+    record("reward", values, command=f"python benchmarks/reward.py --fits {len(seeds)}", seeds=seeds)
 
 
 def main() -> None:

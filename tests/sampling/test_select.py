@@ -13,6 +13,7 @@ from medsynth.encoding.codec import Codec
 from medsynth.errors import UsageError
 from medsynth.models.graphical import GraphicalModel
 from medsynth.models.likelihood import log_likelihood
+from medsynth.registry import Registry
 from medsynth.sampling.draw import Drawing, draw
 from medsynth.sampling.effect import Effect, Tally
 from medsynth.sampling.provenance import read_provenance
@@ -235,7 +236,11 @@ def test_the_file_and_the_command_say_what_was_selected(command: Callable[..., A
 
 
 @pytest.mark.usefixtures("clinic")
-def test_a_run_says_inside_whether_the_selection_earned_its_place(command: Callable[..., Any]) -> None:
+def test_a_run_says_inside_whether_the_selection_earned_its_place(
+    command: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = {"marginals": "marginals:Marginals", "diversity": "diversity:Diversity"}  # to save time
+    monkeypatch.setattr("medsynth.judging.FIDELITY", Registry("metric", "medsynth.fidelity", asked))
     options = ("-o", "out", "-n", 60, "--seed", 1, "--oversample", 4, "--epsilon", 2, "--model", "mst")
     ran = command("run", "visits.csv", "-s", "clinic.yaml", *options)
     assert ran.code == 0, ran.err
