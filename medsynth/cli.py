@@ -33,6 +33,7 @@ from medsynth.options import (
     OutMaybe,
     Overwrite,
     PaidHoldout,
+    Reward,
     Rows,
     Runs,
     SchemaMaybe,
@@ -128,6 +129,7 @@ def run(
     delta: Delta = None,
     model: ModelName = "adaptive",
     ledger: LedgerFile = None,
+    reward: Reward = False,
     rows: Rows = None,
     seed: Seed = None,
     drawing: Drawing = PLAIN,
@@ -138,7 +140,7 @@ def run(
     """Check, fit, sample, evaluate, audit and report, in one go."""
     from medsynth import pipeline
 
-    fitting: Any = {"epsilon": epsilon, "delta": delta, "model": model, "ledger": ledger}
+    fitting: Any = {"epsilon": epsilon, "delta": delta, "model": model, "ledger": ledger, "reward": reward}
     result = pipeline.run(
         data,
         schema,
@@ -166,6 +168,7 @@ def fit(
     delta: Delta = None,
     model: ModelName = "adaptive",
     ledger: LedgerFile = None,
+    reward: Reward = False,
     allow_synthetic: AllowSynthetic = False,
     overwrite: Overwrite = False,
     as_json: AsJson = False,
@@ -182,6 +185,7 @@ def fit(
             delta=delta,
             model=model,
             ledger=ledger,
+            reward=reward,
             allow_synthetic=allow_synthetic,
             overwrite=overwrite,
             progress=_progress("FIT"),

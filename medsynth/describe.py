@@ -8,8 +8,11 @@ from typing import TYPE_CHECKING, Any
 from medsynth.fitting import conflicts_of
 from medsynth.judging import score_named
 from medsynth.models.model_file import ModelFile
+from medsynth.models.reward import REWARD
 from medsynth.outputs import Result, RunFolder
 from medsynth.publishing import Clock, unseen_columns
+from medsynth.report.blocks import Figure
+from medsynth.report.selection import earned_sentence, findings
 from medsynth.sampling.draw import Drawn
 from medsynth.sampling.how import CLEANED, FICTION, draw_note
 from medsynth.sampling.lineage import lineage_sentences
@@ -82,10 +85,20 @@ def fitted(out: Path, file: ModelFile) -> Result:
             str(file.guarantee["sentence"]),
             *lineage_sentences(file.about),
             *found_lines(file),
+            *reward_lines(file),
             f"Model: {out}",
             f"Next: medsynth sample {out} -o synthetic.parquet",
         ),
     )
+
+
+def reward_lines(file: ModelFile) -> tuple[str, ...]:
+    """What a reward measured, from the ledger; noisy, part of the model."""
+    paid = [entry for entry in file.ledger if str(entry["label"]).startswith(REWARD)]
+    share = sum(float(entry["mu"]) ** 2 for entry in paid) / max(sum(float(e["mu"]) ** 2 for e in file.ledger), 1e-300)
+    if not paid:
+        return ()
+    return (f"{paid[-1]['label']} for {share:.0%} of the budget; `sample --oversample` selects by them, too.",)
 
 
 def found_lines(file: ModelFile) -> tuple[str, ...]:
@@ -164,6 +177,8 @@ def _selected_lines(selected: Selected | None) -> tuple[str, ...]:
     distance = ""
     if before.distance is not None and after.distance is not None:
         distance = f"pair tables {before.distance:.4f} from the model's, then {after.distance:.4f}; "
+    if before.reward is not None and after.reward is not None:
+        distance += f"the reward's tables {before.reward:.4f} away, then {after.reward:.4f}; "
     harms = selected.effect.harms
     option = "oversample" if selected.selection.keep == 1 else "keep"
     return (
@@ -176,9 +191,18 @@ def _selected_lines(selected: Selected | None) -> tuple[str, ...]:
 
 
 def run_record(
-    tables: Any, drawn: Drawn, *, seed: int | None, problems: Sequence["Finding"], paid: "Ledger | None" = None
+    tables: Any,
+    drawn: Drawn,
+    *,
+    seed: int | None,
+    problems: Sequence["Finding"],
+    paid: "Ledger | None" = None,
+    unselected: Sequence[Score] = (),
 ) -> dict[str, Any]:
-    """What later steps need of a run: INTERNAL. `paid` is the allowance of the figures on held-out persons."""
+    """What later steps need of a run: INTERNAL.
+
+    `paid` is the allowance of the figures on held-out persons, `unselected` are the scores of a draw without selection.
+    """
     plain = {key: str(value.resolve()) if isinstance(value, Path) else value for key, value in asdict(tables).items()}
     return {
         "date": Clock.today(),
@@ -187,6 +211,7 @@ def run_record(
         "findings": [finding.sentence for finding in problems],
         "rare_shares": dict(drawn.rare_shares),
         "paid": None if paid is None else _paid(paid),
+        "unselected": [asdict(score) for score in unselected],
         "sampling": {
             "n": drawn.rows,
             "seed": seed,
@@ -237,10 +262,11 @@ def finished(
     problems: Sequence["Finding"],
     *,
     asked: Collection[str] = (),
+    unselected: Sequence[Score] = (),
 ) -> Result:
     """The end of a run: guarantee, fidelity, utility, rare shares, the strongest attack, the files.
 
-    `asked` names the conditions that were to be raised.
+    `asked` names the conditions that were to be raised; `unselected` scores a draw without selection.
     """
     headline = headline_scores(evaluations)
     lines = [str(file.guarantee["sentence"]), *lineage_sentences(file.about), *found_lines(file)]
@@ -248,6 +274,8 @@ def finished(
     lines += _raised_lines(drawn, asked)
     lines += [line.strip() for line in _mended_lines(drawn)]
     lines += [line.strip() for line in _selected_lines(drawn.selected)]
+    earned = _earned(unselected, evaluations)
+    lines += [f"INTERNAL: {earned}"] if earned else []
     lines += [f"INTERNAL: {finding.sentence}" for finding in problems]
     lines += [
         f"Files: {path}" for path in (folder.synthetic, folder.model, folder.card, folder.shareable / "report.html")
@@ -261,9 +289,17 @@ def finished(
             "rows": drawn.rows,
             **_drawn_values(drawn),
             "scores": {name: asdict(score) for name, score in headline.items()},
+            **({"selection_earned": earned} if earned else {}),
         },
         lines=tuple(lines),
     )
+
+
+def _earned(unselected: Sequence[Score], evaluations: Mapping[str, Evaluation]) -> str:
+    """Whether a selection earned its place; blank where nothing was selected."""
+    before = [Figure.of(score) for score in unselected]
+    after = [Figure.of(score) for evaluation in evaluations.values() for score in evaluation.scores]
+    return earned_sentence(findings(before, after)) if before else ""
 
 
 def _raised_lines(drawn: Drawn, asked: Collection[str]) -> list[str]:

@@ -14,7 +14,9 @@ from medsynth.errors import SchemaError, UsageError
 from medsynth.finding import Domains, Search, find_domains, kept_for_thresholds
 from medsynth.models import MODELS
 from medsynth.models.base import Fitted, RareTarget
+from medsynth.models.graphical import GraphicalModel
 from medsynth.models.model_file import ModelFile
+from medsynth.models.reward import REWARD_SHARE, rewarded
 from medsynth.models.workload import pair_weights
 from medsynth.privacy.guarantee import Guarantee
 from medsynth.privacy.ledger import Ledger
@@ -41,6 +43,7 @@ class FitRequest:
       delta: Of this fit; None takes the schema's. Neither may exceed `LARGEST_DELTA`.
       mark: What the table says of its synthetic origin; None where it says nothing.
       part: Side of a person-disjoint split that the table is, as `Ledger.allowance` takes it; empty for everybody.
+      reward: Whether a part of the budget buys what records earn when they are selected from a pool.
 
     Raises:
       UsageError: If one of them does.
@@ -52,6 +55,7 @@ class FitRequest:
     delta: float | None = None
     mark: Mapping[str, Any] | None = None
     part: str = ""
+    reward: bool = False
 
     def __post_init__(self) -> None:
         delta = max(self.budget[1], self.schema.delta_value)
@@ -122,16 +126,20 @@ def fit_model(
     key, private = bounding_key(allowance), private_columns(schema)
     records = encode_batches(source.batches(schema.inputs), codec, key, rows=source.rows, unnoted=private)
     allowance.note_table(found.content + records.content)
-    fitted = model.fit(
+    reward_share = REWARD_SHARE if request.reward else 0.0
+    fitted: Fitted = model.fit(
         records,
         allowance,
         persons=schema.privacy.persons,
-        mu=mu,
+        mu=mu * math.sqrt(1 - reward_share),
         progress=progress,
         impossible=impossible_conditions(codec),
         weights=pair_weights(schema, codec.domain),
         rare=rare_targets(codec),
     )
+    if isinstance(fitted, GraphicalModel) and request.reward:
+        progress.start("Reward")
+        fitted = rewarded(fitted, records, allowance, mu=mu * math.sqrt(reward_share))
     progress.finish()
     return ModelFile(
         fitted=fitted,

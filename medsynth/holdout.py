@@ -3,7 +3,7 @@
 import hashlib
 import secrets
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +13,7 @@ import pandas as pd
 
 from medsynth.encoding.bounding import Contributions, bounding_of, order_values, person_digests, row_hashes
 from medsynth.encoding.codec import Codec, person_weighted, require_columns
-from medsynth.encoding.comparison import Claim, Comparison
+from medsynth.encoding.comparison import Claim, Comparison, Part
 from medsynth.encoding.typed import typed_frame
 from medsynth.errors import DataError, UsageError
 from medsynth.privacy.ledger import Ledger
@@ -206,11 +206,17 @@ def compare(
         rows = counted(frame, codec, contributed)[kept]
         parts[name] = typed_frame(rows, codec.schema).reset_index(drop=True)
         parts[f"{name}_weights"] = weights[kept]
+    return Comparison(**parts, **_released(synthetic, codec), codec=codec, claim=claim)
+
+
+def compare_another(comparison: Comparison, synthetic: pd.DataFrame) -> Comparison:
+    """The same real rows beside another synthetic table."""
+    parts: tuple[Part, ...] = ("train", "holdout")
+    codes = {part: comparison.codes(part) for part in parts}
+    return replace(comparison, **_released(synthetic, comparison.codec), _codes=codes)
+
+
+def _released(synthetic: pd.DataFrame, codec: Codec) -> dict[str, Any]:
     weights = synthetic[WEIGHT].to_numpy(dtype=np.float64) if WEIGHT in synthetic else np.ones(len(synthetic))
-    return Comparison(
-        **parts,
-        synthetic=typed_frame(synthetic.drop(columns=WEIGHT, errors="ignore"), codec.schema),
-        synthetic_weights=weights,
-        codec=codec,
-        claim=claim,
-    )
+    rows = typed_frame(synthetic.drop(columns=WEIGHT, errors="ignore"), codec.schema)
+    return {"synthetic": rows, "synthetic_weights": weights}

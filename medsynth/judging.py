@@ -1,6 +1,6 @@
 """Runs every metric or every attack on one comparison, and keeps the scores of a run."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import asdict
 from typing import Any
 
@@ -18,19 +18,25 @@ SEED = 20_260
 """Which records are attacked and how metrics are resampled is fixed, so that a table is judged the same way twice."""
 
 
-def measure(comparison: Comparison, progress: Progress) -> dict[str, Evaluation]:
-    """Every fidelity and utility metric, by name."""
-    return _evaluate_all(FIDELITY, comparison, progress, "Measuring")
+def measure(
+    comparison: Comparison, progress: Progress, *, only: Collection[str] | None = None
+) -> dict[str, Evaluation]:
+    """Every fidelity and utility metric, or only some, by name."""
+    return _evaluate_all(FIDELITY, comparison, progress, "Measuring", only)
 
 
 def attack(comparison: Comparison, progress: Progress) -> dict[str, Evaluation]:
     """Every attack, by name."""
-    return _evaluate_all(ATTACKS, comparison, progress, "Attacking")
+    return _evaluate_all(ATTACKS, comparison, progress, "Attacking", None)
 
 
-def _evaluate_all(registry: Registry, comparison: Comparison, progress: Progress, verb: str) -> dict[str, Evaluation]:
+def _evaluate_all(
+    registry: Registry, comparison: Comparison, progress: Progress, verb: str, only: Collection[str] | None
+) -> dict[str, Evaluation]:
     found = {}
     for name in registry:
+        if only is not None and name not in only:
+            continue
         progress.start(f"{verb}: {name.replace('_', ' ')}")
         found[name] = registry[name]().evaluate(comparison, np.random.default_rng([SEED, *name.encode()]))
     progress.finish()

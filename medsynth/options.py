@@ -31,6 +31,9 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print the result as JSON."
 Epsilon = Annotated[float | None, typer.Option(metavar="E", help="Privacy loss of this fit; default: the schema's.")]
 Delta = Annotated[float | None, typer.Option(metavar="D", help="Default: the schema's.")]
 ModelName = Annotated[str, typer.Option("--model", metavar="M", help="adaptive, mst or independent.")]
+Reward = Annotated[
+    bool, typer.Option("--reward", help="Spend a tenth of the budget on what --oversample then selects by, too.")
+]
 LedgerFile = Annotated[
     Path | None, typer.Option("--ledger", metavar="FILE", help="Budget file; default: beside the data.")
 ]

@@ -46,6 +46,7 @@ from medsynth.sampling.what_if import drawing_of, require_factual
 from medsynth.schema import load_schema, uncounted
 from medsynth.schema.private import stand_in
 from medsynth.schema.table import ROWS_COLUMN
+from medsynth.selecting import without_selection
 from medsynth.sources.files import FileSource, read_frame
 from medsynth.sources.frame import FrameSource
 
@@ -105,6 +106,7 @@ def fit(
     delta: float | None = None,
     model: str = "adaptive",
     ledger: Path | None = None,
+    reward: bool = False,
     allow_synthetic: bool = False,
     overwrite: bool = False,
     progress: Progress | None = None,
@@ -116,7 +118,7 @@ def fit(
     schema = load_schema(schema_name)
     source = FileSource(path=data)
     mark = _origin(data, source, schema, allow_synthetic=allow_synthetic)
-    request = _sound_request(schema, model=model, epsilon=epsilon, delta=delta)
+    request = _sound_request(schema, model=model, epsilon=epsilon, delta=delta, reward=reward)
     fitted = fit_model(source, replace(request, mark=mark), _ledger_for(data, schema, ledger), progress or Silent())
     out.parent.mkdir(parents=True, exist_ok=True)
     save_model(out, fitted)
@@ -172,6 +174,7 @@ def run(
     delta: float | None = None,
     model: str = "adaptive",
     ledger: Path | None = None,
+    reward: bool = False,
     n: int | None = None,
     seed: int | None = None,
     allow_synthetic: bool = False,
@@ -188,7 +191,7 @@ def run(
     require_apart({"DATA": data, "--holdout": holdout, "-s": schema_name}, folder.places, ledger=ledger)
     folder.require_free(overwrite=overwrite)
     schema = load_schema(schema_name)
-    request = _sound_request(schema, model=model, epsilon=epsilon, delta=delta)
+    request = _sound_request(schema, model=model, epsilon=epsilon, delta=delta, reward=reward)
     require_drawable(Codec(schema=stand_in(schema, how.get("where"))), n or 0, seed=seed, **how)
     tables = Tables(train=data, holdout=holdout, holdout_share=None if holdout else holdout_share, ledger=ledger)
 
@@ -201,10 +204,12 @@ def run(
     file = fit_model(FrameSource(frame=train), request, budget, progress)
     with folder.renewed() as new:
         drawn = release(file, new, n=n, seed=seed, progress=progress, **how)
-        evaluations = _evaluated(_compared(train, held, drawn.frame, file, budget), held, paying, progress)
-        record = describe.run_record(tables, drawn, seed=seed, problems=problems, paid=paying)
-        _keep(new, evaluations, progress, record)
-    return describe.finished(folder, file, drawn, evaluations, problems, asked=how.get("upsample") or {})
+        comparison = _compared(train, held, drawn.frame, file, budget)
+        evaluations = _evaluated(comparison, held, paying, progress)
+        plain = without_selection(file, drawn, comparison, seed=seed, progress=progress, **how)
+        noted: Any = {"problems": problems, "unselected": plain}
+        _keep(new, evaluations, progress, describe.run_record(tables, drawn, seed=seed, paid=paying, **noted))
+    return describe.finished(folder, file, drawn, evaluations, asked=how.get("upsample") or {}, **noted)
 
 
 def _evaluated(
@@ -331,8 +336,8 @@ def demo(out: Path, *, overwrite: bool = False, progress: Progress | None = None
     return describe.with_next_step(result)
 
 
-def _sound_request(schema: "Schema", *, model: str, epsilon: float | None, delta: float | None) -> FitRequest:
-    request = FitRequest(schema=schema, model=model, epsilon=epsilon, delta=delta)
+def _sound_request(schema: "Schema", **asked: Any) -> FitRequest:
+    request = FitRequest(schema=schema, **asked)
     require_sound(request)
     return request
 

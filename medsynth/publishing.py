@@ -13,8 +13,10 @@ from medsynth.encoding.condition import compile_condition
 from medsynth.estimand import STANDARD_ERRORS, row_meaning, rows_per_person
 from medsynth.models.model_file import ModelFile, load_model
 from medsynth.outputs import RunFolder
+from medsynth.report.blocks import Appendix, Figure
 from medsynth.report.card import Column, TableFile, card_json
 from medsynth.report.content import ReportContent, collect
+from medsynth.report.selection import selection_page
 from medsynth.report.validation import validation_page
 from medsynth.report.writer import write_reports
 from medsynth.sampling.lineage import lineage_sentences
@@ -125,7 +127,11 @@ def _own(folder: RunFolder, record: Mapping[str, Any], evaluations: Mapping[str,
             fitted_on(schema, record["tables"]["holdout_share"]),
             *_paid(schema, record),
         ),
-        appendices=(*rows_per_person(file, schema), *validation_page(schema, evaluations)),
+        appendices=(
+            *_selection(record, evaluations),
+            *rows_per_person(file, schema),
+            *validation_page(schema, evaluations),
+        ),
     )
 
 
@@ -150,6 +156,13 @@ def _paid(schema: "Schema", record: Mapping[str, Any]) -> tuple[str, ...]:
         f"and nothing of the fitted {persons}': nobody is counted in both, so the whole release keeps the guarantee "
         "above.",
     )
+
+
+def _selection(record: Mapping[str, Any], evaluations: Mapping[str, Evaluation]) -> tuple[Appendix, ...]:
+    """The page on whether a selection earned its place, INTERNAL; none where nothing was selected."""
+    before = [Figure.model_validate(score) for score in record.get("unselected") or ()]
+    after = [Figure.of(score) for evaluation in evaluations.values() for score in evaluation.scores]
+    return (selection_page(before, after),) if before else ()
 
 
 def unseen_columns(file: ModelFile) -> dict[str, str]:

@@ -36,6 +36,7 @@ class Synthesizer(BaseEstimator):  # type: ignore[misc]
       model: adaptive, mst or independent.
       ledger: A `Ledger` or the path of a budget file that many fits of one population share. None gives every fit a
         budget of its own in memory: who fits the same people twice must add up the epsilons.
+      reward: Whether a tenth of the budget buys what `sample(oversample=...)` then selects by, too.
 
     Attributes:
       guarantee_: What the last fit promises.
@@ -50,12 +51,14 @@ class Synthesizer(BaseEstimator):  # type: ignore[misc]
         delta: float | None = None,
         model: str = "adaptive",
         ledger: "Ledger | str | PathLike[str] | None" = None,
+        reward: bool = False,
     ) -> None:
         self.schema = schema
         self.epsilon = epsilon
         self.delta = delta
         self.model = model
         self.ledger = ledger
+        self.reward = reward
 
     def __sklearn_clone__(self) -> Self:
         """An unfitted copy that spends from the same ledger: a copied ledger would be a second budget."""
@@ -74,7 +77,9 @@ class Synthesizer(BaseEstimator):  # type: ignore[misc]
           InputError: If the ledger's privacy unit is not the schema's.
         """
         schema = self.schema if isinstance(self.schema, Schema) else load_schema(str(self.schema))
-        request = FitRequest(schema=schema, model=self.model, epsilon=self.epsilon, delta=self.delta)
+        request = FitRequest(
+            schema=schema, model=self.model, epsilon=self.epsilon, delta=self.delta, reward=self.reward
+        )
         require_sound(request)
         self.model_ = fit_model(FrameSource(frame=X), request, self._ledger(request), Silent())
         return self

@@ -98,6 +98,19 @@ def test_no_planted_value_leaves_a_fit_or_a_sample(model: str, infested: Path, c
     assert_clean([("ledger", (infested / "b.jsonl").read_bytes())])
 
 
+def test_no_planted_value_leaves_a_reward(
+    infested: Path, command: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("medsynth.models.reward.REFERENCE_ROWS", 3_000)
+    data = infested / "private" / "visits.csv"
+    fitted = command("fit", data, "-s", "clinic.yaml", "-o", "out/m.medsynth", "--ledger", "b.jsonl", "--reward")
+    assert fitted.code == 0, fitted.err
+    drawn = command("sample", "out/m.medsynth", "-o", "out/s.csv", "-n", 100, "--oversample", 4)
+    assert drawn.code == 0, drawn.err
+    said = "".join(ran.out + ran.err for ran in (fitted, drawn)).encode()
+    assert_clean([("said", said), ("ledger", (infested / "b.jsonl").read_bytes()), *contents(infested / "out")])
+
+
 @pytest.mark.parametrize("model", MODELS)
 def test_no_planted_value_of_a_private_column_leaves_a_fit_or_a_sample(
     model: str, infested: Path, open_schema: str, command: Callable[..., Any]

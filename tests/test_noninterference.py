@@ -152,6 +152,28 @@ def test_without_its_mechanisms_a_fit_says_the_same_of_any_table(
             assert first == second
 
 
+def test_without_its_mechanisms_a_fit_with_a_reward_says_the_same_of_any_table(
+    world: Callable[[str], Path], command: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The reward and what a selection makes of it; so many numbers are scripted that it is never nothing."""
+    monkeypatch.setattr("medsynth.models.reward.REFERENCE_ROWS", 3_000)
+    seen = []
+    for table in ("ordinary", "strange", "hoarder", "empty"):
+        folder = world(table)
+        monkeypatch.setattr("medsynth.privacy.mechanisms.gaussian", Scripted(persons=3_000))
+        fitted = command("fit", "visits.csv", "-s", "clinic.yaml", "-o", "m.medsynth", "--model", "mst", "--reward")
+        assert fitted.code == 0, fitted.err
+        drawn = command("sample", "m.medsynth", "-o", "s.parquet", "-n", 50, "--seed", 3, "--oversample", 4)
+        assert drawn.code == 0, drawn.err
+        files = [(folder / name).read_bytes() for name in ("m.medsynth", "s.parquet")]
+        said = fitted.out, fitted.err, drawn.out, drawn.err
+        seen.append((said, extract(folder / "m.medsynth"), booked(folder / "clinic.ledger.jsonl"), *files))
+    assert [entry["label"][:7] for entry in seen[0][1]].count("Reward:") == 2
+    assert "the reward's tables" in " ".join(seen[0][0][2].split())
+    for other in seen[1:]:
+        assert other == seen[0]
+
+
 SURVIVORS: dict[str, dict[str, float]] = {
     "none": {},
     "some": {"F": 90.0, "M": 80.0, "divers": 40.0},

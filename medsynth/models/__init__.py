@@ -14,6 +14,7 @@ given           what targets become inside a condition
 drawing         rows of weighted strata, chunk after chunk: tree_rows, then edit
 completion      rows of known cells completed, copies coupled to rows; row_evidence: what the tree says of
                 rows that are known in part, each in its own columns
+reward          what records earn in a selection, beyond what pairs say; reward_tables: what a model keeps of it
 survey, rounds  what `adaptive` scores, measures and fits, and when
 workload        how much each pair counts, from what the schema declares
 independent, mst, adaptive    the models

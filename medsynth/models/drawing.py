@@ -7,7 +7,7 @@ together still miss. No move leaves a stratum.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -29,6 +29,12 @@ if TYPE_CHECKING:
 
 
 FloatArray = npt.NDArray[np.float64]
+
+SMALL = 10_000
+"""Up to so many rows an edit has time for more sweeps, and rounding would lose rare levels."""
+
+SMALL_SWEEPS = 6
+"""Times that rows of a small table are edited: there more than two pay (`benchmarks/selection.py`)."""
 
 MOST_WATCHED = 64
 """Boxes of a condition that every move is held against."""
@@ -68,7 +74,8 @@ class ModelRows:
 
     def draw(self, counts: Sequence[int], rng: np.random.Generator) -> list[IntArray]:
         """The next rows of each stratum."""
-        drawn = [stratum.draw(n, rng) for stratum, n in zip(self._parts, counts, strict=True)]
+        small = sum(counts) <= SMALL
+        drawn = [stratum.draw(n, rng, small=small) for stratum, n in zip(self._parts, counts, strict=True)]
         if self._together is not None:
             for stratum, rows in zip(self._parts, drawn, strict=True):
                 for k, piece in enumerate(stratum.pieces):
@@ -77,7 +84,7 @@ class ModelRows:
             for stratum, rows in zip(self._parts, drawn, strict=True):
                 for k, piece in enumerate(stratum.pieces):
                     if piece is self._balance:
-                        rows[k] = self._together.edit(rows[k], rng, weight=stratum.weight, limits=piece.limits)
+                        rows[k] = piece.edited(self._together, rows[k], rng, weight=stratum.weight, small=small)
         return [shuffled(rows, rng) for rows in drawn]
 
 
@@ -116,10 +123,10 @@ class _Stratum:
             systematic=edited,
         )
 
-    def draw(self, n: int, rng: np.random.Generator) -> list[IntArray]:
+    def draw(self, n: int, rng: np.random.Generator, *, small: bool) -> list[IntArray]:
         """Rows of each piece, edited where it has an editor."""
         counts = split(self.shares, n, rng, systematic=self.systematic)
-        return [piece.draw(count, rng) for piece, count in zip(self.pieces, counts, strict=True)]
+        return [piece.draw(count, rng, small=small) for piece, count in zip(self.pieces, counts, strict=True)]
 
 
 @dataclass(kw_only=True, eq=False)
@@ -169,14 +176,22 @@ class _PieceRows:
         model = self.piece.model
         return Editor(targets, masses=masses_given(model, self.piece.condition), sweeps=model.sweeps)
 
-    def draw(self, n: int, rng: np.random.Generator) -> IntArray:
+    def draw(self, n: int, rng: np.random.Generator, *, small: bool) -> IntArray:
         """Rows in random order, edited if there is an editor."""
         if len(self.boxes) == 1:
             rows = self.boxes[0].draw(n, rng)
         else:
             counts = split(self.shares, n, rng, systematic=self.systematic)
             rows = shuffled([box.draw(count, rng) for box, count in zip(self.boxes, counts, strict=True)], rng)
-        return rows if self.editor is None else self.editor.edit(rows, rng, limits=self.limits)
+        return rows if self.editor is None else self.edited(self.editor, rows, rng, small=small)
+
+    def edited(
+        self, editor: Editor, rows: IntArray, rng: np.random.Generator, *, weight: float = 1.0, small: bool
+    ) -> IntArray:
+        """Rows edited; those of a small table more often, and so that no group that one of them holds is lost."""
+        if not small:
+            return editor.edit(rows, rng, weight=weight, limits=self.limits)
+        return editor.edit(rows, rng, weight=weight, limits=replace(self.limits, spare=True), sweeps=SMALL_SWEEPS)
 
 
 def split(

@@ -159,7 +159,13 @@ class Editor:
         self._total += weight * len(codes)
 
     def edit(
-        self, codes: IntArray, rng: np.random.Generator, *, weight: float = 1.0, limits: Limits = ANYWHERE
+        self,
+        codes: IntArray,
+        rng: np.random.Generator,
+        *,
+        weight: float = 1.0,
+        limits: Limits = ANYWHERE,
+        sweeps: int | None = None,
     ) -> IntArray:
         """Edits rows towards what is still missing, and counts them.
 
@@ -168,6 +174,7 @@ class Editor:
           rng: Source of the order of rows and of cells inside a group.
           weight: What each row stands for, above 0.
           limits: Where no row may go.
+          sweeps: How often every row is visited; None for as often as the editor does.
 
         Returns:
           Edited rows, shape (n, d).
@@ -179,7 +186,7 @@ class Editor:
         before = places.copy()
         gains = self._gains(places, weight, limits)
         holders = Holders(places, len(gains.cost)) if limits.spare else None
-        for rows in _batches(len(edited), self._sweeps, rng):
+        for rows in _batches(len(edited), self._sweeps if sweeps is None else sweeps, rng):
             moved, columns, new = gains.best_moves(places[rows], rows)
             if holders is not None:
                 fine = holders.free(places[rows[moved], columns][:, None], new[:, None])

@@ -10,6 +10,7 @@ from medsynth.encoding.condition import Box, Condition
 from medsynth.encoding.domain import Clique, Domain, Level
 from medsynth.models.model_file import Array, Part
 from medsynth.models.rare_groups import RareGroup
+from medsynth.models.reward_tables import Reward, RewardTable
 from medsynth.privacy.measurement import Measurement
 
 LevelRef = tuple[int, int]
@@ -119,6 +120,41 @@ def _weights(array: Array, size: int) -> npt.NDArray[np.float64]:
     weights = table_of(array, (size,))
     require(bool((weights > 0).all()) and bool((weights <= 1).all()))
     return weights
+
+
+def packed_reward(reward: Reward, reference: Reference) -> dict[str, Any]:
+    """All of a reward but its arrays."""
+    return {
+        "scores": list(reward.scores),
+        "tables": [packed_measurement(table.measurement, reference) for table in reward.tables],
+    }
+
+
+def reward_arrays(reward: Reward, entries: tuple[int, ...]) -> dict[str, Part]:
+    """The arrays of a reward; what follows from them follows from the whole model, too."""
+    paid = {*entries, *reward.scores, *(table.measurement.entry for table in reward.tables)}
+    every = tuple(sorted(paid))
+    parts: dict[str, Part] = {}
+    for number, table in enumerate(reward.tables):
+        name = f"reward/{number:03}"
+        parts[f"{name}/measured"] = Part(array=table.measurement.noisy, entries=(table.measurement.entry,))
+        parts[f"{name}/share"] = Part(array=table.share, entries=every)
+        parts[f"{name}/log_weights"] = Part(array=table.log_weights, entries=every)
+    return parts
+
+
+def unpacked_reward(item: Mapping[str, Any], levels: Levels, arrays: Mapping[str, Array]) -> Reward:
+    """The reward, with its arrays."""
+    tables = []
+    for number, each in enumerate(item["tables"]):
+        name = f"reward/{number:03}"
+        measured = unpacked_measurement(each, levels, arrays[f"{name}/measured"])
+        shape = measured.noisy.shape
+        share, logs = (table_of(arrays[f"{name}/{part}"], shape) for part in ("share", "log_weights"))
+        require(len(shape) == 3 and measured.interactions and bool(np.isfinite(logs).all()))
+        shares_of(share.ravel(), share.size)
+        tables.append(RewardTable(measurement=measured, share=share, log_weights=logs))
+    return Reward(tables=tuple(tables), scores=tuple(natural(entry) for entry in item["scores"]))
 
 
 def shares_of(array: Array, size: int) -> npt.NDArray[np.float64]:

@@ -25,6 +25,7 @@ from medsynth.models.junction_tree import JunctionTree
 from medsynth.models.levels import Chain
 from medsynth.models.pieces import Piece, pieces_given, pieces_of_all
 from medsynth.models.rare_groups import RareGroup
+from medsynth.models.reward_tables import Reward
 from medsynth.models.tree_rows import TreeRows, positive
 
 if TYPE_CHECKING:
@@ -56,6 +57,7 @@ class GraphicalModel:
       sweeps: How often the edit visits a row.
       rare: Rare conditions that were measured on their own.
       tilted: Whether this is the tree inside a rare condition, whose one-ways there need no correction.
+      reward: What records earn in a selection; None where none was fitted.
       model: Name of the model that was fitted.
       settings: Its public settings.
     """
@@ -71,6 +73,7 @@ class GraphicalModel:
     sweeps: int = 2
     rare: tuple[RareGroup, ...] = ()
     tilted: bool = False
+    reward: Reward | None = None
     model: str = ""
     settings: Mapping[str, Any] = field(default_factory=dict)
 

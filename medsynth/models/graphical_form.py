@@ -15,12 +15,15 @@ from medsynth.models.form_parts import (
     natural,
     packed_group,
     packed_measurement,
+    packed_reward,
     positive,
     require,
+    reward_arrays,
     shares_of,
     table_of,
     unpacked_group,
     unpacked_measurement,
+    unpacked_reward,
 )
 from medsynth.models.graphical import GraphicalModel
 from medsynth.models.junction_tree import JunctionTree
@@ -55,6 +58,8 @@ class GraphicalForm:
             ],
             "rare": [packed_group(group, levels.reference) for group in fitted.rare],
         }
+        if fitted.reward is not None:
+            values["reward"] = packed_reward(fitted.reward, levels.reference)
         return values, self._arrays(fitted, levels)
 
     def _arrays(self, fitted: GraphicalModel, levels: "_Levels") -> dict[str, Part]:
@@ -79,7 +84,7 @@ class GraphicalForm:
                 parts[f"allowed/{position:05}"] = Part(array=target.allowed, entries=first)
         for position, group in enumerate(fitted.rare):
             parts |= group_arrays(group, position, every)
-        return parts
+        return parts if fitted.reward is None else parts | reward_arrays(fitted.reward, every)
 
     def unpack(self, values: Mapping[str, Any], arrays: Mapping[str, Array]) -> GraphicalModel:
         """The model; any inconsistency is an error of the kinds that `Form` names."""
@@ -108,6 +113,7 @@ class GraphicalForm:
             rare=tuple(
                 unpacked_group(item, position, domain, levels, arrays) for position, item in enumerate(values["rare"])
             ),
+            reward=unpacked_reward(values["reward"], levels, arrays) if "reward" in values else None,
             model=str(values["model"]),
             settings=dict(values["settings"]),
         )
@@ -122,7 +128,8 @@ class _Levels:
     def __init__(self, fitted: GraphicalModel) -> None:
         self._positions = {chain.attribute: k for k, chain in enumerate(fitted.chains)}
         self._known = [list(chain.levels) for chain in fitted.chains]
-        inside = (measurement for group in fitted.rare for measurement in group.measurements)
+        inside = [measurement for group in fitted.rare for measurement in group.measurements]
+        inside += [] if fitted.reward is None else [table.measurement for table in fitted.reward.tables]
         for level in (level for measurement in (*fitted.measurements, *inside) for level in measurement.clique):
             self.reference(level)
         for target in fitted.targets:

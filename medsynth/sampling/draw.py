@@ -171,7 +171,10 @@ class Drawing:
     @property
     def said(self) -> dict[str, Any]:
         """What a file says of how its rows were drawn."""
-        return self.how.said(self.unsupported)
+        said = self.how.said(self.unsupported)
+        if isinstance(self._rows, SelectedRows) and self._rows.rewarded:
+            said["selection"]["reward"] = "Records were taken in proportion to the reward that the fit paid for."
+        return said
 
     @property
     def chunks(self) -> int:

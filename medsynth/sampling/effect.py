@@ -15,6 +15,7 @@ from medsynth.encoding.condition import Condition
 from medsynth.encoding.domain import Domain, IntArray
 from medsynth.models.edit import PairTarget
 from medsynth.models.moves import Layout
+from medsynth.models.reward_tables import Reward, cells_of
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -44,6 +45,8 @@ class Side:
       spread: Mean mixed-type distance, in [0, 1], of a row from the nearest of up to 400.
       spread_error: Its standard error.
       rare: Rows in each rare condition.
+      reward: Mean total variation distance of weighted tables of three columns from those of the model's reward; None
+        without one.
     """
 
     rows: int
@@ -54,6 +57,7 @@ class Side:
     spread: float
     spread_error: float = 0.0
     rare: Mapping[str, int] = field(default_factory=dict)
+    reward: float | None = None
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -77,6 +81,8 @@ class Effect:
             told.append(
                 f"pair tables lie {after.distance:.4f} from the model's, without selection {before.distance:.4f}"
             )
+        if before.reward is not None and after.reward is not None and self._grew(before.reward, after.reward):
+            told.append(f"the reward's tables lie {after.reward:.4f} away, without selection {before.reward:.4f}")
         if after.levels < min((1 - LEVELS_LOST) * before.levels, before.levels - ERRORS * np.sqrt(before.singles + 1)):
             told.append(f"{after.levels} levels of the columns are left of {before.levels}")
         error = float(np.hypot(before.spread_error, after.spread_error))
@@ -91,8 +97,9 @@ class Effect:
     def _further(self) -> bool:
         """Whether the distance from the model grew by more than is let pass, one row at least."""
         before, after = self.before.distance, self.after.distance
-        if before is None or after is None:
-            return False
+        return before is not None and after is not None and self._grew(before, after)
+
+    def _grew(self, before: float, after: float) -> bool:
         return after > (1 + DISTANCE_GAINED) * before + 1 / self.after.rows
 
 
@@ -103,13 +110,22 @@ class Tally:
       domain: Of the codes.
       targets: Pair tables of the population that the rows stand for.
       rare: Rare conditions to count.
+      reward: Of the model, if it has one.
     """
 
-    def __init__(self, domain: Domain, targets: Sequence[PairTarget], rare: Mapping[str, Condition]) -> None:
+    def __init__(
+        self,
+        domain: Domain,
+        targets: Sequence[PairTarget],
+        rare: Mapping[str, Condition],
+        reward: Reward | None = None,
+    ) -> None:
         self._domain, self._layout, self._rare = domain, Layout.of(targets), rare
         self._have = np.zeros_like(self._layout.share)
         self._levels = [np.zeros(size, dtype=np.int64) for size in domain.sizes]
         self._counts = dict.fromkeys(rare, 0)
+        self._tables = () if reward is None else reward.tables
+        self._triples = [np.zeros(table.share.size) for table in self._tables]
         self._rows, self._repeats = 0, 0
         self._apart = np.zeros(3)
 
@@ -118,6 +134,9 @@ class Tally:
         for rows, weight in zip(parts, weights, strict=True):
             counts, _ = self._layout.count(self._layout.places(rows), np.zeros_like(self._have, dtype=np.float32))
             self._have += weight * counts
+            for table, occupied in zip(self._tables, self._triples, strict=True):
+                cells = cells_of(table.measurement.clique, rows, self._domain)
+                occupied += weight * np.bincount(cells, minlength=occupied.size)
         rows = np.concatenate(parts)
         if not len(rows):
             return
@@ -144,7 +163,17 @@ class Tally:
             spread=float(total),
             spread_error=float(np.sqrt(variance / max(self._apart[0], 1.0))) if looked_at else 0.0,
             rare=dict(self._counts),
+            reward=self._reward(),
         )
+
+    def _reward(self) -> float | None:
+        if not self._tables or not self._rows:
+            return None
+        apart = [
+            0.5 * np.abs(occupied / occupied.sum() - table.share.ravel()).sum()
+            for table, occupied in zip(self._tables, self._triples, strict=True)
+        ]
+        return float(np.mean(apart))
 
     def _distance(self) -> float | None:
         layout, found = self._layout, []

@@ -1,7 +1,9 @@
 """Quality selection: a pool of many times the rows, of which the best together are kept. Post-processing alone.
 
     verification   rows of the pool that a rule excludes go
-    band           of each kind of row, by the rare conditions it is in, the least and the most probable may go (`keep`)
+    reward         of each kind of row, by the rare conditions it is in, a sample in proportion to what the model's
+                   reward gives them, if it was fitted with one
+    band           of each kind the least and the most probable may go (`keep`)
     matching       rows are exchanged for those of the pool, within their kind, until pair tables meet the model's;
                    under `edited` single cells are changed after that; no level of a column is lost on the way
 
@@ -25,16 +27,21 @@ from medsynth.models.given import masses_given
 from medsynth.models.graphical import GraphicalModel
 from medsynth.models.likelihood import log_likelihood
 from medsynth.models.pieces import Piece, pieces_given, targets_together
+from medsynth.models.reward_tables import Reward
 from medsynth.models.targets import tree_tables
 from medsynth.sampling.effect import Effect, Tally
 from medsynth.sampling.repair import MOST_KEPT
 
 IntpArray = npt.NDArray[np.intp]
+FloatArray = npt.NDArray[np.float64]
 BoolArray = npt.NDArray[np.bool_]
 
 MOST_OVERSAMPLE = 100
+MOST_EARNED = float(np.log(3))
+"""A record is chosen three times as often as the middle one at most, or a third as often at least."""
+
 SWEEPS = 6
-"""Times that selected rows are edited: for small tables more than a draw's two pay, and selection asks for time."""
+"""Times that selected rows are edited, as those of a small table always are: selection asks for time anyway."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -138,7 +145,7 @@ class SelectedRows:
             id(source): _editor(source.piece, targets if source is self._balance else targets_together([source.piece]))
             for source in every
         }
-        self._usual, self._chosen = (Tally(model.domain, targets, rare) for _ in range(2))
+        self._usual, self._chosen = (Tally(model.domain, targets, rare, model.reward) for _ in range(2))
         self._pool = self._refused = 0
 
     def draw(self, counts: Sequence[int], rng: np.random.Generator) -> list[IntArray]:
@@ -168,6 +175,8 @@ class SelectedRows:
         (pool,) = source.rows.draw([count * (self._selection.oversample - 1)], rng)
         self._pool += len(single) + len(pool)
         single, pool = self._verified(single, pool)
+        if self._model.reward is not None:
+            single, pool = self._rewarded(self._model.reward, single, pool, rng)
         if self._selection.keep < 1:
             single, pool = self._banded(source.piece.model, single, pool, rng)
         kinds = self._kinds(single), self._kinds(pool)
@@ -192,6 +201,20 @@ class SelectedRows:
         for condition in self._forbidden:
             found |= condition.mask(rows)
         return found
+
+    def _rewarded(
+        self, reward: Reward, single: IntArray, pool: IntArray, rng: np.random.Generator
+    ) -> tuple[IntArray, IntArray]:
+        """Of each kind rows in proportion to the reward: of the single draw as many stay as can."""
+        own, offered = self._kinds(single), self._kinds(pool)
+        earned = [reward.of(rows, self._model.domain) for rows in (single, pool)]
+        begin, others = single.copy(), []
+        for kind in np.unique(own):
+            first, second = np.flatnonzero(own == kind), np.flatnonzero(offered == kind)
+            leaving, coming, left = coupled(earned[0][first], earned[1][second], rng)
+            begin[first[leaving]] = pool[second[coming]]
+            others.append(second[left])
+        return begin, pool[np.concatenate([np.zeros(0, dtype=np.intp), *others])]
 
     def _banded(
         self, model: GraphicalModel, single: IntArray, pool: IntArray, rng: np.random.Generator
@@ -219,10 +242,45 @@ class SelectedRows:
         return kinds
 
     @property
+    def rewarded(self) -> bool:
+        """Whether the model has a reward to select by."""
+        return self._model.reward is not None
+
+    @property
     def selected(self) -> Selected:
         """What was selected so far."""
         effect = Effect(before=self._usual.side, after=self._chosen.side)
         return Selected(selection=self._selection, pool=self._pool, refused=self._refused, effect=effect)
+
+
+def coupled(first: FloatArray, second: FloatArray, rng: np.random.Generator) -> tuple[IntpArray, IntpArray, IntpArray]:
+    """Turns rows of one distribution into rows whose chances go with exp(earned) beside it, changing as few as can be.
+
+    A row of weight w, the mean being 1, stays with chance min(1, w); rows of the pool come in its place with chances
+    in proportion to what their weights are above 1.
+
+    Args:
+      first: What the rows earn.
+      second: What those of a pool of the same distribution earn.
+      rng: Source of chance.
+
+    Returns:
+      Positions of the rows that leave, those of the pool that come instead, and those of the pool that may come later:
+      a part of it in which chances go with the weights.
+
+    Source: maximal coupling, Thorisson (2000), ch. 1; sampling by weights, Efraimidis and Spirakis (2006),
+      doi:10.1016/j.ipl.2005.11.003; importance weights, Ghalebikesabi et al. (2022), arXiv:2108.10934.
+    """
+    earned = np.concatenate([first, second])
+    weights = np.exp(np.clip(earned - np.median(earned), -MOST_EARNED, MOST_EARNED))
+    own, offered = np.split(weights / weights.mean(), [len(first)])
+    leaving = np.flatnonzero(rng.random(len(own)) >= own)
+    above = np.flatnonzero(offered > 1)
+    coming = above[np.argsort(rng.exponential(size=len(above)) / (offered[above] - 1), kind="stable")]
+    leaving, coming = leaving[: len(coming)], coming[: len(leaving)]
+    left = np.setdiff1d(np.arange(len(offered)), coming)
+    left = left[rng.random(len(left)) < offered[left] / offered.max(initial=1.0)]
+    return leaving, coming, left
 
 
 def central(scores: npt.NDArray[np.float64], count: int) -> IntpArray:

@@ -8,7 +8,7 @@ import pytest
 from medsynth.encoding.condition import Condition
 from medsynth.encoding.domain import Level
 from medsynth.errors import ModelFileError, OutputError
-from medsynth.models import MODELS, model_file
+from medsynth.models import MODELS, model_file, reward
 from medsynth.models.model_file import ModelFile, load_model, model_bytes, save_model
 from medsynth.privacy import Ledger
 
@@ -100,6 +100,48 @@ def test_every_array_traces_to_a_ledger_entry(path):
     for name, item in manifest["arrays"].items():
         assert name.startswith("hierarchy/") or item["ledger_entries"]
         assert set(item["ledger_entries"]) <= booked
+
+
+@pytest.fixture
+def with_reward(make_records, tmp_path, monkeypatch):
+    """A model file with a reward; three columns have one set of three."""
+    monkeypatch.setattr(reward, "REFERENCE_ROWS", 2_000)
+    ledger = Ledger(2.0, 1e-6)
+    records = make_records(300)
+    fitted = reward.rewarded(MODELS["mst"]().fit(records, ledger, persons=300, mu=0.3), records, ledger, mu=0.2)
+    stored = ModelFile(fitted=fitted, ledger=[entry.as_dict() for entry in ledger.entries])
+    save_model(tmp_path / "m.medsynth", stored)
+    return stored, tmp_path / "m.medsynth"
+
+
+def test_a_reward_is_stored_with_what_paid_for_it(with_reward):
+    stored, path = with_reward
+    loaded = load_model(path)
+    assert model_bytes(loaded) == path.read_bytes()
+    (kept,), (read,) = stored.fitted.reward.tables, loaded.fitted.reward.tables
+    np.testing.assert_array_equal(kept.log_weights, read.log_weights)
+    assert read.measurement.interactions
+    with zipfile.ZipFile(path) as archive:
+        arrays = json.loads(archive.read("manifest.json"))["arrays"]
+    paid = [entry["number"] for entry in stored.ledger if entry["label"].startswith("Reward")]
+    assert arrays["reward/000/measured"]["ledger_entries"] == paid
+    assert set(paid) < set(arrays["reward/000/log_weights"]["ledger_entries"])
+    assert all(not set(paid) & set(array["ledger_entries"]) for name, array in arrays.items() if "reward" not in name)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda fitted: fitted["reward"]["tables"][0]["levels"].pop(),
+        lambda fitted: fitted["reward"]["tables"][0].update(interactions=False),
+        lambda fitted: fitted["reward"]["tables"].append(fitted["reward"]["tables"][0]),
+        lambda fitted: fitted["reward"].update(scores=[-1]),
+    ],
+)
+def test_a_contradictory_reward_is_refused(with_reward, change):
+    rewritten(with_reward[1], lambda manifest: change(manifest["fitted"]))
+    with pytest.raises(ModelFileError, match="contradict"):
+        load_model(with_reward[1])
 
 
 def test_a_flipped_byte_is_found_or_changes_nothing(path):
