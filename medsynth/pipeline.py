@@ -187,9 +187,7 @@ def run(
     With `paid_holdout` that epsilon of the held-out persons' budget buys figures for the shareable edition.
     """
     progress = progress or Silent()
-    folder = RunFolder(path=out)
-    require_apart({"DATA": data, "--holdout": holdout, "-s": schema_name}, folder.places, ledger=ledger)
-    folder.require_free(overwrite=overwrite)
+    folder = _free({"DATA": data, "--holdout": holdout, "-s": schema_name}, out, ledger, overwrite=overwrite)
     schema = load_schema(schema_name)
     request = _sound_request(schema, model=model, epsilon=epsilon, delta=delta, reward=reward)
     require_drawable(Codec(schema=stand_in(schema, how.get("where"))), n or 0, seed=seed, **how)
@@ -197,8 +195,7 @@ def run(
 
     mark, frame, problems = _checked(tables, schema, progress, allow_synthetic=allow_synthetic)
     budget = _ledger_for(data, schema, ledger)
-    paying = None if paid_holdout is None else allowance_for_figures(paid_holdout, request, tables, budget)
-    train, held = tables.split(frame, schema, budget)
+    paying, train, held = _split(tables, frame, request, budget, paid_holdout)
     folder.recover()
     request = replace(request, mark=mark, part=tables.side(FITTED, schema))
     file = fit_model(FrameSource(frame=train), request, budget, progress)
@@ -210,6 +207,22 @@ def run(
         noted: Any = {"problems": problems, "unselected": plain}
         _keep(new, evaluations, progress, describe.run_record(tables, drawn, seed=seed, paid=paying, **noted))
     return describe.finished(folder, file, drawn, evaluations, asked=how.get("upsample") or {}, **noted)
+
+
+def _free(read: Mapping[str, Any], out: Path, ledger: Path | None, *, overwrite: bool) -> RunFolder:
+    """The folder of a new run, apart from all that is read, and free."""
+    folder = RunFolder(path=out)
+    require_apart(read, folder.places, ledger=ledger)
+    folder.require_free(overwrite=overwrite)
+    return folder
+
+
+def _split(
+    tables: Tables, frame: pd.DataFrame, request: FitRequest, budget: Ledger, paid_holdout: float | None
+) -> tuple[Ledger | None, pd.DataFrame, pd.DataFrame]:
+    """What figures on the held-out persons may spend, the rows to fit and those held out."""
+    paying = None if paid_holdout is None else allowance_for_figures(paid_holdout, request, tables, budget)
+    return paying, *tables.split(frame, request.schema, budget)
 
 
 def _evaluated(

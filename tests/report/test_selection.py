@@ -43,15 +43,15 @@ def figures(**changes: float | None) -> list[Figure]:
         ({"tv2": 0.0479}, "better"),  # 2 % of 0.05 and 0.001 are let pass: 0.048 to 0.052
         ({"tv2": 0.0481}, "equal"),
         ({"tv2": 0.0521}, "worse"),
-        ({"coverage": 0.906}, "better"),
-        ({"coverage": 0.894}, "worse"),
-        ({"rare_levels": 0.619}, "equal"),
-        ({"rare_levels": 0.579}, "worse"),
+        ({"coverage": 0.911}, "better"),
+        ({"coverage": 0.889}, "worse"),
+        ({"found": 0.619}, "equal"),
+        ({"found": 0.579}, "worse"),
         ({"auc": 0.531}, "worse"),  # half of an interval of 0.04
         ({"auc": 0.529}, "equal"),
         ({"auc": 0.480}, "equal"),  # an attack gives no credit
         ({"exact_excess": 0.021}, "worse"),
-        ({"rare_levels": None}, "not measured"),
+        ({"found": None}, "not measured"),
     ],
 )
 def test_a_change_counts_beyond_what_is_let_pass(change: dict[str, float | None], word: str) -> None:
