@@ -58,6 +58,18 @@ class RunFolder:
 
     path: Path
 
+    @classmethod
+    def new(cls, path: Path, read: Mapping[str, Any], ledger: Path | None, *, overwrite: bool) -> "RunFolder":
+        """The folder of a new run, apart from all that is read, and free.
+
+        Raises:
+          UsageError, OutputError: As `require_apart` and `require_free` say.
+        """
+        folder = cls(path=path)
+        require_apart(read, folder.places, ledger=ledger)
+        folder.require_free(overwrite=overwrite)
+        return folder
+
     @property
     def model(self) -> Path:
         """The fitted model; may be shared."""

@@ -187,7 +187,7 @@ def run(
     With `paid_holdout` that epsilon of the held-out persons' budget buys figures for the shareable edition.
     """
     progress = progress or Silent()
-    folder = _free({"DATA": data, "--holdout": holdout, "-s": schema_name}, out, ledger, overwrite=overwrite)
+    folder = RunFolder.new(out, {"DATA": data, "--holdout": holdout, "-s": schema_name}, ledger, overwrite=overwrite)
     schema = load_schema(schema_name)
     request = _sound_request(schema, model=model, epsilon=epsilon, delta=delta, reward=reward)
     require_drawable(Codec(schema=stand_in(schema, how.get("where"))), n or 0, seed=seed, **how)
@@ -207,14 +207,6 @@ def run(
         noted: Any = {"problems": problems, "unselected": plain}
         _keep(new, evaluations, progress, describe.run_record(tables, drawn, seed=seed, paid=paying, **noted))
     return describe.finished(folder, file, drawn, evaluations, asked=how.get("upsample") or {}, **noted)
-
-
-def _free(read: Mapping[str, Any], out: Path, ledger: Path | None, *, overwrite: bool) -> RunFolder:
-    """The folder of a new run, apart from all that is read, and free."""
-    folder = RunFolder(path=out)
-    require_apart(read, folder.places, ledger=ledger)
-    folder.require_free(overwrite=overwrite)
-    return folder
 
 
 def _split(
