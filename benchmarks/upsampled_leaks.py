@@ -17,6 +17,7 @@ import pandas as pd
 from check_schemas import READERS
 from record import record
 
+from medsynth.encoding.condition import compile_condition
 from medsynth.fitting import FitRequest, bounding_key, claim_of, fit_model, open_ledger
 from medsynth.holdout import Tables, compare
 from medsynth.judging import attack
@@ -58,8 +59,8 @@ def shares(file: ModelFile) -> dict[str, float]:
     codec, wished = codec_of(file), {}
     left = unsupported(file.fitted, [rare.name for rare in codec.schema.rare])
     for rare in codec.schema.rare:
-        share = file.fitted.knowledge(rare.name).share if rare.name not in left else 0.0
-        if share > 0:
+        if rare.name not in left:
+            share = file.fitted.share(compile_condition(codec.schema.rare_predicates[rare.name], codec))
             wished[rare.name] = min(MOST, TIMES * share)
     together = sum(wished.values())
     return {name: share * min(1.0, TOGETHER / together) for name, share in wished.items()}
