@@ -1,7 +1,7 @@
 """The attacks on files whose rare conditions were raised, beside the same attacks on a plain file of the same model.
 
-For each table: a fit of `adaptive` on 80 % of the persons at epsilon 1, then a file in which every rare condition that
-the noise lets stand is raised to at least ten times its share (at most 30 % each), and a plain one. Of every attack:
+For each table: a fit of `adaptive` on 80 % of the persons at epsilon 1, then a file in which the rare conditions that
+stand out from the noise are raised to ten times their share (at most 30 % each, 60 % together), and a plain one. Of every attack:
 its figure with interval, the cap from the guarantee, and its control (the holdout's own copies). `within` says that
 the interval's lower end lies at or below the cap, or, without a cap, that the interval holds the control.
 
@@ -18,6 +18,7 @@ from check_schemas import READERS
 from record import record
 
 from medsynth.encoding.condition import compile_condition
+from medsynth.errors import UsageError
 from medsynth.fitting import FitRequest, bounding_key, claim_of, fit_model, open_ledger
 from medsynth.holdout import Tables, compare
 from medsynth.judging import attack
@@ -55,15 +56,25 @@ def attacked(name: str, frame: pd.DataFrame) -> dict[str, Any]:
 
 
 def shares(file: ModelFile) -> dict[str, float]:
-    """What every condition that stands out from the noise is raised to."""
-    codec, wished = codec_of(file), {}
+    """What conditions that stand out from the noise are raised to, one after the other as long as they go together."""
+    codec = codec_of(file)
     left = unsupported(file.fitted, [rare.name for rare in codec.schema.rare])
+    kept: dict[str, float] = {}
     for rare in codec.schema.rare:
-        if rare.name not in left:
-            share = file.fitted.share(compile_condition(codec.schema.rare_predicates[rare.name], codec))
-            wished[rare.name] = min(MOST, TIMES * share)
-    together = sum(wished.values())
-    return {name: share * min(1.0, TOGETHER / together) for name, share in wished.items()}
+        share = file.fitted.share(compile_condition(codec.schema.rare_predicates[rare.name], codec))
+        wished = kept | {rare.name: min(MOST, TIMES * share)}
+        if rare.name not in left and sum(wished.values()) <= TOGETHER and together(file, wished):
+            kept = wished
+    return kept
+
+
+def together(file: ModelFile, wished: dict[str, float]) -> bool:
+    """Whether one file can hold all these shares: conditions may contain each other."""
+    try:
+        Drawing(file.fitted, codec_of(file), 1000, np.random.default_rng(SEED), upsample=wished)
+    except UsageError:
+        return False
+    return True
 
 
 def told(score: Score) -> dict[str, Any]:
