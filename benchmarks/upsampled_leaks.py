@@ -2,8 +2,8 @@
 
 For each table: a fit of `adaptive` on 80 % of the persons at epsilon 1, then a file in which the rare conditions that
 stand out from the noise are raised to ten times their share (at most 30 % each, 60 % together), and a plain one.
-Of every attack: its figure with interval, the cap from the guarantee, and its control (the holdout's own copies). `within` says that
-the interval's lower end lies at or below the cap, or, without a cap, that the interval holds the control.
+Of every attack: its figure with interval, the cap from the guarantee, and its control (the holdout's own copies).
+`within` says that the interval's lower end lies at or below the cap, or, without a cap, at or below the control.
 
 Command: python benchmarks/upsampled_leaks.py [--tables adult diabetes130 support2 thyroid] [--dry]
 """
