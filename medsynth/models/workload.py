@@ -4,7 +4,6 @@ A pair that a declared question rests on is worth more budget than one that nobo
 the schema alone.
 """
 
-import re
 from collections.abc import Iterable, Iterator, Mapping
 from itertools import combinations, product
 from typing import TYPE_CHECKING
@@ -24,9 +23,6 @@ DECLARED = 4.0
 """How much more a pair counts that a declared question rests on: these then err 14 to 28 % less at epsilon 1 and 10,
 all pairs together as much; twice does less, eightfold no more (`benchmarks/ablation.py`, adult_discrete and nist_acs).
 """
-
-NAMES = re.compile(r"`([^`]+)`|'[^']*'|\"[^\"]*\"|([^\W\d][\w.]*)")
-"""Columns in a formula, between back-ticks if need be; what stands in quotes is a value."""
 
 
 def pair_weights(schema: "Schema", domain: Domain) -> FloatArray:
@@ -61,15 +57,6 @@ def require_weights(weights: FloatArray | None) -> None:
         raise ValueError("weights of pairs must be finite and above 0")
 
 
-def studied_columns(formula: str) -> tuple[str, ...]:
-    """Names in a formula, in order, each once; functions and operators among them.
-
-    >>> studied_columns("Surv(`d.time`, death) ~ age + sex == 'F'")
-    ('Surv', 'd.time', 'death', 'age', 'sex')
-    """
-    return tuple(dict.fromkeys(quoted or bare for quoted, bare in NAMES.findall(formula) if quoted or bare))
-
-
 def _declared_pairs(schema: "Schema") -> Iterator[tuple[str, str]]:
     """Pairs of names that a declared question rests on."""
     utility = schema.utility
@@ -78,8 +65,8 @@ def _declared_pairs(schema: "Schema") -> Iterator[tuple[str, str]]:
         outcomes = [name for name in survival if name is not None]
         yield from combinations(outcomes, 2)
         yield from product(outcomes, _without(schema.modelled, {*utility.exclude, *outcomes}))
-    for study in schema.studies:
-        yield from combinations(studied_columns(study.formula), 2)
+    for formula in schema.formulas.values():
+        yield from combinations(formula.columns, 2)
 
 
 def _without(names: Iterable[str], others: Iterable[str]) -> list[str]:

@@ -26,10 +26,6 @@ from medsynth.schema.texts import shown, suggestion
 if TYPE_CHECKING:
     from medsynth.schema.table import Schema
 
-_LATER = {
-    "studies": "studies steer the budget, but are not yet run.",
-}
-
 
 def checked(predicate: Predicate, schema: "Schema") -> Predicate:
     """The predicate with code groups by their full label, once its columns and values are known to the schema.
@@ -104,7 +100,7 @@ def problems(schema: "Schema") -> list[str]:
     structural = [*_unit_problems(schema), *_derived_problems(schema), *_name_problems(schema)]
     if structural:
         return structural
-    return [*_predicate_problems(schema), *_list_problems(schema), *_utility_problems(schema)]
+    return [*_predicate_problems(schema), *_list_problems(schema), *_utility_problems(schema), *_study_problems(schema)]
 
 
 def _unit_problems(schema: "Schema") -> Iterator[str]:
@@ -257,6 +253,16 @@ def _positive_problems(target: str, positive: Any, schema: "Schema") -> Iterator
         yield f"utility: positive: {problem}"
 
 
+def _study_problems(schema: "Schema") -> Iterator[str]:
+    from medsynth.schema.formula import parse_formula
+
+    for study in schema.studies:
+        try:
+            parse_formula(study.formula, study.family, schema)
+        except UsageError as problem:
+            yield f"studies {shown(study.name)}: formula: {problem}"
+
+
 def _computed(schema: "Schema") -> Iterator[str]:
     """Columns that a rule determines in every record, which a definition would do without repair or budget."""
     for number, rule in enumerate(schema.rule_predicates, 1):
@@ -276,8 +282,7 @@ def _computed(schema: "Schema") -> Iterator[str]:
 
 def notices(schema: "Schema") -> tuple[str, ...]:
     """Sentences about keys whose engine comes later, and about choices worth a second look."""
-    found = [f"Schema: {sentence}" for key, sentence in _LATER.items() if getattr(schema, key)]
-    found += _computed(schema)
+    found = [*_computed(schema)]
     noisy = [name for name, column in schema.columns.items() if column.source == "found"]
     if noisy:
         found.append(

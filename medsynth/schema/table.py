@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from functools import cached_property
-from typing import Annotated, Any, Literal, Self
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
@@ -15,6 +15,9 @@ from medsynth.schema.predicate import Predicate, parse_expression, parse_predica
 from medsynth.schema.sections import Dataset, Policy, Privacy, Rare, Study, Subgroup, Utility
 from medsynth.schema.texts import shown
 from medsynth.schema.values import Entry, Filled
+
+if TYPE_CHECKING:
+    from medsynth.schema.formula import Formula
 
 UNMODELLED = frozenset({"id", "drop"})
 WEIGHT_COLUMN = "_weight"
@@ -148,6 +151,13 @@ class Schema(Entry):
     def subgroup_predicates(self) -> Mapping[str, Predicate]:
         """Subgroups by name."""
         return {entry.name: self.predicate(entry.where) for entry in self.subgroups}
+
+    @cached_property
+    def formulas(self) -> Mapping[str, "Formula"]:
+        """Formulas of the studies by name."""
+        from medsynth.schema.formula import parse_formula
+
+        return {study.name: parse_formula(study.formula, study.family, self) for study in self.studies}
 
     @cached_property
     def rule_predicates(self) -> tuple[Predicate, ...]:
