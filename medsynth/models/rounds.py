@@ -94,7 +94,9 @@ class Rounds:
             plan = self._plan(
                 self._score(1), self.phases.tables[1], most=len(survey.pairs), weights=survey.pair_weights
             )
-            choices, sigma = plan.choices, plan.sigma
+            needed = self._needed(plan.choices)
+            choices = (*needed, *(choice for choice in plan.choices if choice[:2] not in {each[:2] for each in needed}))
+            sigma = plan.sigma
         else:
             choices = tuple(self._readable(tables=len(survey.pairs)))
             sigma = survey.unit * sqrt(len(choices) / self.phases.tables[1])
@@ -102,9 +104,7 @@ class Rounds:
             self.measure_one_ways_again(self.phases.tables[1])
             return
         self.measure(1, choices, sigma)
-        held = [nodes_of(choice) for choice in self.held]
-        cap = settings.tree_cells
-        self.held += within_tree(survey, choices, held, cap=cap, coarsen=False)
+        self.held = within_tree(survey, self._in_order(choices), [], cap=settings.tree_cells, coarsen=False)
         self._refit()
 
     @property
@@ -128,6 +128,29 @@ class Rounds:
             cap=self.settings.score_cap,
             share=self.settings.score_readable,
         )
+
+    def _in_order(self, choices: Sequence[Choice]) -> list[Choice]:
+        """What the tree shall hold, the first first: what estimates rest on, what it holds already, the rest."""
+        needed = {pair for pair, is_needed in zip(self.survey.pairs, self.survey.needed, strict=True) if is_needed}
+        first = [table.choice for table in reversed(self._tables) if table.choice[:2] in needed]
+        return list(dict.fromkeys([*first, *self.held, *choices]))
+
+    def _needed(self, chosen: Sequence[Choice]) -> list[Choice]:
+        """Pairs that a declared estimate rests on, none coarser than a table of so many can be read at."""
+        planned = {choice[:2]: choice for choice in chosen}
+        earlier = {table.choice[:2]: table.choice for table in self._tables}
+        needed = [pair for pair, is_needed in zip(self.survey.pairs, self.survey.needed, strict=True) if is_needed]
+        tables = len(planned.keys() | set(needed))
+        found = []
+        for readable in self._readable(tables) if needed else ():
+            pair = readable[:2]
+            if pair not in needed:
+                continue
+            known = earlier.get(pair, (*pair, -1, -1))
+            if pair in planned or known[2] < readable[2] or known[3] < readable[3]:
+                plan = planned.get(pair, readable)
+                found.append((*pair, max(plan[2], readable[2]), max(plan[3], readable[3])))
+        return found
 
     def _score(self, turn: int) -> FloatArray:
         """Dependence of every pair that the tree does not explain."""
