@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import cached_property
 from math import ceil, sqrt
 from typing import TYPE_CHECKING
 
@@ -18,6 +19,7 @@ from medsynth.models.selection import (
     Choice,
     Pair,
     Plan,
+    Resolutions,
     plan_pairs,
 )
 from medsynth.models.survey import (
@@ -30,6 +32,7 @@ from medsynth.models.survey import (
     within_tree,
 )
 from medsynth.models.targets import pair_targets, raked_targets, tree_tables
+from medsynth.models.triangulation import tree_cells
 
 if TYPE_CHECKING:
     from medsynth.models.adaptive import Adaptive
@@ -79,7 +82,7 @@ class Rounds:
             weights=survey.pair_weights,
         )
         cap = settings.tree_cells
-        self.held = within_tree(survey, plan.choices, [], cap=cap, coarsen=True)
+        self.held = within_tree(survey, self._with_needed(plan.choices, all_of_them=False), [], cap=cap, coarsen=True)
         if not self.held:
             self.phases = replace(self.phases, tables=(0.0, sum(self.phases.tables)))
             return True
@@ -89,14 +92,12 @@ class Rounds:
 
     def second(self) -> None:
         """Measures every pair still worth it, and the tree takes those it can hold; without one, the one-ways again."""
-        settings, survey = self.settings, self.survey
+        survey = self.survey
         if self.phases.scores[1]:
             plan = self._plan(
                 self._score(1), self.phases.tables[1], most=len(survey.pairs), weights=survey.pair_weights
             )
-            needed = self._needed(plan.choices)
-            choices = (*needed, *(choice for choice in plan.choices if choice[:2] not in {each[:2] for each in needed}))
-            sigma = plan.sigma
+            choices, sigma = self._with_needed(plan.choices, all_of_them=True), plan.sigma
         else:
             choices = tuple(self._readable(tables=len(survey.pairs)))
             sigma = survey.unit * sqrt(len(choices) / self.phases.tables[1])
@@ -104,7 +105,7 @@ class Rounds:
             self.measure_one_ways_again(self.phases.tables[1])
             return
         self.measure(1, choices, sigma)
-        self.held = within_tree(survey, self._in_order(choices), [], cap=settings.tree_cells, coarsen=False)
+        self.held = self._held(choices)
         self._refit()
 
     @property
@@ -129,28 +130,39 @@ class Rounds:
             share=self.settings.score_readable,
         )
 
-    def _in_order(self, choices: Sequence[Choice]) -> list[Choice]:
-        """What the tree shall hold, the first first: what estimates rest on, what it holds already, the rest."""
-        needed = {pair for pair, is_needed in zip(self.survey.pairs, self.survey.needed, strict=True) if is_needed}
-        first = [table.choice for table in reversed(self._tables) if table.choice[:2] in needed]
-        return list(dict.fromkeys([*first, *self.held, *choices]))
+    def _held(self, choices: Sequence[Choice]) -> list[Choice]:
+        """What the tree holds: what estimates rest on, then what it held before, then the rest."""
+        survey, settings = self.survey, self.settings
+        needed = [table.choice for table in self._tables if table.choice[:2] in self._needed]
+        first = within_tree(survey, list(dict.fromkeys(needed)), [], cap=settings.study_cells, coarsen=False)
+        cap = settings.tree_cells
+        if first:
+            cliques = [*(zero.nodes for zero in survey.zeros), *map(nodes_of, first)]
+            cap += tree_cells(survey.chains, cliques, cap=settings.study_cells) or 0
+        held = [*first, *(choice for choice in self.held if choice not in first)]
+        held = within_tree(survey, held, [], cap=cap, coarsen=False) if first else held
+        rest = [choice for choice in choices if choice not in held]
+        return held + within_tree(survey, rest, [nodes_of(choice) for choice in held], cap=cap, coarsen=False)
 
-    def _needed(self, chosen: Sequence[Choice]) -> list[Choice]:
-        """Pairs that a declared estimate rests on, none coarser than a table of so many can be read at."""
-        planned = {choice[:2]: choice for choice in chosen}
-        earlier = {table.choice[:2]: table.choice for table in self._tables}
-        needed = [pair for pair, is_needed in zip(self.survey.pairs, self.survey.needed, strict=True) if is_needed]
-        tables = len(planned.keys() | set(needed))
-        found = []
-        for readable in self._readable(tables) if needed else ():
-            pair = readable[:2]
-            if pair not in needed:
-                continue
-            known = earlier.get(pair, (*pair, -1, -1))
-            if pair in planned or known[2] < readable[2] or known[3] < readable[3]:
-                plan = planned.get(pair, readable)
-                found.append((*pair, max(plan[2], readable[2]), max(plan[3], readable[3])))
-        return found
+    @cached_property
+    def _needed(self) -> dict[Pair, Choice]:
+        """Pairs that a declared estimate rests on, at the coarsest levels that show nearly all of both columns.
+
+        Where these would drown, the finest that can be read. Every such pair is measured at the same levels in both
+        rounds, so that one tree can hold all of a study.
+        """
+        survey = self.survey
+        needed = {pair for pair, is_needed in zip(survey.pairs, survey.needed, strict=True) if is_needed}
+        if not needed:
+            return {}
+        readable = {choice[:2]: choice for choice in self._readable(max(len(needed), self.settings.score_tables))}
+        return {pair: _coarsened(survey.resolutions, readable[pair]) for pair in survey.pairs if pair in needed}
+
+    def _with_needed(self, choices: Sequence[Choice], *, all_of_them: bool) -> tuple[Choice, ...]:
+        """Chosen pairs, those that estimates rest on at their own levels; or with all of those not measured yet."""
+        chosen = tuple(self._needed.get(choice[:2], choice) for choice in choices)
+        known = {table.choice for table in self._tables} | set(chosen)
+        return chosen + tuple(each for each in self._needed.values() if all_of_them and each not in known)
 
     def _score(self, turn: int) -> FloatArray:
         """Dependence of every pair that the tree does not explain."""
@@ -219,3 +231,17 @@ class Rounds:
             iterations=self._iterations,
             warm=self.fitted,
         )
+
+
+SHOWN = 0.98
+"""Least part of a column's dependence that the level of a pair shows which a declared estimate rests on."""
+
+
+def _coarsened(resolutions: Resolutions, choice: Choice) -> Choice:
+    """The choice at the coarsest levels, none finer than its own, that still show enough."""
+    levels = []
+    for attribute, finest in zip(choice[:2], choice[2:], strict=True):
+        first = int(resolutions.first[attribute])
+        shown = resolutions.visible[first : first + finest + 1]
+        levels.append(int(np.argmax(shown >= SHOWN)) if (shown >= SHOWN).any() else finest)
+    return (*choice[:2], *levels)  # type: ignore[return-value]
