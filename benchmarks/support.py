@@ -50,7 +50,8 @@ def main() -> None:
         for epsilon in asked.epsilons:
             tables.setdefault(table, {})[f"epsilon_{epsilon:g}"] = shares(table, epsilon)
             print(table, epsilon, tables[table][f"epsilon_{epsilon:g}"], flush=True)
-            record(NAME, {"tables": tables, "all": together(tables)}, command="python benchmarks/support.py", seeds=[SEED])
+            found = {"tables": tables, "all": together(tables)}
+            record(NAME, found, command="python benchmarks/support.py", seeds=[SEED])
 
 
 def together(tables: dict[str, Any]) -> dict[str, float]:

@@ -149,20 +149,19 @@ def sample(
     for written in files:
         require_free_file(written, overwrite=overwrite)
     How(**how)  # refuses an impossible wish before the model is read
-    if replicates is not None:
-        require_replicates(replicates, {**how, "given": given, "settings": settings})
+    require_replicates(replicates, {**how, "given": given, "settings": settings})
     file = load_model(model)
     codec = codec_of(file)
     drawing: Any
     if replicates is not None:
         steps = progress(steps_of(replicates))
-        drawing = frames = Replicates(file, codec, n, generator(seed), number=replicates, progress=steps, **how)
+        drawing = Replicates(file, codec, n, generator(seed), number=replicates, progress=steps, **how)
     else:
         begun = None if given is None else read_frame(given)
         drawing = drawing_of(file.fitted, codec, generator(seed), n=n, given=begun, settings=settings, **how)
         steps = progress("SAMPLE_LARGE" if drawing.chunks > TENTHS else "SAMPLE")
-        frames = in_tenths(drawing, drawing.chunks, steps)
     said = provenance_of(file) | drawing.said
+    frames = in_tenths(drawing, drawing.chunks, steps) if replicates is None else drawing
     kinds = write_table(frames, out, said)
     summary, written_card = drawing.summary, card_of(out) if card else None
     if written_card:

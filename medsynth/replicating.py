@@ -72,6 +72,8 @@ class Replicates:
         require_replicates(number, how)
         rows = codec.schema.privacy.persons if n is None else n
         require_rows(rows)
+        if not rows:
+            raise UsageError("-n 0: with --replicates every table needs rows. Take a number such as 1000.")
         self.number, self._file, self._codec = number, file, codec
         self._drawn: Any = (codec, rows, rng)
         self._how: Any = {"clean": how.get("clean", False), "kind": "random"}
@@ -214,8 +216,7 @@ def simulated(world: npt.NDArray[np.int32], codec: Codec, persons: int, rng: np.
     """
     l2 = bounding_of(codec.schema.privacy).l2
     copies = l2 // UNITS_PER_PERSON
-    drawn = np.repeat(rng.integers(0, max(len(world), 1), size=-(-persons // copies)), copies) if len(world) else []
-    rows = world[np.asarray(drawn, dtype=np.intp)]
+    rows = world[np.repeat(rng.integers(0, len(world), size=-(-persons // copies)), copies)]
     return EncodedRecords(
         domain=codec.domain,
         l2=l2,
@@ -224,16 +225,18 @@ def simulated(world: npt.NDArray[np.int32], codec: Codec, persons: int, rng: np.
     )
 
 
-def require_replicates(number: int, asked: Mapping[str, Any]) -> None:
+def require_replicates(number: int | None, asked: Mapping[str, Any]) -> None:
     """Refuses a number of replicates that says nothing of spread, and what cannot be asked for with them.
 
     Args:
-      number: Of refits.
+      number: Of refits; None asks for none.
       asked: Other options of `sample` by name.
 
     Raises:
       UsageError: Saying what is allowed.
     """
+    if number is None:
+        return
     if not FEWEST <= number <= MOST:
         raise UsageError(
             f"--replicates {number}: takes {FEWEST} to {MOST} refits; the spread of few is known badly. Take 20."

@@ -144,3 +144,5 @@ def test_what_makes_no_sense_with_replicates_is_refused(command, tmp_path: Path,
 def test_python_refuses_the_same(stays: Synthesizer) -> None:
     with pytest.raises(UsageError, match="takes 2 to 1000"):
         stays.replicates(1)
+    with pytest.raises(UsageError, match="needs rows"):
+        stays.replicates(2, n=0)

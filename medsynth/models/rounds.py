@@ -19,7 +19,6 @@ from medsynth.models.selection import (
     Choice,
     Pair,
     Plan,
-    Resolutions,
     plan_pairs,
 )
 from medsynth.models.survey import (
@@ -146,17 +145,16 @@ class Rounds:
 
     @cached_property
     def _needed(self) -> dict[Pair, Choice]:
-        """Pairs that a declared estimate rests on, at the coarsest levels that show nearly all of both columns.
+        """Pairs that a declared estimate rests on, at the finest levels that can be read.
 
-        Where these would drown, the finest that can be read. Every such pair is measured at the same levels in both
-        rounds, so that one tree can hold all of a study.
+        They are measured at these in both rounds, so that one tree can hold all of a study.
         """
-        survey = self.survey
-        needed = {pair for pair, is_needed in zip(survey.pairs, survey.needed, strict=True) if is_needed}
+        pairs = zip(self.survey.pairs, self.survey.needed, strict=True)
+        needed = {pair for pair, is_needed in pairs if is_needed}
         if not needed:
             return {}
-        readable = {choice[:2]: choice for choice in self._readable(max(len(needed), self.settings.score_tables))}
-        return {pair: _coarsened(survey.resolutions, readable[pair]) for pair in survey.pairs if pair in needed}
+        readable = self._readable(max(len(needed), self.settings.score_tables))
+        return {choice[:2]: choice for choice in readable if choice[:2] in needed}
 
     def _with_needed(self, choices: Sequence[Choice], *, all_of_them: bool) -> tuple[Choice, ...]:
         """Chosen pairs, those that estimates rest on at their own levels; or with all of those not measured yet."""
@@ -231,17 +229,3 @@ class Rounds:
             iterations=self._iterations,
             warm=self.fitted,
         )
-
-
-SHOWN = 0.98
-"""Least part of a column's dependence that the level of a pair shows which a declared estimate rests on."""
-
-
-def _coarsened(resolutions: Resolutions, choice: Choice) -> Choice:
-    """The choice at the coarsest levels, none finer than its own, that still show enough."""
-    levels = []
-    for attribute, finest in zip(choice[:2], choice[2:], strict=True):
-        first = int(resolutions.first[attribute])
-        shown = resolutions.visible[first : first + finest + 1]
-        levels.append(int(np.argmax(shown >= SHOWN)) if (shown >= SHOWN).any() else finest)
-    return (*choice[:2], *levels)  # type: ignore[return-value]
