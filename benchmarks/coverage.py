@@ -110,14 +110,14 @@ def interval(rule: str, told: FloatArray, errors: FloatArray) -> tuple[float, fl
     if rule == "naive":
         return release, stats.norm.ppf(0.975) * errors[0]
     t = stats.t.ppf(0.975, m - 1)
-    if rule == "bias taken off":
+    if rule == "bias_taken_off":
         return 2 * release - others.mean(), t * np.sqrt((1 + 1 / m) * spread)
-    sign = -1 if rule == "fully synthetic" else 1
+    sign = -1 if rule == "fully_synthetic" else 1
     # Where the difference is not positive, what the drawing of m tables leaves: Reiter (2002).
     return others.mean(), t * np.sqrt(max((1 + 1 / m) * spread + sign * within, within / m))
 
 
-RULES = ("honest", "naive", "bias taken off", "fully synthetic", "multiple imputation")
+RULES = ("honest", "naive", "bias_taken_off", "fully_synthetic", "multiple_imputation")
 """`combine`; one table as if real; the bias of refits taken off; Raghunathan, Reiter and Rubin (2003), Rubin (1987)
 as if refits were draws of a posterior."""
 
