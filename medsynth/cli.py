@@ -33,6 +33,7 @@ from medsynth.options import (
     OutMaybe,
     Overwrite,
     PaidHoldout,
+    Replicated,
     Reward,
     Rows,
     Runs,
@@ -205,6 +206,7 @@ def sample(
     card: Card = False,
     given: Given = None,
     setting: Setting = None,
+    replicates: Replicated = None,
     overwrite: Overwrite = False,
     as_json: AsJson = False,
 ) -> None:
@@ -212,7 +214,8 @@ def sample(
     from medsynth import pipeline
 
     asked: Any = {"given": given, "settings": settings(setting), "card": card, "overwrite": overwrite}
-    result = pipeline.sample(model, out, n=rows, seed=seed, **drawing.how, **asked, progress=_progress)
+    asked |= {"replicates": replicates, "progress": _progress}
+    result = pipeline.sample(model, out, n=rows, seed=seed, **drawing.how, **asked)
     _emit(result, as_json)
 
 

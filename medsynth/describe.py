@@ -5,6 +5,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from medsynth.declared import Declared
 from medsynth.fitting import conflicts_of
 from medsynth.judging import score_named
 from medsynth.models.model_file import ModelFile
@@ -121,9 +122,18 @@ def _found(column: Any) -> str:
     return f"{column.min} to {column.max}{bins}"
 
 
-def sampled(out: Path, drawn: Drawn, meaning: str, said: Mapping[str, Any], *, card: Path | None = None) -> Result:
-    """How many rows, what one stands for, what was upsampled, given or set."""
-    asked = {key: said[key] for key in ("given", "given_note", "what_if", "what_if_note") if key in said}
+def sampled(
+    out: Path,
+    drawn: Drawn,
+    meaning: str,
+    said: Mapping[str, Any],
+    *,
+    card: Path | None = None,
+    declared: Sequence[Declared] | None = None,
+) -> Result:
+    """How many rows, what one stands for, what was upsampled, given, set or estimated with replicates."""
+    asked = {key: said[key] for key in (*NOTED, "given", "what_if", "replicates") if key in said}
+    asked |= {} if declared is None else {"estimates": [asdict(each) for each in declared]}
     return Result(
         values={"synthetic": str(out), "rows": drawn.rows, "row_meaning": meaning, **_drawn_values(drawn), **asked}
         | ({"card": str(card)} if card else {}),
@@ -139,9 +149,28 @@ def sampled(out: Path, drawn: Drawn, meaning: str, said: Mapping[str, Any], *, c
             *(("  Column _weight restores the population.",) if drawn.upsampled else ()),
             *(f"  {sentence}" for sentence in said.get("fiction", ())),
             *((f"Dataset card: {card}",) if card else ()),
-            *(f"  {said[key]}" for key in ("given_note", "what_if_note") if key in said),
+            *(f"  {said[key]}" for key in NOTED if key in said),
+            *declared_lines(declared),
         ),
     )
+
+
+NOTED = ("given_note", "what_if_note", "replicates_note")
+
+
+def declared_lines(declared: Sequence[Declared] | None) -> tuple[str, ...]:
+    """What the schema declares, with honest intervals; a study or outcome at a time."""
+    if not declared:
+        return () if declared is None else ("The schema declares no study and no outcome to be estimated.",)
+    told = sum(each.supported for each in declared)
+    lines = [f"Declared estimates: {told} of {len(declared)} with an honest 95 % interval"]
+    for place, each in enumerate(declared):
+        if not place or declared[place - 1].study != each.study:
+            lines.append(f"  {each.study}")
+        value = "none" if each.value is None else f"{each.value:.4g}"
+        interval = f"{each.low:.4g} to {each.high:.4g}" if each.supported else each.reason
+        lines.append(f"    {each.term} ({each.kind}): {value}; {interval}")
+    return tuple(lines)
 
 
 def _mended_lines(drawn: Drawn) -> list[str]:

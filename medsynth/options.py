@@ -72,6 +72,12 @@ Keep = Annotated[
 AllowSynthetic = Annotated[
     bool, typer.Option("--allow-synthetic", help="Fit on a table that says it is synthetic; recorded in the model.")
 ]
+Replicated = Annotated[
+    int | None,
+    typer.Option(
+        "--replicates", metavar="M", help="Add M refits to simulated records, for honest intervals; M fits long."
+    ),
+]
 Card = Annotated[bool, typer.Option("--card", help="Write a dataset card (Croissant) beside the table.")]
 Clean = Annotated[bool, typer.Option("--clean", help="Hold plausible rules too: pass no doubtful record on.")]
 Counts = Annotated[

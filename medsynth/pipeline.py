@@ -40,6 +40,7 @@ from medsynth.privacy.ledger import Ledger
 from medsynth.progress import TENTHS, Progress, Silent, in_tenths
 from medsynth.publishing import card_of, provenance_of, write_card, write_report
 from medsynth.releasing import codec_of, release
+from medsynth.replicating import Replicates, require_replicates, steps_of
 from medsynth.sampling.how import How, generator, require_drawable
 from medsynth.sampling.provenance import origin_of, read_provenance, require_table_name, table_files, write_table
 from medsynth.sampling.what_if import drawing_of, require_factual
@@ -134,13 +135,15 @@ def sample(
     given: Path | None = None,
     settings: Mapping[str, str] | None = None,
     card: bool = False,
+    replicates: int | None = None,
     overwrite: bool = False,
-    progress: Callable[[str], Progress] = lambda _: Silent(),
+    progress: Callable[[str | Mapping[str, float]], Progress] = lambda _: Silent(),
     **how: Any,
 ) -> Result:
     """Draws synthetic records, chunk by chunk into the file; opens none of the fit's data, costs no privacy.
 
-    With `oversample` they are selected from a pool of so many times as many, with `keep` from that part of it.
+    With `oversample` they are selected from a pool of so many times as many, with `keep` from that part of it; with
+    `replicates` so many refits to simulated records follow the release.
     `progress` is asked for the steps by name once it is known how many rows there will be.
     """
     require_table_name(out)
@@ -149,17 +152,25 @@ def sample(
     for written in files:
         require_free_file(written, overwrite=overwrite)
     How(**how)  # refuses an impossible wish before the model is read
+    require_replicates(replicates, {**how, "given": given, "settings": settings})
     file = load_model(model)
     codec = codec_of(file)
-    begun = None if given is None else read_frame(given)
-    drawing = drawing_of(file.fitted, codec, generator(seed), n=n, given=begun, settings=settings, **how)
-    steps = progress("SAMPLE_LARGE" if drawing.chunks > TENTHS else "SAMPLE")
+    drawing: Any
+    if replicates is not None:
+        steps = progress(steps_of(replicates))
+        drawing = Replicates(file, codec, n, generator(seed), number=replicates, progress=steps, **how)
+    else:
+        begun = None if given is None else read_frame(given)
+        drawing = drawing_of(file.fitted, codec, generator(seed), n=n, given=begun, settings=settings, **how)
+        steps = progress("SAMPLE_LARGE" if drawing.chunks > TENTHS else "SAMPLE")
     said = provenance_of(file) | drawing.said
-    kinds = write_table(in_tenths(drawing, drawing.chunks, steps), out, said)
+    frames = in_tenths(drawing, drawing.chunks, steps) if replicates is None else drawing
+    kinds = write_table(frames, out, said)
     summary, written_card = drawing.summary, card_of(out) if card else None
     if written_card:
         write_card(written_card, out, said, kinds, summary.rows, schema=codec.schema)
-    return describe.sampled(out, summary, row_meaning(codec.schema), drawing.said, card=written_card)
+    declared = drawing.declared if isinstance(drawing, Replicates) else None
+    return describe.sampled(out, summary, row_meaning(codec.schema), drawing.said, card=written_card, declared=declared)
 
 
 def run(
