@@ -1,4 +1,4 @@
-"""What each command says when it is done, and what a run notes for later steps."""
+"""What each command says when it is done."""
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict
@@ -11,19 +11,18 @@ from medsynth.judging import score_named
 from medsynth.models.model_file import ModelFile
 from medsynth.models.reward import REWARD
 from medsynth.outputs import Result, RunFolder
-from medsynth.publishing import Clock, unseen_columns
+from medsynth.publishing import unseen_columns
 from medsynth.report.blocks import Figure
 from medsynth.report.selection import earned_sentence, findings
 from medsynth.sampling.draw import Drawn
-from medsynth.sampling.how import CLEANED, FICTION, draw_note
+from medsynth.sampling.how import CLEANED, FICTION
 from medsynth.sampling.lineage import lineage_sentences
 from medsynth.sampling.select import Selected
-from medsynth.schema import dump_schema, parse_schema
+from medsynth.schema import parse_schema
 from medsynth.score import Evaluation, Score
 
 if TYPE_CHECKING:
     from medsynth.checking import Finding
-    from medsynth.privacy.ledger import Ledger
     from medsynth.schema import Schema
 
 
@@ -145,7 +144,7 @@ def sampled(
                 for change in drawn.upsampled
             ),
             *_mended_lines(drawn),
-            *_selected_lines(drawn.selected),
+            *selected_lines(drawn.selected),
             *(("  Column _weight restores the population.",) if drawn.upsampled else ()),
             *(f"  {sentence}" for sentence in said.get("fiction", ())),
             *((f"Dataset card: {card}",) if card else ()),
@@ -198,7 +197,7 @@ def _selected_values(selected: Selected) -> dict[str, Any]:
     return asdict(selected) | {"harms": list(selected.effect.harms)}
 
 
-def _selected_lines(selected: Selected | None) -> tuple[str, ...]:
+def selected_lines(selected: Selected | None) -> tuple[str, ...]:
     """What was selected from what, what that did, and whether it harms."""
     if selected is None:
         return ()
@@ -217,70 +216,6 @@ def _selected_lines(selected: Selected | None) -> tuple[str, ...]:
         f"{after.spread:.4f}.",
         *((f"  This selection harms: {'; '.join(harms)}. Leave --{option} out.",) if harms else ()),
     )
-
-
-def run_record(
-    tables: Any,
-    drawn: Drawn,
-    *,
-    seed: int | None,
-    problems: Sequence["Finding"],
-    paid: "Ledger | None" = None,
-    unselected: Sequence[Score] = (),
-) -> dict[str, Any]:
-    """What later steps need of a run: INTERNAL.
-
-    `paid` is the allowance of the figures on held-out persons, `unselected` are the scores of a draw without selection.
-    """
-    plain = {key: str(value.resolve()) if isinstance(value, Path) else value for key, value in asdict(tables).items()}
-    return {
-        "date": Clock.today(),
-        "schema": None,
-        "tables": plain,
-        "findings": [finding.sentence for finding in problems],
-        "rare_shares": dict(drawn.rare_shares),
-        "paid": None if paid is None else _paid(paid),
-        "unselected": [asdict(score) for score in unselected],
-        "sampling": {
-            "n": drawn.rows,
-            "seed": seed,
-            "where": drawn.where,
-            "draw": drawn.kind,
-            "draw_note": draw_note(drawn.kind, drawn.selected.selection if drawn.selected else None),
-            "selection": " ".join(line.strip() for line in _selected_lines(drawn.selected)),
-            "repaired_share": drawn.repaired,
-            "redrawn_share": drawn.redrawn,
-            "clean_note": CLEANED if drawn.clean else "",
-            "upsampling": [
-                {"name": u.name, "before": u.natural, "target": u.target, "after": u.drawn} for u in drawn.upsampled
-            ],
-            "weights_note": " ".join(
-                [
-                    *(["Column _weight restores the population; use it in every estimate."] if drawn.upsampled else []),
-                    *(FICTION.format(name=name) for name in drawn.unsupported),
-                ]
-            ),
-        },
-    }
-
-
-def _paid(allowance: "Ledger") -> dict[str, Any]:
-    spent = allowance.spent_mu2
-    entries = [
-        {"label": entry.label, "kind": entry.kind, "mu": entry.mu, "share": entry.mu**2 / spent}
-        for entry in allowance.entries
-    ]
-    return {"epsilon": allowance.guarantee.epsilon, "delta": allowance.guarantee.delta, "entries": entries}
-
-
-def foreign_record(synthetic: Path, schema: "Schema") -> dict[str, Any]:
-    """The run record of a table made elsewhere."""
-    return {
-        "date": Clock.today(),
-        "schema": dump_schema(schema.self_contained()),
-        "tables": None,
-        "synthetic": synthetic.name,
-    }
 
 
 def finished(
@@ -302,7 +237,7 @@ def finished(
     lines += [f"INTERNAL: {line}" for line in headline_lines(headline)]
     lines += _raised_lines(drawn, asked)
     lines += [line.strip() for line in _mended_lines(drawn)]
-    lines += [line.strip() for line in _selected_lines(drawn.selected)]
+    lines += [line.strip() for line in selected_lines(drawn.selected)]
     earned = _earned(unselected, evaluations)
     lines += [f"INTERNAL: {earned}"] if earned else []
     lines += [f"INTERNAL: {finding.sentence}" for finding in problems]

@@ -124,6 +124,29 @@ class Drawing:
         return wished | {"upsample": shares(self.upsample)} | ({} if kind is None else {"kind": kind})
 
 
+@dataclass(frozen=True, kw_only=True)
+class Fitting:
+    """How a model is fitted, as `fit` and `run` take it."""
+
+    epsilon: Epsilon = None
+    delta: Delta = None
+    model: ModelName = "adaptive"
+    ledger: LedgerFile = None
+    reward: Reward = False
+    allow_synthetic: AllowSynthetic = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class Elsewhere:
+    """A table made elsewhere and what it is judged by, as `evaluate` and `audit` take it."""
+
+    synthetic: Synthetic = None
+    train: Train = None
+    holdout: Holdout = None
+    schema: SchemaMaybe = None
+    out: OutMaybe = None
+
+
 def flat(command: Callable[..., None]) -> Callable[..., None]:
     """A command whose parameters of a dataclass of options are options of its own."""
     groups = {name: kind for name, kind in command.__annotations__.items() if is_dataclass(kind)}
