@@ -43,10 +43,13 @@ FloatArray = npt.NDArray[np.float64]
 class Rounds:
     """Measured pairs and the tree fitted to them, growing round by round."""
 
-    def __init__(self, settings: "Adaptive", survey: Survey, phases: Phases, *, signal: float) -> None:
+    def __init__(
+        self, settings: "Adaptive", survey: Survey, phases: Phases, *, signal: float, study_cells: int
+    ) -> None:
         self.settings = settings
         self.survey = survey
         self.phases = phases
+        self._study_cells = study_cells
         self._noise_weight = min(settings.noise_most, settings.noise_signal / signal)
         self._kappa = settings.kappa if phases.tables[0] else settings.few_kappa
         self._least_ridge = settings.least_ridge if phases.tables[0] else 0.0
@@ -133,11 +136,11 @@ class Rounds:
         """What the tree holds: what estimates rest on, then what it held before, then the rest."""
         survey, settings = self.survey, self.settings
         needed = [table.choice for table in self._tables if table.choice[:2] in self._needed]
-        first = within_tree(survey, list(dict.fromkeys(needed)), [], cap=settings.study_cells, coarsen=False)
+        first = within_tree(survey, list(dict.fromkeys(needed)), [], cap=self._study_cells, coarsen=False)
         cap = settings.tree_cells
         if first:
             cliques = [*(zero.nodes for zero in survey.zeros), *map(nodes_of, first)]
-            cap += tree_cells(survey.chains, cliques, cap=settings.study_cells) or 0
+            cap += tree_cells(survey.chains, cliques, cap=self._study_cells) or 0
         held = [*first, *(choice for choice in self.held if choice not in first)]
         held = within_tree(survey, held, [], cap=cap, coarsen=False) if first else held
         rest = [choice for choice in choices if choice not in held]
@@ -151,7 +154,7 @@ class Rounds:
         """
         pairs = zip(self.survey.pairs, self.survey.needed, strict=True)
         needed = {pair for pair, is_needed in pairs if is_needed}
-        if not needed:
+        if not needed or not self._study_cells:
             return {}
         readable = self._readable(max(len(needed), self.settings.score_tables))
         return {choice[:2]: choice for choice in readable if choice[:2] in needed}
