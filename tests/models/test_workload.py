@@ -156,7 +156,7 @@ def test_a_fit_gets_the_weights_of_declared_studies(monkeypatch: pytest.MonkeyPa
     with pytest.raises(Heard) as heard:
         Synthesizer(schema).fit(rows)
     weights = heard.value.args[0]
-    assert weights[0, 1] == weights[1, 0] == DECLARED
+    assert weights[0, 1] == weights[1, 0] == NEEDED
     assert (weights != 1).sum() == 2
 
 
