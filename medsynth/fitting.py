@@ -127,10 +127,12 @@ def fit_model(
     key, private = bounding_key(allowance), private_columns(schema)
     records = encode_batches(source.batches(schema.inputs), codec, key, rows=source.rows, unnoted=private)
     allowance.note_table(found.content + records.content)
-    reward_share = REWARD_SHARE if request.reward else 0.0
+    # Fewer than three columns have nothing beyond their pairs, which public sizes say beforehand.
+    rewards = request.reward and sum(size > 1 for size in codec.domain.sizes) > 2
+    reward_share = REWARD_SHARE if rewards else 0.0
     own = mu * math.sqrt(1 - reward_share)
     fitted = fit_records(records, codec, allowance, model=model, mu=own, progress=progress)
-    if isinstance(fitted, GraphicalModel) and request.reward:
+    if isinstance(fitted, GraphicalModel) and rewards:
         progress.start("Reward")
         fitted = rewarded(fitted, records, allowance, mu=mu * math.sqrt(reward_share))
     progress.finish()
@@ -141,7 +143,8 @@ def fit_model(
         ledger=tuple(entry.as_dict() for entry in allowance.entries),
         about={"model": request.model, "medsynth": __version__}
         | lineage_of(request.mark)
-        | ({"unseen": list(found.unseen)} if found.unseen else {}),
+        | ({"unseen": list(found.unseen)} if found.unseen else {})
+        | ({"reward": True} if rewards else {}),
         domains=tuple(entry.number for entry in domains),
     )
 

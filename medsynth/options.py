@@ -63,7 +63,8 @@ Setting = Annotated[
     typer.Option("--set", metavar="COL=VALUE", help="Add a what-if copy of every record with COL set; repeatable."),
 ]
 Oversample = Annotated[
-    int | None, typer.Option(metavar="K", help="Select from K times as many records; slower, keeps rare levels.")
+    int | None,
+    typer.Option(metavar="K", help="Select from K times as many records; keeps rare levels unless --keep."),
 ]
 Keep = Annotated[
     float | None,
@@ -88,7 +89,12 @@ Holdout = Annotated[Path | None, typer.Option(metavar="DATA", help="Private rows
 HoldoutShare = Annotated[float, typer.Option(metavar="F", help="Share of persons kept out of the fit.")]
 PaidHoldout = Annotated[
     float | None,
-    typer.Option(metavar="E", help="Buy shareable figures on held-out persons with epsilon E of their budget."),
+    typer.Option(
+        metavar="E",
+        min=0.001,
+        max=100,
+        help="Buy shareable figures on held-out persons with epsilon E of theirs.",
+    ),
 ]
 Folder = Annotated[Path | None, typer.Argument(metavar="[OUT]", help="Folder of a run.")]
 Synthetic = Annotated[Path | None, typer.Option(metavar="FILE", help="Synthetic table, from any tool.")]

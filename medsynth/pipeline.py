@@ -209,7 +209,7 @@ def run(
     budget = _ledger_for(data, schema, ledger)
     paying, train, held = _split(tables, frame, request, budget, paid_holdout)
     folder.recover()
-    request = replace(request, mark=mark, part=tables.side(FITTED, schema))
+    request = replace(request, mark=mark, part=tables.side(FITTED))
     file = fit_model(FrameSource(frame=train), request, budget, progress)
     with folder.renewed() as new:
         drawn = release(file, new, n=n, seed=seed, progress=progress, **how)

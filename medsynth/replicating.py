@@ -89,7 +89,13 @@ class Replicates:
         return self.number + 1
 
     def __iter__(self) -> Iterator[pd.DataFrame]:
-        """The release, marked 0, then every replicate; once only."""
+        """The release, marked 0, then every replicate.
+
+        Raises:
+          UsageError: If they were drawn before: a second release would pass for a replicate of the first.
+        """
+        if self._told:
+            raise UsageError("Replicates can be gone through once. Ask for new ones.")
         self._progress.start(DRAWING)
         release = gathered(self._release)
         claim = claim_of(self._file)
@@ -175,7 +181,7 @@ class Refit:
         settings: Any = getattr(file.fitted, "settings", {})
         self._model = MODELS[str(file.about["model"])](**settings)
         share = codec.schema.privacy.domain_share if file.domains else 0.0
-        reward = REWARD_SHARE if getattr(file.fitted, "reward", None) is not None else 0.0
+        reward = REWARD_SHARE if file.about.get("reward") else 0.0
         self._left = math.sqrt((1 - share) * (1 - reward))
         self._persons = round(claim_of(file).estimated_persons)
 

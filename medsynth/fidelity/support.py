@@ -23,6 +23,7 @@ import pandas as pd
 
 from medsynth.encoding.codec import Codec
 from medsynth.encoding.comparison import MeasuredTable
+from medsynth.encoding.numbers import NumberCells
 from medsynth.fidelity.study_design import factor_of, labels_of, values_of
 from medsynth.fidelity.study_fits import EVERYONE, outcomes_of
 from medsynth.schema.formula import Formula, Term
@@ -31,6 +32,8 @@ if TYPE_CHECKING:
     from medsynth.schema import Schema
 
 FloatArray = npt.NDArray[np.float64]
+WHOLE = 0.99
+"""Least part of a subgroup and of an outcome that groups of cells must show for a share or mean in it."""
 RESOLVED = 0.9
 """Least part of a term's variance that groups of cells must show; what they hide widens the interval."""
 COARSE = 0.7
@@ -39,6 +42,7 @@ STANDS_OUT = 2.0
 """Persons that chance would give a pair of yes/no parts, in deviations of the noise on their count: below, noisy counts
 are cut off at zero so often that intervals cover less (`docs/mathematics.md`, section 17)."""
 UNMEASURED = "not supported by the measurements"
+INSIDE = UNMEASURED + ": where values of {name} lie inside their cells was not measured"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -131,8 +135,10 @@ class _Measured:
             groups[name] = self._part(Term(text=name, condition=predicate))
         for outcome in outcomes_of(self._schema):
             part = self._part(outcome)
+            inside = "" if part.yes_no or self._single_valued(part) else INSIDE.format(name=part.name)
             for name, group in groups.items():
-                reason, hidden = self._pair(part, group or part, RESOLVED)
+                reason, hidden = self._pair(part, group or part, WHOLE)
+                reason = inside or reason
                 yield Support(study=outcome.text, term=name, reason=reason, hidden=hidden)
 
     def _part(self, term: Term) -> _Part:
@@ -150,12 +156,14 @@ class _Measured:
     def _made(self, term: Term, values: FloatArray, *, yes_no: bool) -> _Part:
         sources = {source for name in term.columns for source in _modelled(name, self._schema)}
         absent = sorted(sources - set(self._codec.domain.names))
-        positions = frozenset(self._codec.domain.index(name) for name in sources if name not in absent)
+        positions = frozenset() if absent else frozenset(self._codec.domain.index(name) for name in sources)
         return _Part(values=values, columns=positions, name=term.text, yes_no=yes_no and values.shape[1] == 1)
 
     def _pair(self, one: _Part, other: _Part, least: float) -> tuple[str, float]:
         """(why two parts cannot be seen together, or nothing; what groups of cells hide of them)."""
         columns = one.columns | other.columns
+        if not one.columns or not other.columns:
+            return f"{UNMEASURED}: {one.name} or {other.name} is not modelled", 0.0
         if len(columns) < 2:
             return "", 0.0  # a column's own table is always published, by cell
         tables = self._tables.get(columns, ()) if len(columns) == 2 else ()
@@ -166,9 +174,16 @@ class _Measured:
         shown, best = max(seen, key=lambda each: each[0])
         if shown < least:
             return f"{UNMEASURED}: {names} was measured too coarsely ({shown:.0%} of it shows)", 1 - shown
-        if least == RESOLVED and not self._stands_out(one, other, best):
+        if least >= RESOLVED and not self._stands_out(one, other, best):
             return f"{UNMEASURED}: {names} is below the noise", 1 - shown
         return "", 1 - shown
+
+    def _single_valued(self, part: _Part) -> bool:
+        """Whether every cell of a number holds one value, so that its mean follows from counts."""
+        return all(
+            not isinstance(cells, NumberCells) or bool((np.diff(np.append(cells.starts, cells.stop)) <= 1).all())
+            for cells in (self._codec.cells[position] for position in part.columns)
+        )
 
     def _groups(self, part: _Part, table: MeasuredTable) -> npt.NDArray[np.intp]:
         """Which group of the table each row belongs to, as far as the part's own columns go."""
