@@ -11,8 +11,8 @@ from contract import Draw, Request, serve, zcdp_of
 from opendp.mod import OpenDPException
 
 dp.enable_features("contrib")
-TRIES = 4
-SLIGHTLY_LESS = 1 - 1e-5
+TRIES = 16
+SLIGHTLY_LESS = 1 - 1e-4
 
 
 def fit(request: Request) -> Draw:
