@@ -5,6 +5,7 @@ Each takes real rows and returns a table as a synthesizer would. What must catch
     full_copy            copies (exact, near), membership (closest record)     must be caught
     jittered_copy        copies (near), membership (closest record)            must be caught
     partial_copy         copies (exact)                                        must be caught
+    neighbour_memory     copies (near), linkability, membership (closest)      must be caught
     independent_columns  every attack passes; two- and three-way tables lie at their floor
     second_sample        every attack passes; every fidelity figure lies at its ceiling
 
@@ -25,6 +26,7 @@ AGES = ("0-17", "18-39", "40-64", "65-79", "80+")
 WARDS = ("cardiology", "general", "intensive", "oncology", "surgery")
 ANSWERS = ("no", "yes")
 KINDS = 24
+CANDIDATES, TENTHS = 400, 10
 BLUR = 20
 """Ranks over which a drawn number is spread."""
 CHRONIC = tuple(f"chronic_{number}" for number in range(1, 9))
@@ -46,6 +48,30 @@ def jittered_copy(train: pd.DataFrame, n: int, rng: np.random.Generator, *, cell
     copied = full_copy(train, n, rng)
     donors = independent_columns(train, n, rng)
     return pd.DataFrame({name: copied[name].where(pd.Series(rng.random(n) >= cells), donors[name]) for name in copied})
+
+
+def neighbour_memory(train: pd.DataFrame, n: int, rng: np.random.Generator, *, cells: float = 0.2) -> pd.DataFrame:
+    """Training rows with some cells, one at least, of the most alike of a few hundred other training rows.
+
+    Of the cells in which the two differ each is taken with probability `cells`. Hardly a row is a copy and every value
+    is plausible, as with a network that has learned its table by heart.
+
+    Must be caught by `leak.copies.near_p`, `leak.linkability.p` and `leak.membership.closest_record.auc`.
+    """
+    rows = np.resize(rng.permutation(len(train)), n)
+    others = rng.permutation(len(train))[:CANDIDATES]
+    coarse = np.column_stack([_coarse(train[name]) for name in train])
+    nearest = np.empty(n, dtype=np.intp)
+    for first in range(0, n, CANDIDATES):
+        block = rows[first : first + CANDIDATES]
+        unlike = (coarse[block][:, None] != coarse[others][None]).sum(axis=2)
+        unlike[block[:, None] == others[None]] = coarse.shape[1] + 1  # not the row itself
+        nearest[first : first + CANDIDATES] = others[unlike.argmin(axis=1)]
+    fine = np.column_stack([pd.factorize(train[name])[0] for name in train])
+    drawn = np.where(fine[rows] != fine[nearest], rng.random((n, fine.shape[1])), 2.0)
+    taken = (drawn < cells) | (drawn == drawn.min(axis=1, keepdims=True))
+    own, donors = _rows(train, rows), _rows(train, nearest)
+    return pd.DataFrame({name: own[name].mask(taken[:, place], donors[name]) for place, name in enumerate(own)})
 
 
 def partial_copy(
@@ -184,6 +210,13 @@ def simulated_schema(persons: int = 10_000, **changes: Any) -> "Schema":
 
 def _rows(frame: pd.DataFrame, rows: npt.NDArray[np.intp]) -> pd.DataFrame:
     return frame.iloc[rows].reset_index(drop=True)
+
+
+def _coarse(values: "pd.Series[Any]") -> npt.NDArray[np.int64]:
+    """Codes of values; of many numbers the tenth that they lie in."""
+    if pd.api.types.is_numeric_dtype(values.dtype) and values.nunique() > 2 * TENTHS:
+        return (values.rank(pct=True).fillna(0.0).to_numpy() * TENTHS).astype(np.int64)
+    return pd.factorize(values)[0].astype(np.int64)
 
 
 def _labelled(codes: npt.NDArray[Any], labels: tuple[str, ...], *, ordered: bool = False) -> "pd.Series[Any]":

@@ -11,5 +11,6 @@ ATTACKS = Registry(
         "singling_out": "singling_out:SinglingOut",
         "linkability": "linkability:Linkability",
         "attribute_inference": "attribute_inference:AttributeInference",
+        "inside": "inside:Inside",
     },
 )

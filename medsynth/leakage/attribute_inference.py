@@ -84,7 +84,6 @@ class AttributeInference:
             did=f"guesses '{name}' from the {self.neighbours} nearest released rows",
             got="are right",
             beside=f"A forest trained on other people is right for {_forest(values, comparison, targets, secret, judge):.2%}.",
-            columns=(name,),
         )
 
 

@@ -21,7 +21,6 @@ class Game:
       did: What was done: "... finds released rows by ...".
       got: What a success is, for "N of M attempts ...".
       beside: What else belongs beside the figure, a whole sentence or nothing.
-      columns: What it is about.
     """
 
     name: str
@@ -34,7 +33,6 @@ class Game:
     did: str
     got: str
     beside: str = ""
-    columns: tuple[str, ...] = ()
 
     @property
     def excess(self) -> float:
@@ -53,7 +51,6 @@ class Game:
             baseline=0.0,
             better="lower",
             edition=Edition.INTERNAL,
-            columns=self.columns,
             sentence=self._sentence(low, high),
         )
         p = Score(
@@ -61,7 +58,6 @@ class Game:
             value=self.p,
             better="higher",
             edition=Edition.INTERNAL,
-            columns=self.columns,
             sentence=(
                 f"Probability of so large an excess, or a larger one, if the table had been made without the people "
                 f"attacked (one-sided): {told(self.p)}."
