@@ -51,7 +51,7 @@ def attack_of(name: str) -> str:
     parts = name.removeprefix("leak.").removesuffix("p").rstrip("._").split(".")
     if parts[0] == "inside":
         return f"{parts[-1].replace('_', ' ')} inside {'.'.join(parts[1:-1])}"
-    if parts[0] == "copies":
+    if parts[0] == "copies" and len(parts) > 1:
         return f"{parts[-1]} copies"
     return ", ".join(part.replace("_", " ") for part in parts)
 
