@@ -53,22 +53,23 @@ def jittered_copy(train: pd.DataFrame, n: int, rng: np.random.Generator, *, cell
 def neighbour_memory(train: pd.DataFrame, n: int, rng: np.random.Generator, *, cells: float = 0.2) -> pd.DataFrame:
     """Training rows with some cells of the most alike of a few hundred other training rows.
 
-    Of the cells in which the two differ each is taken with probability `cells`, at least one and not all. Hardly a row is
-    a copy and every value is plausible, as with a network that has learned its table by heart.
+    Of the cells in which the two differ each is taken with probability `cells`, at least one and not all; identifiers
+    stay. Hardly a row is a copy and every value is plausible, as with a network that has learned its table by heart.
 
     Must be caught by `leak.copies.near_p`, `leak.linkability.p` and `leak.membership.closest_record.auc`.
     """
     rows = np.resize(rng.permutation(len(train)), n)
     others = rng.permutation(len(train))[:CANDIDATES]
-    coarse = np.column_stack([_coarse(train[name]) for name in train])
+    fine = np.column_stack([pd.factorize(train[name])[0] for name in train])
+    named = np.array([train[name].is_unique and not pd.api.types.is_float_dtype(train[name]) for name in train])
+    coarse = np.column_stack([_coarse(train[name]) for name in train])[:, ~named]
     nearest = np.empty(n, dtype=np.intp)
     for first in range(0, n, CANDIDATES):
         block = rows[first : first + CANDIDATES]
         unlike = (coarse[block][:, None] != coarse[others][None]).sum(axis=2)
         unlike[unlike < 2] = coarse.shape[1] + 1  # not the row itself, nor one with hardly a cell to take
         nearest[first : first + CANDIDATES] = others[unlike.argmin(axis=1)]
-    fine = np.column_stack([pd.factorize(train[name])[0] for name in train])
-    differs, drawn = fine[rows] != fine[nearest], rng.random((n, fine.shape[1]))
+    differs, drawn = (fine[rows] != fine[nearest]) & ~named, rng.random((n, fine.shape[1]))
     first = np.where(differs, drawn, 2.0).min(axis=1, keepdims=True)
     last = np.where(differs, drawn, -1.0).max(axis=1, keepdims=True)
     taken = differs & ((drawn < cells) | (drawn == first)) & (drawn != last)

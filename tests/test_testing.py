@@ -76,7 +76,7 @@ def test_verbatim_copies_are_caught_by_exact_copies(attack, world, share):
 
 @pytest.mark.parametrize("kind", ["independent columns", "second sample"])
 def test_innocent_tables_pass_every_attack(attack, world, kind):
-    # A p-value falls below 0.001 in at most one table of 1,000, the verdict is Doubtful in one of 20; the draw is fixed.
+    # A p-value falls below 0.001 in at most one table of 1,000 and the verdict doubts one in 20; the draw is fixed.
     rng = np.random.default_rng(4)
     released = {
         "independent columns": lambda: testing.independent_columns(world[0], PERSONS, rng),

@@ -1,4 +1,4 @@
-"""Can a secret of a known person be guessed better because they are in the training data?"""
+"""Attribute inference: can a secret of a known person be guessed better because they are in the training data."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ from medsynth.encoding.comparison import Comparison
 from medsynth.inference import fisher_exact
 from medsynth.leakage.distance import Distance, FloatArray, Neighbours
 from medsynth.leakage.game import Game, untold
-from medsynth.leakage.targets import FEWEST, Targets, choose_targets, some_rows
+from medsynth.leakage.targets import Targets, choose_targets, some_rows
 from medsynth.leakage.values import MISSING, BoolArray, Values, values_of
 from medsynth.schema.table import ROWS_COLUMN
 from medsynth.score import Evaluation, Score
@@ -58,7 +58,9 @@ class AttributeInference:
 
     def _game(self, comparison: Comparison, targets: Targets, secret: int, rng: np.random.Generator) -> Game:
         known, values = known_of(comparison, secret), values_of(comparison)
-        rows = np.concatenate([comparison.codes("train")[targets.members], comparison.codes("holdout")[targets.strangers]])
+        rows = np.concatenate(
+            [comparison.codes("train")[targets.members], comparison.codes("holdout")[targets.strangers]]
+        )
         truth = np.concatenate(
             [values.tables["train"][targets.members, secret], values.tables["holdout"][targets.strangers, secret]]
         )
@@ -71,7 +73,7 @@ class AttributeInference:
         right = judge.right(judge.vote(values.tables["synthetic"][chosen, secret], near), truth)
         size = len(targets.members)
         own, other = int(right[:size].sum()), int(right[size:].sum())
-        name = comparison.domain.names[secret]
+        name, forest = comparison.domain.names[secret], _forest(values, comparison, targets, secret, judge)
         common = judge.right(np.full(size, judge.common(elsewhere)), truth[:size]).mean()
         return Game(
             name=f"attribute_inference.{name}",
@@ -83,7 +85,7 @@ class AttributeInference:
             knew=f"the released rows and {_named(comparison, known)} of a person",
             did=f"guesses '{name}' from the {self.neighbours} nearest released rows",
             got="are right",
-            beside=f"A forest trained on other people is right for {_forest(values, comparison, targets, secret, judge):.2%}.",
+            beside=f"A forest trained on other people is right for {forest:.2%}.",
         )
 
 
@@ -102,10 +104,12 @@ class Judge:
     def right(self, guesses: FloatArray, truth: FloatArray) -> BoolArray:
         """Equal, or near enough; a missing value is guessed by "missing" alone."""
         if not self.numeric:
-            return guesses == truth
+            same: BoolArray = guesses == truth
+            return same
         known = (guesses > MISSING) & (truth > MISSING)
         off = np.abs(np.where(known, guesses, 0.0) - np.where(known, truth, 0.0))
-        return np.where(known, off <= self.width, guesses == truth)
+        right: BoolArray = np.where(known, off <= self.width, guesses == truth)
+        return right
 
     def vote(self, released: FloatArray, near: Neighbours) -> FloatArray:
         """The value with most weight among the neighbours; of numbers the value that most weight lies close to."""

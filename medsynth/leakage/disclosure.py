@@ -43,10 +43,13 @@ def disclosure(members: FloatArray, strangers: FloatArray, fraction: float | Non
     threshold = _best(members[::2], strangers[::2], share)
     hits, alarms = members[1::2] >= threshold, strangers[1::2] >= threshold
     naive = f1(1.0, 1.0, share)
-    value = _gain(f1(float(hits.mean()), float(alarms.mean()), share), naive)
+    reached = f1(float(hits.mean()), float(alarms.mean()), share)
+    value = _gain(reached, naive)
     rng = np.random.default_rng(0)
     rates = [rng.binomial(len(told), told.mean(), RESAMPLES) / len(told) for told in (hits, alarms)]
-    low, high = percentiles(np.array([_gain(f1(*pair, share), naive) for pair in zip(*rates, strict=True)]))
+    low, high = percentiles(
+        np.array([_gain(f1(found, accused, share), naive) for found, accused in zip(*rates, strict=True)])
+    )
     why = "which the schema states" if fraction is not None else "since the schema states no sampling fraction"
     return Score(
         name="leak.membership.f1_gain",
@@ -58,9 +61,9 @@ def disclosure(members: FloatArray, strangers: FloatArray, fraction: float | Non
         edition=Edition.INTERNAL,
         sentence=(
             f"Where {share:.1%} of a population are in the data ({why}), an attacker who names whoever lies near a "
-            f"released row reaches F1 {f1(float(hits.mean()), float(alarms.mean()), share):.3f}, and one who names "
+            f"released row reaches F1 {reached:.3f}, and one who names "
             f"everybody {naive:.3f}: a gain of {value:.1%} of what was left (95 % interval {low:.1%} to {high:.1%}; "
-            f"by convention {CONVENTION:.0%} is the most). {min(len(hits), len(alarms)):,} persons of each kind judged it."
+            f"by convention {CONVENTION:.0%} is the most). {len(hits):,} persons of each kind judged it."
         ),
     )
 
@@ -72,4 +75,6 @@ def _gain(reached: float, naive: float) -> float:
 def _best(members: FloatArray, strangers: FloatArray, fraction: float) -> float:
     """The belief from which naming pays best; `-inf`, everybody, is among them."""
     tried = np.append(-np.inf, np.quantile(np.concatenate([members, strangers]), np.linspace(0, 1, FEWEST)))
-    return float(max(tried, key=lambda one: f1(float((members >= one).mean()), float((strangers >= one).mean()), fraction)))
+    return float(
+        max(tried, key=lambda one: f1(float((members >= one).mean()), float((strangers >= one).mean()), fraction))
+    )

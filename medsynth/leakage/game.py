@@ -1,6 +1,6 @@
 """One game of an attack: its successes on people of train, on as many strangers, and what blind guessing scores."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from medsynth.inference import newcombe_difference, smallest_detectable_excess
 from medsynth.score import Edition, Score
@@ -80,11 +80,8 @@ class Game:
 
 def untold(name: str, why: str) -> tuple[Score, Score]:
     """The two scores of a game that could not be played."""
-    excess, p = (
-        Score(name=f"leak.{name}.{figure}", value=None, better=better, edition=Edition.INTERNAL, sentence=why)
-        for figure, better in (("excess", "lower"), ("p", "higher"))
-    )
-    return excess, p
+    excess = Score(name=f"leak.{name}.excess", value=None, better="lower", edition=Edition.INTERNAL, sentence=why)
+    return excess, replace(excess, name=f"leak.{name}.p", better="higher")
 
 
 def told(p: float) -> str:

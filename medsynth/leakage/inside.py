@@ -57,7 +57,7 @@ class Inside:
 def groups_of(comparison: Comparison) -> Iterator[tuple[str, dict[Part, BoolArray]]]:
     """Name and rows of every declared group."""
     schema = comparison.schema
-    for name, predicate in (schema.rare_predicates | schema.subgroup_predicates).items():
+    for name, predicate in {**schema.rare_predicates, **schema.subgroup_predicates}.items():
         yield name, {part: predicate.evaluate(comparison.frame(part), schema) for part in PARTS}
 
 

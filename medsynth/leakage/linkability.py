@@ -1,4 +1,4 @@
-"""Can two views of a person, each with other columns, be linked through the released table?"""
+"""Linkability: can two views of a person, each with other columns, be linked through the released table."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -56,8 +56,8 @@ class Linkability:
             trials=len(members),
             chance=chance_of(min(self.neighbours, len(released)), len(released)),
             p=fisher_exact(own, len(members), other, len(members)),
-            knew=f"the released rows, {_named(comparison, halves[0])} of one person and {_named(comparison, halves[1])} "
-            "of somebody who may be the same",
+            knew=f"the released rows, {_named(comparison, halves[0])} of one person and "
+            f"{_named(comparison, halves[1])} of somebody who may be the same",
             did=f"looks for one released row among the {self.neighbours} nearest to both",
             got="find one",
         )

@@ -155,7 +155,9 @@ def _p_score(p: float, caps: Mapping[str, object]) -> Score:
         value=p,
         better="higher",
         edition=Edition.INTERNAL,
-        sentence=f"Probability of membership attacks as good as these or better, if none were beyond {beyond}: {told(p)}.",
+        sentence=(
+            f"Probability of membership attacks as good as these or better, if none were beyond {beyond}: {told(p)}."
+        ),
     )
 
 

@@ -1,4 +1,4 @@
-"""Can predicates learned on the released table single out a real person?"""
+"""Singling out: do predicates learned on the released table hold for one real person alone."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -67,9 +67,7 @@ class SinglingOut:
         return Evaluation(scores=tuple(scores))
 
 
-def univariate(
-    table: FloatArray, numeric: BoolArray, most: int, rng: np.random.Generator
-) -> list[Predicate]:
+def univariate(table: FloatArray, numeric: BoolArray, most: int, rng: np.random.Generator) -> list[Predicate]:
     """Values that one row alone holds, and the ends of numbers; at most so many, in random order."""
     found: list[Predicate] = []
     for place, column in enumerate(table.T):
@@ -85,9 +83,7 @@ def univariate(
     return [found[one] for one in rng.permutation(len(found))[:most]]
 
 
-def multivariate(
-    released: Sorted, numeric: BoolArray, most: int, rng: np.random.Generator
-) -> list[Predicate]:
+def multivariate(released: Sorted, numeric: BoolArray, most: int, rng: np.random.Generator) -> list[Predicate]:
     """For random rows: random columns, one after the other, until no other row matches."""
     middle = np.median(released.table, axis=0)
     found: list[Predicate] = []
@@ -123,7 +119,9 @@ def _range(place: int, value: float, *, numeric: bool, middle: float) -> Range:
     return Range(place, value, HIGHEST) if value >= middle else Range(place, -HIGHEST, value)
 
 
-def guessed(predicates: Sequence[Predicate], values: Values, table: FloatArray, rng: np.random.Generator) -> list[Predicate]:
+def guessed(
+    predicates: Sequence[Predicate], values: Values, table: FloatArray, rng: np.random.Generator
+) -> list[Predicate]:
     """As many predicates over the same columns by someone who saw shares and ends of columns, and no record.
 
     Of several columns, every value is another row's; of one column, any value between its ends.

@@ -1,4 +1,4 @@
-"""Every cell of three tables as a number that can be compared: equal numbers for equal values, in order where there is one."""
+"""Every cell of the three tables as a number: equal for equal values, in order where there is one."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass

@@ -72,9 +72,9 @@ def _sentence(tests: int, smallest: float, caught: list[Score], doubtful: list[S
             f"{DOUBT:g}; smallest adjusted probability {told(smallest)}). Ask an expert, or audit a fresh draw."
         )
     return (
-        f"No attack found a leak beyond its control, or beyond its cap where a guarantee is claimed ({judged} {DOUBT:g}; "
-        f"smallest adjusted probability {told(smallest)}). Each figure says the smallest leak it would have seen: "
-        "this is no proof that there is none."
+        "No attack found a leak beyond its control, or beyond its cap where a guarantee is claimed "
+        f"({judged} {DOUBT:g}; smallest adjusted probability {told(smallest)}). "
+        "Each figure says the smallest leak it would have seen: this is no proof that there is none."
     )
 
 
