@@ -113,7 +113,8 @@ def independent_columns(train: pd.DataFrame, n: int, rng: np.random.Generator) -
     A number lies anywhere between two real ones that are `BLUR` ranks apart, since a value to the cent may be one
     person's alone.
 
-    Must pass every attack, and score at the floor of `fidelity.tv2.*` and `fidelity.tv3.*`.
+    Must pass every attack where persons are many: the shares of a few hundred are exact enough for the known-marginal
+    attack to see them. Must score at the floor of `fidelity.tv2.*` and `fidelity.tv3.*`.
     """
     return pd.DataFrame({name: _one_column(train[name], n, rng) for name in train})
 
