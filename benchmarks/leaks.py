@@ -2,7 +2,7 @@
 
 Cost: every attack and the verdict, seconds and peak memory, on a table of which 1 % are verbatim training rows; its
 probabilities, by name. Power: for each known-bad generator of `medsynth.testing`, the share of seeds in which its named
-attack speaks at `LEVEL` and in which the verdict says LEAK. Calm: for each known-good table, the share of seeds in which
+attack speaks at `LEVEL` and where the verdict says LEAK. Calm: for each known-good table, the share of seeds where
 the verdict does not, and in which it finds nothing at the family-wise level 0.05 either. `epsilon_1` is a fit of
 `adaptive` at epsilon 1 on the same persons, whose membership is held against the cap.
 
