@@ -368,6 +368,7 @@ def _number(value: float | None) -> str:
 def judged(folder: RunFolder, evaluations: Mapping[str, Evaluation]) -> Result:
     """Every score's sentence."""
     scores = [score for evaluation in evaluations.values() for score in evaluation.scores if not score.columns]
+    scores.sort(key=lambda score: score.name != "leak.verdict")  # the verdict leads, all else stays in order
     return Result(
         values={"edition": "internal", "scores": [asdict(score) for score in scores]},
         lines=(
