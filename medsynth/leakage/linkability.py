@@ -93,7 +93,7 @@ def halves_of(comparison: Comparison) -> Halves:
 def chance_of(looked: int, rows: int) -> float:
     """Probability that two random choices of so many rows have one in common.
 
-    >>> chance_of(1, 10), chance_of(6, 10)
+    >>> round(chance_of(1, 10), 6), chance_of(6, 10)
     (0.1, 1.0)
     """
     missed = 1.0
