@@ -42,7 +42,7 @@ def paid(name: str, frame: pd.DataFrame, epsilon: float) -> dict[str, Any]:
     ledger = open_ledger(schema)
     ledger.set_limit(100.0)
     train, held = tables.split(frame, schema, ledger)
-    file = fit_model(FrameSource(frame=train), FitRequest(**vars(request) | {"part": tables.side(FITTED, schema)}),
+    file = fit_model(FrameSource(frame=train), FitRequest(**vars(request) | {"part": tables.side(FITTED)}),
                      ledger, Silent())  # fmt: skip
     codec = codec_of(file)
     rows = gathered(Drawing(file.fitted, codec, schema.privacy.persons, np.random.default_rng(SEED)))

@@ -3,7 +3,8 @@
 For each table: a fit of `adaptive` on 80 % of the persons at epsilon 1, then a file in which the rare conditions that
 stand out from the noise are raised to ten times their share (at most 30 % each, 60 % together), and a plain one.
 Of every attack: its figure with interval, the cap from the guarantee, and its control (the holdout's own copies).
-`within` says that the interval's lower end lies at or below the cap, or, without a cap, at or below the control.
+`within` says that the interval's lower end lies at or below the cap, or, without a cap, at or below the control;
+of a p-value that it is at least 5 %.
 
 Command: python benchmarks/upsampled_leaks.py [--tables adult diabetes130 support2 thyroid] [--dry]
 """
@@ -34,6 +35,7 @@ from medsynth.sources.frame import FrameSource
 TABLES = ("adult", "diabetes130", "support2", "thyroid")
 EPSILON = 1.0
 TIMES, MOST, TOGETHER = 10, 0.3, 0.6
+LEVEL = 0.05
 SEED = 1
 
 
@@ -83,6 +85,8 @@ def told(score: Score) -> dict[str, Any]:
     capped = "membership" in score.name and score.ceiling is not None
     control = score.baseline if score.baseline is not None else 0.0
     within = low <= score.ceiling if capped else low <= control  # type: ignore[operator]
+    if score.name.endswith("_p"):
+        control, within = LEVEL, score.value >= LEVEL  # type: ignore[operator]
     return {
         "value": score.value,
         "low": score.low,

@@ -12,17 +12,21 @@ import numpy as np
 import pandas as pd
 
 from medsynth.encoding.bounding import bounding_of, person_digests
+from medsynth.encoding.codec import require_columns
 from medsynth.encoding.typed import typed_frame
 from medsynth.errors import DataError
 from medsynth.fidelity.validation import UNREADABLE_DAY, canonical_frame, validate
 from medsynth.fitting import conflicts_of
+from medsynth.sampling.provenance import origin_of
 from medsynth.schema.table import ROWS_COLUMN
+from medsynth.sources.files import FileSource
 from medsynth.writing import OWNER_ONLY, replace_file
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
+    from medsynth.holdout import Tables
     from medsynth.schema import Predicate, Schema
 
 
@@ -203,3 +207,19 @@ def _person_findings(frame: pd.DataFrame, schema: "Schema") -> list[Finding]:
             sentence=f"Column '{unit}': some record names no person. Such records are not used: complete the column.",
         )
     ]
+
+
+def origins(tables: "Tables", schema: "Schema", *, allow_synthetic: bool) -> "Mapping[str, Any] | None":
+    """What the training table says of a synthetic origin; the holdout may not have one either, unless allowed."""
+    marks = [
+        origin(path, FileSource(path=path), schema, allow_synthetic=allow_synthetic)
+        for path in (tables.train, tables.holdout)
+        if path is not None
+    ]
+    return marks[0]
+
+
+def origin(data: "Path", source: FileSource, schema: "Schema", *, allow_synthetic: bool) -> "Mapping[str, Any] | None":
+    """What a table says of a synthetic origin, once it has the schema's columns."""
+    require_columns(source.columns, schema.inputs)
+    return origin_of(data, allow_synthetic=allow_synthetic)

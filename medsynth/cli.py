@@ -20,30 +20,27 @@ from medsynth.options import (
     Delta,
     Drawing,
     Edition,
+    Elsewhere,
     Epsilon,
+    Fitting,
     Folder,
     Fresh,
     Generations,
     Given,
     Holdout,
     HoldoutShare,
-    LedgerFile,
     ModelName,
     Out,
-    OutMaybe,
     Overwrite,
     PaidHoldout,
-    Reward,
+    Replicated,
     Rows,
     Runs,
-    SchemaMaybe,
     SchemaOption,
     Seed,
     Setting,
     StudySeed,
-    Synthetic,
     Target,
-    Train,
     Workers,
     flat,
     settings,
@@ -65,7 +62,7 @@ app.add_typer(schema_app, name="schema", rich_help_panel="TOOLS")
 ledger_app = typer.Typer(help="Show, verify or raise the budget of a population.", no_args_is_help=True)
 app.add_typer(ledger_app, name="ledger", rich_help_panel="TOOLS")
 
-PLAIN = Drawing()
+PLAIN, FITTING, ELSEWHERE = Drawing(), Fitting(), Elsewhere()
 TOLD_TO_END = (129, 130, 143)  # by SIGHUP, SIGINT or SIGTERM
 
 
@@ -125,22 +122,16 @@ def run(
     holdout: Holdout = None,
     holdout_share: HoldoutShare = 0.2,
     paid_holdout: PaidHoldout = None,
-    epsilon: Epsilon = None,
-    delta: Delta = None,
-    model: ModelName = "adaptive",
-    ledger: LedgerFile = None,
-    reward: Reward = False,
+    fitting: Fitting = FITTING,
     rows: Rows = None,
     seed: Seed = None,
     drawing: Drawing = PLAIN,
-    allow_synthetic: AllowSynthetic = False,
     overwrite: Overwrite = False,
     as_json: AsJson = False,
 ) -> None:
     """Check, fit, sample, evaluate, audit and report, in one go."""
     from medsynth import pipeline
 
-    fitting: Any = {"epsilon": epsilon, "delta": delta, "model": model, "ledger": ledger, "reward": reward}
     result = pipeline.run(
         data,
         schema,
@@ -148,11 +139,10 @@ def run(
         holdout=holdout,
         holdout_share=holdout_share,
         paid_holdout=paid_holdout,
-        **fitting,
+        **vars(fitting),
         n=rows,
         seed=seed,
         **drawing.how,
-        allow_synthetic=allow_synthetic,
         overwrite=overwrite,
         progress=_progress("RUN"),
     )
@@ -160,38 +150,20 @@ def run(
 
 
 @app.command(rich_help_panel="STEPS")
+@flat
 def fit(
     data: Data,
     schema: SchemaOption,
     out: Annotated[Path, typer.Option("-o", "--out", metavar="FILE.medsynth", help="Model file to write.")],
-    epsilon: Epsilon = None,
-    delta: Delta = None,
-    model: ModelName = "adaptive",
-    ledger: LedgerFile = None,
-    reward: Reward = False,
-    allow_synthetic: AllowSynthetic = False,
+    fitting: Fitting = FITTING,
     overwrite: Overwrite = False,
     as_json: AsJson = False,
 ) -> None:
     """Fit a model under differential privacy and write it as a file that can be shared."""
     from medsynth import pipeline
 
-    _emit(
-        pipeline.fit(
-            data,
-            schema,
-            out,
-            epsilon=epsilon,
-            delta=delta,
-            model=model,
-            ledger=ledger,
-            reward=reward,
-            allow_synthetic=allow_synthetic,
-            overwrite=overwrite,
-            progress=_progress("FIT"),
-        ),
-        as_json,
-    )
+    options: Any = vars(fitting) | {"overwrite": overwrite, "progress": _progress("FIT")}
+    _emit(pipeline.fit(data, schema, out, **options), as_json)
 
 
 @app.command(rich_help_panel="STEPS")
@@ -205,6 +177,7 @@ def sample(
     card: Card = False,
     given: Given = None,
     setting: Setting = None,
+    replicates: Replicated = None,
     overwrite: Overwrite = False,
     as_json: AsJson = False,
 ) -> None:
@@ -212,44 +185,37 @@ def sample(
     from medsynth import pipeline
 
     asked: Any = {"given": given, "settings": settings(setting), "card": card, "overwrite": overwrite}
-    result = pipeline.sample(model, out, n=rows, seed=seed, **drawing.how, **asked, progress=_progress)
+    asked |= {"replicates": replicates, "progress": _progress}
+    result = pipeline.sample(model, out, n=rows, seed=seed, **drawing.how, **asked)
     _emit(result, as_json)
 
 
 @app.command(rich_help_panel="STEPS")
+@flat
 def evaluate(
     folder: Folder = None,
-    synthetic: Synthetic = None,
-    train: Train = None,
-    holdout: Holdout = None,
-    schema: SchemaMaybe = None,
-    out: OutMaybe = None,
+    tables: Elsewhere = ELSEWHERE,
     overwrite: Overwrite = False,
     as_json: AsJson = False,
 ) -> None:
     """Measure fidelity and utility of a released table (INTERNAL)."""
     from medsynth import pipeline
 
-    tables: Any = {"synthetic": synthetic, "train": train, "holdout": holdout, "schema": schema, "out": out}
-    _emit(pipeline.evaluate(folder, **tables, overwrite=overwrite, progress=_progress("MEASURE")), as_json)
+    _emit(pipeline.evaluate(folder, **vars(tables), overwrite=overwrite, progress=_progress("MEASURE")), as_json)
 
 
 @app.command(rich_help_panel="STEPS")
+@flat
 def audit(
     folder: Folder = None,
-    synthetic: Synthetic = None,
-    train: Train = None,
-    holdout: Holdout = None,
-    schema: SchemaMaybe = None,
-    out: OutMaybe = None,
+    tables: Elsewhere = ELSEWHERE,
     overwrite: Overwrite = False,
     as_json: AsJson = False,
 ) -> None:
     """Attack a released table (INTERNAL)."""
     from medsynth import pipeline
 
-    tables: Any = {"synthetic": synthetic, "train": train, "holdout": holdout, "schema": schema, "out": out}
-    _emit(pipeline.audit(folder, **tables, overwrite=overwrite, progress=_progress("ATTACK")), as_json)
+    _emit(pipeline.audit(folder, **vars(tables), overwrite=overwrite, progress=_progress("ATTACK")), as_json)
 
 
 @app.command(rich_help_panel="STEPS")

@@ -6,14 +6,16 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from medsynth.progress import Progress
 
 
-def progress_of(command: str) -> "Progress":
-    """Progress over the steps that `medsynth.progress` lists under a name."""
+def progress_of(command: "str | Mapping[str, float]") -> "Progress":
+    """Progress over steps and their seconds, or over those that `medsynth.progress` lists under a name."""
     from medsynth import progress
 
-    return progress.terminal_progress(getattr(progress, command))
+    return progress.terminal_progress(getattr(progress, command) if isinstance(command, str) else command)
 
 
 def emit(result: Any, as_json: bool, *, otherwise: int = 0) -> None:

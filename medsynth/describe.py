@@ -1,28 +1,28 @@
-"""What each command says when it is done, and what a run notes for later steps."""
+"""What each command says when it is done."""
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from medsynth.declared import Declared
 from medsynth.fitting import conflicts_of
 from medsynth.judging import score_named
 from medsynth.models.model_file import ModelFile
 from medsynth.models.reward import REWARD
 from medsynth.outputs import Result, RunFolder
-from medsynth.publishing import Clock, unseen_columns
+from medsynth.publishing import unseen_columns
 from medsynth.report.blocks import Figure
 from medsynth.report.selection import earned_sentence, findings
 from medsynth.sampling.draw import Drawn
-from medsynth.sampling.how import CLEANED, FICTION, draw_note
+from medsynth.sampling.how import CLEANED, FICTION
 from medsynth.sampling.lineage import lineage_sentences
 from medsynth.sampling.select import Selected
-from medsynth.schema import dump_schema, parse_schema
+from medsynth.schema import parse_schema
 from medsynth.score import Evaluation, Score
 
 if TYPE_CHECKING:
     from medsynth.checking import Finding
-    from medsynth.privacy.ledger import Ledger
     from medsynth.schema import Schema
 
 
@@ -121,9 +121,18 @@ def _found(column: Any) -> str:
     return f"{column.min} to {column.max}{bins}"
 
 
-def sampled(out: Path, drawn: Drawn, meaning: str, said: Mapping[str, Any], *, card: Path | None = None) -> Result:
-    """How many rows, what one stands for, what was upsampled, given or set."""
-    asked = {key: said[key] for key in ("given", "given_note", "what_if", "what_if_note") if key in said}
+def sampled(
+    out: Path,
+    drawn: Drawn,
+    meaning: str,
+    said: Mapping[str, Any],
+    *,
+    card: Path | None = None,
+    declared: Sequence[Declared] | None = None,
+) -> Result:
+    """How many rows, what one stands for, what was upsampled, given, set or estimated with replicates."""
+    asked = {key: said[key] for key in (*NOTED, "given", "what_if", "replicates") if key in said}
+    asked |= {} if declared is None else {"estimates": [asdict(each) for each in declared]}
     return Result(
         values={"synthetic": str(out), "rows": drawn.rows, "row_meaning": meaning, **_drawn_values(drawn), **asked}
         | ({"card": str(card)} if card else {}),
@@ -135,13 +144,32 @@ def sampled(out: Path, drawn: Drawn, meaning: str, said: Mapping[str, Any], *, c
                 for change in drawn.upsampled
             ),
             *_mended_lines(drawn),
-            *_selected_lines(drawn.selected),
+            *selected_lines(drawn.selected),
             *(("  Column _weight restores the population.",) if drawn.upsampled else ()),
             *(f"  {sentence}" for sentence in said.get("fiction", ())),
             *((f"Dataset card: {card}",) if card else ()),
-            *(f"  {said[key]}" for key in ("given_note", "what_if_note") if key in said),
+            *(f"  {said[key]}" for key in NOTED if key in said),
+            *declared_lines(declared),
         ),
     )
+
+
+NOTED = ("given_note", "what_if_note", "replicates_note")
+
+
+def declared_lines(declared: Sequence[Declared] | None) -> tuple[str, ...]:
+    """What the schema declares, with honest intervals; a study or outcome at a time."""
+    if not declared:
+        return () if declared is None else ("The schema declares no study and no outcome to be estimated.",)
+    told = sum(each.supported for each in declared)
+    lines = [f"Declared estimates: {told} of {len(declared)} with an honest 95 % interval"]
+    for place, each in enumerate(declared):
+        if not place or declared[place - 1].study != each.study:
+            lines.append(f"  {each.study}")
+        value = "none" if each.value is None else f"{each.value:.4g}"
+        interval = f"{each.low:.4g} to {each.high:.4g}" if each.supported else each.reason
+        lines.append(f"    {each.term} ({each.kind}): {value}; {interval}")
+    return tuple(lines)
 
 
 def _mended_lines(drawn: Drawn) -> list[str]:
@@ -169,7 +197,7 @@ def _selected_values(selected: Selected) -> dict[str, Any]:
     return asdict(selected) | {"harms": list(selected.effect.harms)}
 
 
-def _selected_lines(selected: Selected | None) -> tuple[str, ...]:
+def selected_lines(selected: Selected | None) -> tuple[str, ...]:
     """What was selected from what, what that did, and whether it harms."""
     if selected is None:
         return ()
@@ -188,70 +216,6 @@ def _selected_lines(selected: Selected | None) -> tuple[str, ...]:
         f"{after.spread:.4f}.",
         *((f"  This selection harms: {'; '.join(harms)}. Leave --{option} out.",) if harms else ()),
     )
-
-
-def run_record(
-    tables: Any,
-    drawn: Drawn,
-    *,
-    seed: int | None,
-    problems: Sequence["Finding"],
-    paid: "Ledger | None" = None,
-    unselected: Sequence[Score] = (),
-) -> dict[str, Any]:
-    """What later steps need of a run: INTERNAL.
-
-    `paid` is the allowance of the figures on held-out persons, `unselected` are the scores of a draw without selection.
-    """
-    plain = {key: str(value.resolve()) if isinstance(value, Path) else value for key, value in asdict(tables).items()}
-    return {
-        "date": Clock.today(),
-        "schema": None,
-        "tables": plain,
-        "findings": [finding.sentence for finding in problems],
-        "rare_shares": dict(drawn.rare_shares),
-        "paid": None if paid is None else _paid(paid),
-        "unselected": [asdict(score) for score in unselected],
-        "sampling": {
-            "n": drawn.rows,
-            "seed": seed,
-            "where": drawn.where,
-            "draw": drawn.kind,
-            "draw_note": draw_note(drawn.kind, drawn.selected.selection if drawn.selected else None),
-            "selection": " ".join(line.strip() for line in _selected_lines(drawn.selected)),
-            "repaired_share": drawn.repaired,
-            "redrawn_share": drawn.redrawn,
-            "clean_note": CLEANED if drawn.clean else "",
-            "upsampling": [
-                {"name": u.name, "before": u.natural, "target": u.target, "after": u.drawn} for u in drawn.upsampled
-            ],
-            "weights_note": " ".join(
-                [
-                    *(["Column _weight restores the population; use it in every estimate."] if drawn.upsampled else []),
-                    *(FICTION.format(name=name) for name in drawn.unsupported),
-                ]
-            ),
-        },
-    }
-
-
-def _paid(allowance: "Ledger") -> dict[str, Any]:
-    spent = allowance.spent_mu2
-    entries = [
-        {"label": entry.label, "kind": entry.kind, "mu": entry.mu, "share": entry.mu**2 / spent}
-        for entry in allowance.entries
-    ]
-    return {"epsilon": allowance.guarantee.epsilon, "delta": allowance.guarantee.delta, "entries": entries}
-
-
-def foreign_record(synthetic: Path, schema: "Schema") -> dict[str, Any]:
-    """The run record of a table made elsewhere."""
-    return {
-        "date": Clock.today(),
-        "schema": dump_schema(schema.self_contained()),
-        "tables": None,
-        "synthetic": synthetic.name,
-    }
 
 
 def finished(
@@ -273,7 +237,7 @@ def finished(
     lines += [f"INTERNAL: {line}" for line in headline_lines(headline)]
     lines += _raised_lines(drawn, asked)
     lines += [line.strip() for line in _mended_lines(drawn)]
-    lines += [line.strip() for line in _selected_lines(drawn.selected)]
+    lines += [line.strip() for line in selected_lines(drawn.selected)]
     earned = _earned(unselected, evaluations)
     lines += [f"INTERNAL: {earned}"] if earned else []
     lines += [f"INTERNAL: {finding.sentence}" for finding in problems]

@@ -38,6 +38,7 @@ def budget(path: Path, ledger: "Ledger") -> Result:
         *(
             f"  {entry.number:>4}  fit {entry.run}  {entry.label:<32} mu {entry.mu:.5f}"
             + (f"  delta {entry.delta:.2g}" if entry.delta else "")
+            + (f"  persons {entry.part.partition('/')[2]} alone" if entry.part else "")
             for entry in ledger.entries
         ),
         *(f"  fit {run} read the same table as fit {first}" for run, first in ledger.same_table.items()),

@@ -10,10 +10,11 @@ from medsynth.encoding.comparison import Claim, MeasuredTable
 from medsynth.encoding.condition import Condition, compile_condition
 from medsynth.encoding.contradictions import Conflicts, find_conflicts
 from medsynth.encoding.possible import impossible
+from medsynth.encoding.records import Records
 from medsynth.errors import SchemaError, UsageError
 from medsynth.finding import Domains, Search, find_domains, kept_for_thresholds
 from medsynth.models import MODELS
-from medsynth.models.base import Fitted, RareTarget
+from medsynth.models.base import Fitted, Model, RareTarget
 from medsynth.models.graphical import GraphicalModel
 from medsynth.models.model_file import ModelFile
 from medsynth.models.reward import REWARD_SHARE, rewarded
@@ -126,18 +127,12 @@ def fit_model(
     key, private = bounding_key(allowance), private_columns(schema)
     records = encode_batches(source.batches(schema.inputs), codec, key, rows=source.rows, unnoted=private)
     allowance.note_table(found.content + records.content)
-    reward_share = REWARD_SHARE if request.reward else 0.0
-    fitted: Fitted = model.fit(
-        records,
-        allowance,
-        persons=schema.privacy.persons,
-        mu=mu * math.sqrt(1 - reward_share),
-        progress=progress,
-        impossible=impossible_conditions(codec),
-        weights=pair_weights(schema, codec.domain),
-        rare=rare_targets(codec),
-    )
-    if isinstance(fitted, GraphicalModel) and request.reward:
+    # Fewer than three columns have nothing beyond their pairs, which public sizes say beforehand.
+    rewards = request.reward and sum(size > 1 for size in codec.domain.sizes) > 2
+    reward_share = REWARD_SHARE if rewards else 0.0
+    own = mu * math.sqrt(1 - reward_share)
+    fitted = fit_records(records, codec, allowance, model=model, mu=own, progress=progress)
+    if isinstance(fitted, GraphicalModel) and rewards:
         progress.start("Reward")
         fitted = rewarded(fitted, records, allowance, mu=mu * math.sqrt(reward_share))
     progress.finish()
@@ -148,8 +143,34 @@ def fit_model(
         ledger=tuple(entry.as_dict() for entry in allowance.entries),
         about={"model": request.model, "medsynth": __version__}
         | lineage_of(request.mark)
-        | ({"unseen": list(found.unseen)} if found.unseen else {}),
+        | ({"unseen": list(found.unseen)} if found.unseen else {})
+        | ({"reward": True} if rewards else {}),
         domains=tuple(entry.number for entry in domains),
+    )
+
+
+def fit_records(
+    records: Records, codec: Codec, ledger: Ledger, *, model: Model, mu: float, progress: Progress
+) -> Fitted:
+    """Fits a model to encoded records, with all that their schema says of it.
+
+    Args:
+      records: Counted under the ledger.
+      codec: Of a schema in which nothing is left open.
+      ledger: Of this fit.
+      model: Its settings.
+      mu: Budget of the model.
+      progress: Hears of the steps.
+    """
+    return model.fit(
+        records,
+        ledger,
+        persons=codec.schema.privacy.persons,
+        mu=mu,
+        progress=progress,
+        impossible=impossible_conditions(codec),
+        weights=pair_weights(codec.schema, codec.domain),
+        rare=rare_targets(codec),
     )
 
 

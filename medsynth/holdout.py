@@ -87,18 +87,15 @@ class Tables:
                 )
         return train, holdout
 
-    def side(self, side: str, schema: "Schema") -> str:
-        """A side of the split as the budget names it; empty where the holdout is a table of its own.
+    def side(self, side: str) -> str:
+        """A side of this run's split as the budget names it; empty where the holdout is a table of its own.
 
-        Persons with an identifier are on the same side whenever so large a share is held out under one budget. Where
-        rows are persons, every run splits anew.
+        Every run names its split anew: whether a person is on the same side in another rests on how the identifier was
+        written there.
         """
         if self.holdout is not None:
             return ""
-        named = f"share {self.holdout_share!r}"
-        if schema.privacy.unit is None:
-            named = f"coins {hashlib.sha256(self.coins.encode()).hexdigest()[:16]}, {named}"
-        return f"{named}/{side}"
+        return f"split {hashlib.sha256(self.coins.encode()).hexdigest()[:16]}/{side}"
 
 
 def _read_table(path: Path, schema: "Schema") -> pd.DataFrame:

@@ -63,7 +63,8 @@ Setting = Annotated[
     typer.Option("--set", metavar="COL=VALUE", help="Add a what-if copy of every record with COL set; repeatable."),
 ]
 Oversample = Annotated[
-    int | None, typer.Option(metavar="K", help="Select from K times as many records; slower, keeps rare levels.")
+    int | None,
+    typer.Option(metavar="K", help="Select from K times as many records; keeps rare levels unless --keep."),
 ]
 Keep = Annotated[
     float | None,
@@ -71,6 +72,12 @@ Keep = Annotated[
 ]
 AllowSynthetic = Annotated[
     bool, typer.Option("--allow-synthetic", help="Fit on a table that says it is synthetic; recorded in the model.")
+]
+Replicated = Annotated[
+    int | None,
+    typer.Option(
+        "--replicates", metavar="M", help="Add M refits to simulated records, for honest intervals; M fits long."
+    ),
 ]
 Card = Annotated[bool, typer.Option("--card", help="Write a dataset card (Croissant) beside the table.")]
 Clean = Annotated[bool, typer.Option("--clean", help="Hold plausible rules too: pass no doubtful record on.")]
@@ -82,7 +89,12 @@ Holdout = Annotated[Path | None, typer.Option(metavar="DATA", help="Private rows
 HoldoutShare = Annotated[float, typer.Option(metavar="F", help="Share of persons kept out of the fit.")]
 PaidHoldout = Annotated[
     float | None,
-    typer.Option(metavar="E", help="Buy shareable figures on held-out persons with epsilon E of their budget."),
+    typer.Option(
+        metavar="E",
+        min=0.001,
+        max=100,
+        help="Buy shareable figures on held-out persons with epsilon E of theirs.",
+    ),
 ]
 Folder = Annotated[Path | None, typer.Argument(metavar="[OUT]", help="Folder of a run.")]
 Synthetic = Annotated[Path | None, typer.Option(metavar="FILE", help="Synthetic table, from any tool.")]
@@ -116,6 +128,29 @@ class Drawing:
         wished = {field.name: getattr(self, field.name) for field in fields(self)}
         kind = wished.pop("draw")
         return wished | {"upsample": shares(self.upsample)} | ({} if kind is None else {"kind": kind})
+
+
+@dataclass(frozen=True, kw_only=True)
+class Fitting:
+    """How a model is fitted, as `fit` and `run` take it."""
+
+    epsilon: Epsilon = None
+    delta: Delta = None
+    model: ModelName = "adaptive"
+    ledger: LedgerFile = None
+    reward: Reward = False
+    allow_synthetic: AllowSynthetic = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class Elsewhere:
+    """A table made elsewhere and what it is judged by, as `evaluate` and `audit` take it."""
+
+    synthetic: Synthetic = None
+    train: Train = None
+    holdout: Holdout = None
+    schema: SchemaMaybe = None
+    out: OutMaybe = None
 
 
 def flat(command: Callable[..., None]) -> Callable[..., None]:

@@ -62,7 +62,7 @@ def allowance_for_figures(epsilon: float, request: FitRequest, tables: Tables, l
         unit=schema.privacy.noun,
         persons=schema.privacy.persons,
         privacy_unit=privacy_unit(schema),
-        part=tables.side(HELD_OUT, schema),
+        part=tables.side(HELD_OUT),
     )
 
 
@@ -124,6 +124,7 @@ def _counted(records: EncodedRecords, judged: EncodedRecords | None, asked: Aske
         pairs=tuple(measurement.noisy for measurement in found[1]),
         outcome=found[2][0].noisy if found[2] else None,
         noise=(noise[0], noise[1], noise[2]),
+        rows_each=max(1.0, records.l2 / UNITS_PER_PERSON),
     )
 
 

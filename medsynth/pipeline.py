@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from medsynth import describe
-from medsynth.checking import check_table, doubts, refuse_unreadable, write_counts
+from medsynth.checking import check_table, doubts, origin, origins, refuse_unreadable, write_counts
 from medsynth.describe_plan import planned
 from medsynth.encoding.codec import Codec, require_columns
 from medsynth.encoding.comparison import Comparison
@@ -39,9 +39,11 @@ from medsynth.privacy.budget_file import budget_path
 from medsynth.privacy.ledger import Ledger
 from medsynth.progress import TENTHS, Progress, Silent, in_tenths
 from medsynth.publishing import card_of, provenance_of, write_card, write_report
+from medsynth.recording import foreign_record, run_record
 from medsynth.releasing import codec_of, release
+from medsynth.replicating import Replicates, require_replicates, steps_of
 from medsynth.sampling.how import How, generator, require_drawable
-from medsynth.sampling.provenance import origin_of, read_provenance, require_table_name, table_files, write_table
+from medsynth.sampling.provenance import read_provenance, require_table_name, table_files, write_table
 from medsynth.sampling.what_if import drawing_of, require_factual
 from medsynth.schema import load_schema, uncounted
 from medsynth.schema.private import stand_in
@@ -117,7 +119,7 @@ def fit(
     require_free_file(out, overwrite=overwrite)
     schema = load_schema(schema_name)
     source = FileSource(path=data)
-    mark = _origin(data, source, schema, allow_synthetic=allow_synthetic)
+    mark = origin(data, source, schema, allow_synthetic=allow_synthetic)
     request = _sound_request(schema, model=model, epsilon=epsilon, delta=delta, reward=reward)
     fitted = fit_model(source, replace(request, mark=mark), _ledger_for(data, schema, ledger), progress or Silent())
     out.parent.mkdir(parents=True, exist_ok=True)
@@ -134,13 +136,15 @@ def sample(
     given: Path | None = None,
     settings: Mapping[str, str] | None = None,
     card: bool = False,
+    replicates: int | None = None,
     overwrite: bool = False,
-    progress: Callable[[str], Progress] = lambda _: Silent(),
+    progress: Callable[[str | Mapping[str, float]], Progress] = lambda _: Silent(),
     **how: Any,
 ) -> Result:
     """Draws synthetic records, chunk by chunk into the file; opens none of the fit's data, costs no privacy.
 
-    With `oversample` they are selected from a pool of so many times as many, with `keep` from that part of it.
+    With `oversample` they are selected from a pool of so many times as many, with `keep` from that part of it; with
+    `replicates` so many refits to simulated records follow the release.
     `progress` is asked for the steps by name once it is known how many rows there will be.
     """
     require_table_name(out)
@@ -149,17 +153,25 @@ def sample(
     for written in files:
         require_free_file(written, overwrite=overwrite)
     How(**how)  # refuses an impossible wish before the model is read
+    require_replicates(replicates, {**how, "given": given, "settings": settings})
     file = load_model(model)
     codec = codec_of(file)
-    begun = None if given is None else read_frame(given)
-    drawing = drawing_of(file.fitted, codec, generator(seed), n=n, given=begun, settings=settings, **how)
-    steps = progress("SAMPLE_LARGE" if drawing.chunks > TENTHS else "SAMPLE")
+    drawing: Any
+    if replicates is not None:
+        steps = progress(steps_of(replicates))
+        drawing = Replicates(file, codec, n, generator(seed), number=replicates, progress=steps, **how)
+    else:
+        begun = None if given is None else read_frame(given)
+        drawing = drawing_of(file.fitted, codec, generator(seed), n=n, given=begun, settings=settings, **how)
+        steps = progress("SAMPLE_LARGE" if drawing.chunks > TENTHS else "SAMPLE")
     said = provenance_of(file) | drawing.said
-    kinds = write_table(in_tenths(drawing, drawing.chunks, steps), out, said)
+    frames = in_tenths(drawing, drawing.chunks, steps) if replicates is None else drawing
+    kinds = write_table(frames, out, said)
     summary, written_card = drawing.summary, card_of(out) if card else None
     if written_card:
         write_card(written_card, out, said, kinds, summary.rows, schema=codec.schema)
-    return describe.sampled(out, summary, row_meaning(codec.schema), drawing.said, card=written_card)
+    declared = drawing.declared if isinstance(drawing, Replicates) else None
+    return describe.sampled(out, summary, row_meaning(codec.schema), drawing.said, card=written_card, declared=declared)
 
 
 def run(
@@ -197,7 +209,7 @@ def run(
     budget = _ledger_for(data, schema, ledger)
     paying, train, held = _split(tables, frame, request, budget, paid_holdout)
     folder.recover()
-    request = replace(request, mark=mark, part=tables.side(FITTED, schema))
+    request = replace(request, mark=mark, part=tables.side(FITTED))
     file = fit_model(FrameSource(frame=train), request, budget, progress)
     with folder.renewed() as new:
         drawn = release(file, new, n=n, seed=seed, progress=progress, **how)
@@ -205,7 +217,7 @@ def run(
         evaluations = _evaluated(comparison, held, paying, progress)
         plain = without_selection(file, drawn, comparison, seed=seed, progress=progress, **how)
         noted: Any = {"problems": problems, "unselected": plain}
-        _keep(new, evaluations, progress, describe.run_record(tables, drawn, seed=seed, paid=paying, **noted))
+        _keep(new, evaluations, progress, run_record(tables, drawn, seed=seed, paid=paying, **noted))
     return describe.finished(folder, file, drawn, evaluations, asked=how.get("upsample") or {}, **noted)
 
 
@@ -260,7 +272,7 @@ def _judge(
         target.require_free(overwrite=overwrite)
         target.require_no_run()
         comparison = _comparison_of_files(synthetic, Tables(train=train, holdout=holdout), schema)
-        earlier, record = {}, describe.foreign_record(synthetic, comparison.schema)
+        earlier, record = {}, foreign_record(synthetic, comparison.schema)
     found = evaluators(comparison, progress or Silent())
     with nullcontext(target) if record is None else target.renewed() as new:
         _keep(new, earlier | found, Silent(), record)
@@ -351,7 +363,7 @@ def _checked(
     tables: Tables, schema: "Schema", progress: Progress, *, allow_synthetic: bool
 ) -> "tuple[Mapping[str, Any] | None, pd.DataFrame, tuple[Finding, ...]]":
     """The mark of a synthetic table, all rows, and what in them breaks the schema, before a budget is opened."""
-    mark = _origins(tables, schema, allow_synthetic=allow_synthetic)
+    mark = origins(tables, schema, allow_synthetic=allow_synthetic)
     progress.start("Checking the table")
     frame = tables.read(schema)
     problems = check_table(frame, schema)
@@ -378,18 +390,3 @@ def _ledger_for(data: Path, schema: "Schema", ledger: Path | None) -> Ledger:
 
 def _ledger_path(data: Path, schema: "Schema", ledger: Path | None) -> Path:
     return ledger or budget_path(data, schema.dataset.name)
-
-
-def _origins(tables: Tables, schema: "Schema", *, allow_synthetic: bool) -> Mapping[str, Any] | None:
-    """What the training table says of a synthetic origin; the holdout may not have one either, unless allowed."""
-    marks = [
-        _origin(path, FileSource(path=path), schema, allow_synthetic=allow_synthetic)
-        for path in (tables.train, tables.holdout)
-        if path is not None
-    ]
-    return marks[0]
-
-
-def _origin(data: Path, source: FileSource, schema: "Schema", *, allow_synthetic: bool) -> Mapping[str, Any] | None:
-    require_columns(source.columns, schema.inputs)
-    return origin_of(data, allow_synthetic=allow_synthetic)

@@ -21,7 +21,7 @@ from medsynth.report.validation import validation_page
 from medsynth.report.writer import write_reports
 from medsynth.sampling.lineage import lineage_sentences
 from medsynth.schema import parse_schema
-from medsynth.schema.table import WEIGHT_COLUMN
+from medsynth.schema.table import REPLICATE_COLUMN, WEIGHT_COLUMN
 from medsynth.score import Edition, Evaluation, Score
 from medsynth.version import __version__
 from medsynth.writing import make_folder, replace_file
@@ -69,6 +69,7 @@ def write_card(
       OutputError: If it cannot be written.
     """
     described = {name: getattr(column, "description", "") or "" for name, column in schema.columns.items()}
+    described[REPLICATE_COLUMN] = "0 is the release; other numbers are refits to simulated records, for intervals"
     described[WEIGHT_COLUMN] = "What the row stands for; use it in every estimate"
     with table.open("rb") as file:
         digest = hashlib.file_digest(file, "sha256").hexdigest()

@@ -20,7 +20,7 @@ MEASURED = ("marginals", "coverage", "extremes")
 def without_selection(
     file: ModelFile, drawn: Drawn, comparison: Comparison, *, seed: int | None, progress: Progress, **how: Any
 ) -> tuple[Score, ...]:
-    """Scores of as many rows, drawn from the same model with the same seed, but not selected: INTERNAL.
+    """Scores of as many rows, drawn from the same model, but not selected: INTERNAL.
 
     Args:
       file: The model.

@@ -16,6 +16,7 @@ from medsynth.models.model_file import ModelFile, load_model, save_model
 from medsynth.privacy.guarantee import Guarantee
 from medsynth.privacy.ledger import Ledger
 from medsynth.progress import Silent
+from medsynth.replicating import Replicates
 from medsynth.sampling.draw import gathered
 from medsynth.sampling.how import MOST_ROWS, generator
 from medsynth.sampling.what_if import drawing_of
@@ -159,6 +160,23 @@ class Synthesizer(BaseEstimator):  # type: ignore[misc]
         how |= {"oversample": oversample, "keep": keep} | ({} if draw is None else {"kind": draw})
         asked: Any = {"n": n, "given": given, "settings": set, "most": MOST_ROWS}
         return gathered(drawing_of(file.fitted, codec, generator(seed), **asked, **how))
+
+    def replicates(self, number: int = 20, *, n: int | None = None, seed: int | None = None) -> "Replicates":
+        """A release and refits to records simulated from it, for honest intervals; costs no privacy.
+
+        Iterate over it for one frame per table, marked in `_replicate` (0 is the release); then `declared` holds what
+        the schema declares with its intervals, and `medsynth.inference.combine` makes one of any other estimate.
+
+        Args:
+          number: Refits; each takes as long as the fit.
+          n: Rows of each table; None draws as many as the stated persons.
+          seed: Of rows and persons. The noise of refits is the operating system's and has no seed.
+
+        Raises:
+          UsageError: If a number is out of range.
+        """
+        file = self._fitted()
+        return Replicates(file, _codec(file.schema), n, generator(seed), number=number)
 
     def save(self, path: "str | PathLike[str]") -> None:
         """Writes the model as one file that can be shared: noised measurements and public settings."""

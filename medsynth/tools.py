@@ -7,6 +7,7 @@ from medsynth import describe_tools
 from medsynth.errors import UsageError
 from medsynth.exports import EXPORTERS, Export
 from medsynth.finding import THRESHOLD_SHARE
+from medsynth.fitting import require_confirmed
 from medsynth.outputs import Result, require_apart, require_free_file
 from medsynth.privacy.ledger import Ledger
 from medsynth.schema import load_schema
@@ -43,7 +44,9 @@ def export(schema_name: str, out: Path, *, to: str, overwrite: bool = False) -> 
         raise UsageError(f"{out.name}: exports are written as .json. Change the ending.")
     require_apart({"SCHEMA": schema_name}, [out])
     require_free_file(out, overwrite=overwrite)
-    exported: Export = exporter(load_schema(schema_name))
+    schema = load_schema(schema_name)
+    require_confirmed(schema)  # a draft holds values that `init` read from the table
+    exported: Export = exporter(schema)
     make_folder(out.parent)
     replace_file(out, (json.dumps(exported.content, indent=2, ensure_ascii=False) + "\n").encode())
     return describe_tools.exported(out, exported)

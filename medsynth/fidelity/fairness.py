@@ -1,6 +1,6 @@
 """Whether training on synthetic rows widens the gaps between a declared subgroup and everyone else."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -93,6 +93,12 @@ def measure_gaps(
     return found
 
 
+def _mean_told(values: Sequence[float]) -> float:
+    """Mean of the figures that can be told; NaN without any."""
+    told = [value for value in values if not np.isnan(value)]
+    return float(np.mean(told)) if told else float("nan")
+
+
 def _measures(known: Judged, source: Part, mask: BoolArray) -> Mapping[str, Measure]:
     """Figures of one group as functions of the weights of all holdout rows."""
     holdout, beliefs = known.holdout, known.beliefs[source]
@@ -105,7 +111,7 @@ def _measures(known: Judged, source: Part, mask: BoolArray) -> Mapping[str, Meas
             for label in np.unique(labels)
             if (labels == label).sum() >= FEWEST
         ]
-        return {"auc": lambda weights: float(np.nanmean([one.auc(weights[mask]) for one in ranked]))}
+        return {"auc": lambda weights: _mean_told([one.auc(weights[mask]) for one in ranked])}
     belief, truth = beliefs[mask, 1], labels == 1
     named = named_cases(beliefs[:, 1], holdout.labels, holdout.weights)[mask]
     one = Ranked.of(truth, belief)

@@ -17,6 +17,8 @@ from medsynth.score import Chart, Edition, Evaluation, Score
 WORDS: Mapping[int, str] = {1: "single columns", 2: "pairs of columns"}
 TITLES = {"auc": "area under the ROC curve", "brier": "Brier score"}
 DRAWS = 1000
+KNOWN = 20.0
+"""Standard errors of noise that the number of held-out persons must have, before shares of it are told."""
 Better = Literal["higher", "lower"]
 
 
@@ -29,23 +31,31 @@ class Counted:
       pairs: One table per pair.
       outcome: (classes, 3) belief by outcome, None without a predictor.
       noise: Standard deviation of the noise on a cell of `columns`, `pairs`, `outcome`; 0 for raw counts.
+      rows_each: How many rows of one person may count in full; they may fall together.
     """
 
     columns: tuple[FloatArray, ...]
     pairs: tuple[FloatArray, ...]
     outcome: FloatArray | None
     noise: tuple[float, float, float]
+    rows_each: float = 1.0
 
     @property
-    def persons(self) -> float:
-        """Their number: the sums of the noisy tables, each weighted by its noise; at least 1."""
+    def persons(self) -> float | None:
+        """Their number by the noisy tables, each weighted by its noise; None where the noise leaves it open.
+
+        Known within a twentieth, it takes no part in the error of shares.
+        """
         found = [
             (table.sum(), 1 / max(table.size * noise**2, 1e-12))
             for tables, noise in ((self.columns, self.noise[0]), (self.pairs, self.noise[1]))
             for table in tables
         ]
         totals, precision = np.array(found).reshape(-1, 2).T
-        return max(1.0, float((totals * precision).sum() / precision.sum())) if len(found) else 1.0
+        if not len(found):
+            return None
+        count, error = float((totals * precision).sum() / precision.sum()), float(precision.sum() ** -0.5)
+        return count if count > KNOWN * error and count >= 1 else None
 
 
 def paid_figures(
@@ -69,11 +79,9 @@ def paid_figures(
             told = f"{who} who were held out ({paid})"
             scores += _distances(comparison, asked.levels, cliques, counted, raw, told)
     if asked.predictor is not None and counted.outcome is not None and raw.outcome is not None:
-        noise = counted.noise[2]
-        scores += _prediction(
-            asked.predictor, counted.outcome, noise, raw.outcome, f"{who} who were held out ({paid}", rng
-        )
-        charts = (_calibration(asked.predictor, counted.outcome, noise, who),)
+        who_told = f"{who} who were held out ({paid}"
+        scores += _prediction(asked.predictor, counted, raw.outcome, who_told, rng)
+        charts = (_calibration(asked.predictor, counted, who),)
     return Evaluation(scores=tuple(scores), charts=charts)
 
 
@@ -85,17 +93,21 @@ def _distances(
     raw: Counted,
     who: str,
 ) -> list[Score]:
-    ways = len(cliques[0])
+    ways, name = len(cliques[0]), f"fidelity.tv{len(cliques[0])}"
     own = [synthetic_table(comparison, tuple(levels[position] for position in clique)) for clique in cliques]
     tables, exact = (counted.columns, raw.columns) if ways == 1 else (counted.pairs, raw.pairs)
-    noise, persons = counted.noise[ways - 1] / counted.persons, counted.persons
+    persons = counted.persons
+    if persons is None:
+        lost = f"How far {WORDS[ways]} lie from {who} cannot be told from the noise."
+        return [_untold(f"{name}.paid", "lower", lost)]
+    noise = counted.noise[ways - 1] / persons
     seen = np.concatenate([(share - table / persons).ravel() for share, table in zip(own, tables, strict=True)])
-    scale = 0.5 * len(seen) / len(cliques)
-    value, low, high = (scale * size for size in mean_size(seen, noise))
-    second = 0.5 * float(np.mean([np.sqrt(2 / np.pi * share * (1 - share) / persons).sum() for share in own]))
+    value, low, high = (min(1.0, 0.5 * len(seen) / len(cliques) * size) for size in mean_size(seen, noise))
+    apart = persons / counted.rows_each  # rows of one person that count in full may fall together
+    second = 0.5 * float(np.mean([np.sqrt(2 / np.pi * share * (1 - share) / apart).sum() for share in own]))
     total = max(float(exact[0].sum()), np.finfo(float).tiny)
     truth = 0.5 * float(np.mean([np.abs(s - t / total).sum() for s, t in zip(own, exact, strict=True)]))
-    name, what = f"fidelity.tv{ways}", f"{len(cliques):,} {WORDS[ways]} at about {_groups(levels)} groups a column"
+    what = f"{len(cliques):,} {WORDS[ways]} at about {_groups(levels)} groups a column"
     return [
         Score(
             name=f"{name}.paid",
@@ -107,7 +119,7 @@ def _distances(
             edition=Edition.SHAREABLE,
             sentence=(
                 f"Averaged over {what}, {value:.2%} of rows would have to change for the synthetic table to agree with "
-                f"{who}; the noise allows {low:.2%} to {high:.2%}. As many {who.split()[0]} drawn from the synthetic "
+                f"{who}; the noise allows {low:.2%} to {high:.2%}. As many drawn from the synthetic "
                 f"table itself would show about {second:.2%}."
             ),
         ),
@@ -131,10 +143,11 @@ def synthetic_table(comparison: Comparison, clique: Sequence[Level]) -> FloatArr
 
 
 def _prediction(
-    predictor: Predictor, counted: FloatArray, noise: float, raw: FloatArray, who: str, rng: np.random.Generator
+    predictor: Predictor, all_counted: Counted, raw: FloatArray, who: str, rng: np.random.Generator
 ) -> list[Score]:
     """AUC and Brier score of the predictor, with what chance and noise allow."""
-    drawn = _redrawn(counted, noise, rng)
+    counted = np.asarray(all_counted.outcome)
+    drawn = _redrawn(counted, all_counted.noise[2], all_counted.rows_each, rng)
     share = _share_of_cases(counted)
     auc = _bounded(binned_auc(counted), np.array([binned_auc(table) for table in drawn]))
     beliefs = predictor.beliefs
@@ -150,8 +163,7 @@ def _told(
 ) -> tuple[Score, ...]:
     own = f"utility.{name}.paid"
     if estimate is None:
-        lost = f"The {TITLES[name]} on {who}) cannot be told from the noise."
-        return (Score(name=own, value=None, better=better, edition=Edition.SHAREABLE, sentence=lost),)
+        return (_untold(own, better, f"The {TITLES[name]} on {who}) cannot be told from the noise."),)
     value, low, high = estimate
     told = Score(
         name=own,
@@ -167,6 +179,10 @@ def _told(
         ),
     )
     return (told, _raw(f"{own}_raw", truth, f"{truth:.3f}", f"{abs(truth - value):.3f}", better))
+
+
+def _untold(name: str, better: Better, sentence: str) -> Score:
+    return Score(name=name, value=None, better=better, edition=Edition.SHAREABLE, sentence=sentence)
 
 
 def _raw(name: str, truth: float, told: str, gap: str, better: Better) -> Score:
@@ -214,9 +230,9 @@ def _share_of_cases(table: FloatArray) -> float:
     return float(np.clip(known[1] / max(known.sum(), 1.0), 0.0, 1.0))
 
 
-def _redrawn(counted: FloatArray, noise: float, rng: np.random.Generator) -> FloatArray:
+def _redrawn(counted: FloatArray, noise: float, rows_each: float, rng: np.random.Generator) -> FloatArray:
     """Tables (DRAWS, ...) as other held-out persons and other noise would have shown them."""
-    persons = rng.poisson(np.maximum(counted, 0.0), (DRAWS, *counted.shape))
+    persons = rows_each * rng.poisson(np.maximum(counted, 0.0) / rows_each, (DRAWS, *counted.shape))
     # What the floor at zero added on average is taken off again.
     return persons + (counted - np.maximum(counted, 0.0)) + rng.normal(0.0, noise, (DRAWS, *counted.shape))
 
@@ -231,15 +247,16 @@ def _bounded(value: float, drawn: FloatArray) -> Estimate | None:
     return Estimate(middle, float(np.clip(min(low, middle), 0.0, 1.0)), float(np.clip(max(high, middle), 0.0, 1.0)))
 
 
-def _calibration(predictor: Predictor, counted: FloatArray, noise: float, who: str) -> Chart:
+def _calibration(predictor: Predictor, all_counted: Counted, who: str) -> Chart:
     """Predicted and observed risk by fifth of belief; fewer classes carry less noise."""
+    counted, noise = np.asarray(all_counted.outcome), all_counted.noise[2]
     parts = np.array_split(np.arange(len(predictor.beliefs)), min(5, len(predictor.beliefs)))
     known = counted[:, :2]
     cases = np.array([known[part, 1].sum() for part in parts])
     all_ = np.maximum(1.0, np.array([known[part].sum() for part in parts]))
     observed = np.clip(cases / all_, 0.0, 1.0)
     sizes = np.array([len(part) for part in parts])
-    half = 1.96 * np.sqrt(observed * (1 - observed) / all_ + sizes * (noise / all_) ** 2)
+    half = 1.96 * np.sqrt(observed * (1 - observed) * all_counted.rows_each / all_ + sizes * (noise / all_) ** 2)
     predicted = np.array([predictor.beliefs[part].mean() for part in parts])
     arrays = {
         "value": observed,

@@ -9,6 +9,7 @@ from medsynth.encoding.codec import Codec
 from medsynth.encoding.comparison import Comparison
 from medsynth.encoding.condition import Condition, compile_condition
 from medsynth.encoding.domain import Attribute, Domain, IntArray, Level
+from medsynth.errors import UsageError
 from medsynth.fidelity.beliefs import calm
 from medsynth.fidelity.learners import as_integers, boosting, features_of
 from medsynth.fidelity.tables import FloatArray, cliques_of
@@ -119,7 +120,8 @@ def _predictor(comparison: Comparison) -> Predictor | None:
     try:
         target = target_of(comparison)
         rows = rows_of(comparison, "synthetic", target)
-    except UnusableError:
+        case, unknown = _outcome(target, comparison.codec)
+    except (UnusableError, UsageError):  # a case that cuts through a cell cannot be counted
         return None
     features = features_of(comparison.domain.attributes, target.excluded)
     if target.task != "binary" or not features or len(np.unique(rows.labels)) < 2:
@@ -140,7 +142,6 @@ def _predictor(comparison: Comparison) -> Predictor | None:
             belief = learner.predict_proba(as_integers(codes, features))[:, 1] if len(codes) else np.empty(0)
         return np.searchsorted(edges, belief).astype(np.int32)
 
-    case, unknown = _outcome(target, comparison.codec)
     return Predictor(column=target.column, classes=classes, beliefs=beliefs, case=case, unknown=unknown)
 
 

@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from medsynth.schema.formula import Term, kind_of_column, levels_of
+from medsynth.schema.formula import Formula, Term, kind_of_column, levels_of
 from medsynth.schema.predicate import IsMissing
 from medsynth.schema.reading import column_cells, day_number, days, kind_of, numbers, texts
 
@@ -65,6 +65,11 @@ class Design:
     x: FloatArray
     columns: tuple[str | None, ...]
     scales: FloatArray
+
+
+def labels_of(formula: Formula, schema: "Schema") -> tuple[str, ...]:
+    """Names of a formula's coefficients, by the schema alone."""
+    return tuple(label for term in formula.terms for label in _labels(term, schema))
 
 
 def _labels(term: Term, schema: "Schema") -> tuple[str, ...]:

@@ -1,4 +1,4 @@
-"""Time to event: whether a study of survival on the synthetic table have found what it finds on real people."""
+"""Time to event: whether a study of survival on the synthetic table would have found what it finds on real people."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass

@@ -55,7 +55,8 @@ class RareGroup:
     @property
     def grade(self) -> str:
         """How far its records can be trusted: one of `GRADES`, `BELOW`, or `UNMEASURED`."""
-        return grade_of(self.sigma / self.persons) if self.weights else UNMEASURED
+        grade = grade_of(self.sigma / self.persons)
+        return grade if self.weights or grade == BELOW else UNMEASURED
 
 
 def grade_of(strength: float) -> str:

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import cached_property
 from math import ceil, sqrt
 from typing import TYPE_CHECKING
 
@@ -30,6 +31,7 @@ from medsynth.models.survey import (
     within_tree,
 )
 from medsynth.models.targets import pair_targets, raked_targets, tree_tables
+from medsynth.models.triangulation import tree_cells
 
 if TYPE_CHECKING:
     from medsynth.models.adaptive import Adaptive
@@ -41,10 +43,13 @@ FloatArray = npt.NDArray[np.float64]
 class Rounds:
     """Measured pairs and the tree fitted to them, growing round by round."""
 
-    def __init__(self, settings: "Adaptive", survey: Survey, phases: Phases, *, signal: float) -> None:
+    def __init__(
+        self, settings: "Adaptive", survey: Survey, phases: Phases, *, signal: float, study_cells: int
+    ) -> None:
         self.settings = settings
         self.survey = survey
         self.phases = phases
+        self._study_cells = study_cells
         self._noise_weight = min(settings.noise_most, settings.noise_signal / signal)
         self._kappa = settings.kappa if phases.tables[0] else settings.few_kappa
         self._least_ridge = settings.least_ridge if phases.tables[0] else 0.0
@@ -79,7 +84,7 @@ class Rounds:
             weights=survey.pair_weights,
         )
         cap = settings.tree_cells
-        self.held = within_tree(survey, plan.choices, [], cap=cap, coarsen=True)
+        self.held = within_tree(survey, self._with_needed(plan.choices, all_of_them=False), [], cap=cap, coarsen=True)
         if not self.held:
             self.phases = replace(self.phases, tables=(0.0, sum(self.phases.tables)))
             return True
@@ -89,12 +94,12 @@ class Rounds:
 
     def second(self) -> None:
         """Measures every pair still worth it, and the tree takes those it can hold; without one, the one-ways again."""
-        settings, survey = self.settings, self.survey
+        survey = self.survey
         if self.phases.scores[1]:
             plan = self._plan(
                 self._score(1), self.phases.tables[1], most=len(survey.pairs), weights=survey.pair_weights
             )
-            choices, sigma = plan.choices, plan.sigma
+            choices, sigma = self._with_needed(plan.choices, all_of_them=True), plan.sigma
         else:
             choices = tuple(self._readable(tables=len(survey.pairs)))
             sigma = survey.unit * sqrt(len(choices) / self.phases.tables[1])
@@ -102,9 +107,7 @@ class Rounds:
             self.measure_one_ways_again(self.phases.tables[1])
             return
         self.measure(1, choices, sigma)
-        held = [nodes_of(choice) for choice in self.held]
-        cap = settings.tree_cells
-        self.held += within_tree(survey, choices, held, cap=cap, coarsen=False)
+        self.held = self._held(choices)
         self._refit()
 
     @property
@@ -128,6 +131,39 @@ class Rounds:
             cap=self.settings.score_cap,
             share=self.settings.score_readable,
         )
+
+    def _held(self, choices: Sequence[Choice]) -> list[Choice]:
+        """What the tree holds: what estimates rest on, then what it held before, then the rest."""
+        survey, settings = self.survey, self.settings
+        needed = [table.choice for table in self._tables if table.choice[:2] in self._needed]
+        first = within_tree(survey, list(dict.fromkeys(needed)), [], cap=self._study_cells, coarsen=False)
+        cap = settings.tree_cells
+        if first:
+            cliques = [*(zero.nodes for zero in survey.zeros), *map(nodes_of, first)]
+            cap += tree_cells(survey.chains, cliques, cap=self._study_cells) or 0
+        held = [*first, *(choice for choice in self.held if choice not in first)]
+        held = within_tree(survey, held, [], cap=cap, coarsen=False) if first else held
+        rest = [choice for choice in choices if choice not in held]
+        return held + within_tree(survey, rest, [nodes_of(choice) for choice in held], cap=cap, coarsen=False)
+
+    @cached_property
+    def _needed(self) -> dict[Pair, Choice]:
+        """Pairs that a declared estimate rests on, at the finest levels that can be read.
+
+        They are measured at these in both rounds, so that one tree can hold all of a study.
+        """
+        pairs = zip(self.survey.pairs, self.survey.needed, strict=True)
+        needed = {pair for pair, is_needed in pairs if is_needed}
+        if not needed or not self._study_cells:
+            return {}
+        readable = self._readable(max(len(needed), self.settings.score_tables))
+        return {choice[:2]: choice for choice in readable if choice[:2] in needed}
+
+    def _with_needed(self, choices: Sequence[Choice], *, all_of_them: bool) -> tuple[Choice, ...]:
+        """Chosen pairs, those that estimates rest on at their own levels; or with all of those not measured yet."""
+        chosen = tuple(self._needed.get(choice[:2], choice) for choice in choices)
+        known = {table.choice for table in self._tables} | set(chosen)
+        return chosen + tuple(each for each in self._needed.values() if all_of_them and each not in known)
 
     def _score(self, turn: int) -> FloatArray:
         """Dependence of every pair that the tree does not explain."""

@@ -31,6 +31,7 @@ from medsynth.models.selection import (
 )
 from medsynth.models.targets import aggregate
 from medsynth.models.triangulation import tree_cells
+from medsynth.models.workload import NEEDED
 from medsynth.privacy.mechanisms import UNITS_PER_PERSON
 
 if TYPE_CHECKING:
@@ -87,6 +88,11 @@ class Survey:
         # Public, and told before anything is spent: `Adaptive.fit` refuses others.
         found = self.weights[tuple(np.array(self.pairs).T)]
         return np.asarray(found / found.mean())
+
+    @property
+    def needed(self) -> list[bool]:
+        """Which of `pairs` a declared estimate rests on: they are measured whatever their scores say."""
+        return [self.weights is not None and bool(self.weights[pair] >= NEEDED) for pair in self.pairs]
 
     @cached_property
     def one_way_error(self) -> FloatArray:

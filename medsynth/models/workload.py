@@ -19,6 +19,11 @@ if TYPE_CHECKING:
 FloatArray = npt.NDArray[np.float64]
 Names = frozenset[str]
 
+NEEDED = 5.0
+"""Pairs that a study, or the share or mean of an outcome in a subgroup, rests on: they count so much, and `adaptive`
+measures them whatever their scores say, because without their counts no honest interval can be told.
+"""
+
 DECLARED = 4.0
 """How much more a pair counts that a declared question rests on: these then err 14 to 28 % less at epsilon 1 and 10,
 all pairs together as much; twice does less, eightfold no more (`benchmarks/ablation.py`, adult_discrete and nist_acs).
@@ -33,17 +38,19 @@ def pair_weights(schema: "Schema", domain: Domain) -> FloatArray:
       domain: The modelled attributes.
 
     Returns:
-      (attributes, attributes), symmetric: `DECLARED` for the target with each of its predictors and for all pairs
-      within a study, 1 for others. A derived column stands for those it is computed from.
+      (attributes, attributes), symmetric: `NEEDED` for all pairs within a study and for outcomes with the columns of
+      subgroups, `DECLARED` for the target with each of its predictors, 1 for others. A derived column stands for those
+      it is computed from.
     """
     names = {attribute.name: position for position, attribute in enumerate(domain.attributes)}
     weights = np.ones((len(names), len(names)))
-    for declared in _declared_pairs(schema):
-        sources = (_modelled(name, schema) & names.keys() for name in declared)
-        for one, other in product(*sources):
-            if one != other:
-                i, j = names[one], names[other]
-                weights[i, j] = weights[j, i] = DECLARED
+    for weight, pairs in ((DECLARED, _predicted_pairs(schema)), (NEEDED, _estimated_pairs(schema))):
+        for declared in pairs:
+            sources = (_modelled(name, schema) & names.keys() for name in declared)
+            for one, other in product(*sources):
+                if one != other:
+                    i, j = names[one], names[other]
+                    weights[i, j] = weights[j, i] = weight
     return weights
 
 
@@ -57,16 +64,25 @@ def require_weights(weights: FloatArray | None) -> None:
         raise ValueError("weights of pairs must be finite and above 0")
 
 
-def _declared_pairs(schema: "Schema") -> Iterator[tuple[str, str]]:
-    """Pairs of names that a declared question rests on."""
+def _predicted_pairs(schema: "Schema") -> Iterator[tuple[str, str]]:
+    """Pairs of names that the declared prediction rests on."""
     utility = schema.utility
     if utility is not None:
         survival = (utility.time, utility.event) if utility.task == "survival" else (utility.target,)
         outcomes = [name for name in survival if name is not None]
         yield from combinations(outcomes, 2)
         yield from product(outcomes, _without(schema.modelled, {*utility.exclude, *outcomes}))
+
+
+def _estimated_pairs(schema: "Schema") -> Iterator[tuple[str, str]]:
+    """Pairs of names that a declared estimate rests on: of a study, of an outcome and a subgroup."""
+    outcomes = {name for formula in schema.formulas.values() for name in formula.outcome.columns}
+    if schema.utility is not None and schema.utility.target is not None:
+        outcomes.add(schema.utility.target)
     for formula in schema.formulas.values():
         yield from combinations(formula.columns, 2)
+    for group in schema.subgroup_predicates.values():
+        yield from product(sorted(outcomes), sorted(group.columns))
 
 
 def _without(names: Iterable[str], others: Iterable[str]) -> list[str]:

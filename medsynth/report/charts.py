@@ -21,7 +21,7 @@ COLOURS = ("#1f4e79", "#d98324", "#9cc3c9", "#7a5c8e", "#4d7d4a", "#b5b5b5")
 HATCHES = ("", "///", "---", "xx", "|||", "++")
 DASHES = ("solid", (0, (5, 2)), (0, (1, 1.4)), "dashdot", (0, (7, 2, 1, 2, 1, 2)), (0, (2, 2)))
 MARKERS = ("o", "s", "^", "D", "v", "P")
-WIDTH, MOST_CATEGORIES, MOST_SERIES = 6.6, 40, len(COLOURS)
+WIDTH, MOST_CATEGORIES, MOST_BESIDE, MOST_SERIES = 6.6, 40, 26, len(COLOURS)
 _STYLE = {
     "svg.fonttype": "none",
     "svg.hashsalt": "medsynth",
@@ -160,15 +160,21 @@ def _heatmap(canvas: "Canvas", chart: Drawing) -> None:
     bar.outline.set_visible(False)
 
 
+def most_drawn(chart: Drawing) -> int:
+    """Categories that a drawing shows; of heatmaps side by side fewer, for the page's sake."""
+    return MOST_BESIDE if chart.kind == "heatmap" and len(chart.arrays) > 1 else MOST_CATEGORIES
+
+
 def busiest(chart: Drawing) -> list[int]:
     """Rows of a heatmap that are drawn: all, or those with the highest figures off the diagonal."""
     import numpy as np
 
-    if len(chart.labels) <= MOST_CATEGORIES:
+    most = most_drawn(chart)
+    if len(chart.labels) <= most:
         return list(range(len(chart.labels)))
     table = np.nan_to_num(np.abs(_square(chart, next(iter(chart.arrays)))))
     np.fill_diagonal(table, 0.0)
-    order = np.argsort(-table.max(axis=0), kind="stable")[:MOST_CATEGORIES]
+    order = np.argsort(-table.max(axis=0), kind="stable")[:most]
     return sorted(int(i) for i in order)
 
 

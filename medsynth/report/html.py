@@ -136,6 +136,7 @@ def _sections(content: ReportContent, draw: Draw) -> Iterator[Section]:
     for topic in wording.TOPICS:
         scores = [score for score in content.scores if wording.topic_of(score.name) is topic]
         drawings = [chart for chart in content.charts if wording.topic_of(chart.name) is topic]
+        drawings.sort(key=lambda chart: chart.name.startswith(wording.LAST_CHARTS))  # what is about all columns first
         tables = _by_column(scores)
         tabled = {score.name for table in tables for score in table.figures}
         whole = tuple(score for score in scores if not (score.columns and score.name in tabled))
@@ -232,14 +233,15 @@ def panel_of(chart: Drawing, anchor: str, draw: Draw) -> Panel:
 
 
 def _left_out(chart: Drawing) -> str:
-    from medsynth.report.charts import MOST_CATEGORIES
+    from medsynth.report.charts import most_drawn
 
-    more = len(chart.labels) - MOST_CATEGORIES
+    most = most_drawn(chart)
+    more = len(chart.labels) - most
     if more <= 0 or chart.kind == "curve":
         return ""
     if chart.kind == "heatmap":
         return (
-            f"Drawn are the {MOST_CATEGORIES} columns with the highest figures; the table holds the {MOST_PAIRS} "
+            f"Drawn are the {most} columns with the highest figures; the table holds the {MOST_PAIRS} "
             "highest pairs, report.json all."
         )
     return f"The table below holds {more} more categories than the drawing."

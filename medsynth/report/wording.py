@@ -119,6 +119,9 @@ ANSWERS: tuple[tuple[str, Topic, tuple[str, ...]], ...] = (
 )
 """What page one answers: question, section with the rest, scores whose sentence is the answer, best first."""
 
+LAST_CHARTS = ("fidelity.column.", "fidelity.measured.")
+"""Names of charts that follow the others of their section."""
+
 POLICY_NAMES: Mapping[str, str] = {
     "epsilon_max": "Privacy loss, epsilon",
     "membership_tpr_at_1pct_fpr_max": "Membership attack: members found at 1 % false alarms",

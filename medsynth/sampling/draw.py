@@ -9,14 +9,16 @@ import numpy.typing as npt
 import pandas as pd
 
 from medsynth.encoding.codec import Codec, invent_identifiers
-from medsynth.encoding.condition import Condition
+from medsynth.encoding.condition import Condition, compile_condition
 from medsynth.models.base import Fitted, Part, Rows
 from medsynth.sampling.how import (
     MOST_WRITTEN,
     How,
+    asked_below_the_noise,
     below_the_noise,
     condition_of,
     held_rules,
+    implied,
     rare_conditions,
     require_rows,
     unsupported,
@@ -142,12 +144,14 @@ class Drawing:
         given = condition_of(codec, self.how.where)
         self._targets = dict(self.how.upsample or {})
         self.unsupported = unsupported(fitted, self._targets)
+        if given is not None:
+            self.unsupported += self._asked_in_vain(given)
         self._natural: dict[str, float] = {}
         self._parts: tuple[Part, ...] = (Part(condition=given),)
         self._counts = np.array([n])
         if self._targets:
             conditions = rare_conditions(codec, self._targets)
-            if self.unsupported and not self.how.force:
+            if unsupported(fitted, self._targets) and not self.how.force:
                 raise below_the_noise(self.unsupported)
             self._natural = natural_shares(fitted, conditions, given)
             self._parts, self._counts = _weighted(upsampling_strata(fitted, conditions, self._targets, given), n)
@@ -156,6 +160,15 @@ class Drawing:
         self._size, self._rows = self._source(given)
         self._repaired = self._redrawn = 0
         self._rare = dict.fromkeys(codec.schema.rare_predicates, 0)
+
+    def _asked_in_vain(self, given: Condition) -> tuple[str, ...]:
+        """Rare conditions below the noise in which every record asked for lies; refused unless by force."""
+        rare = self._codec.schema.rare_predicates
+        below = [name for name in unsupported(self._fitted, rare) if name not in self._targets]
+        found = tuple(name for name in below if implied(given, compile_condition(rare[name], self._codec)))
+        if found and not self.how.force:
+            raise asked_below_the_noise(found[0])
+        return found
 
     def _source(self, given: Condition | None) -> tuple[int, Rows]:
         """How many rows a chunk has, and what draws them; a pool is no larger than a chunk otherwise is."""
@@ -172,6 +185,11 @@ class Drawing:
     def said(self) -> dict[str, Any]:
         """What a file says of how its rows were drawn."""
         said = self.how.said(self.unsupported)
+        if self._targets:
+            said["upsampled"] = {
+                name: {"natural": self._natural[name], "target": target} for name, target in self._targets.items()
+            }
+            said["weights_note"] = "Column _weight restores the population's shares; use it in every estimate."
         if isinstance(self._rows, SelectedRows) and self._rows.rewarded:
             said["selection"]["reward"] = "Records were taken in proportion to the reward that the fit paid for."
         return said

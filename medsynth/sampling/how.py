@@ -70,6 +70,8 @@ class How:
     def said(self, unsupported: Sequence[str] = ()) -> dict[str, Any]:
         """What a file says of how its rows were drawn; `unsupported` conditions were raised by force."""
         said: dict[str, Any] = {"draw": self.kind, "draw_note": draw_note(self.kind, self.select)}
+        if self.where is not None:
+            said["where"] = self.where
         if self.select is not None:
             said["selection"] = asdict(self.select) | {"what": self.select.sentence}
         if unsupported:
@@ -82,7 +84,7 @@ def draw_note(kind: str, select: Selection | None) -> str:
     return KINDS[kind] if select is None else SELECTED
 
 
-FICTION = "{name} was raised although the model knows too little of it: these records are fiction."
+FICTION = "{name} was asked for although the model knows too little of it: these records are fiction."
 """What a table says that holds such a condition."""
 
 
@@ -97,6 +99,22 @@ def below_the_noise(names: Sequence[str]) -> UsageError:
     return UsageError(
         f"--upsample {names[0]}: the condition is below the noise at this epsilon, so records raised to a share of the "
         "file would be fiction. Leave it out, or add --force to have them marked so."
+    )
+
+
+def implied(given: Condition, condition: Condition) -> bool:
+    """Whether all that is asked for lies in a condition; not where that takes too many boxes to tell."""
+    try:
+        return bool(given.boxes) and not given.minus(condition).boxes
+    except UsageError:
+        return False
+
+
+def asked_below_the_noise(name: str) -> UsageError:
+    """The refusal to draw nothing but records of which nothing is known."""
+    return UsageError(
+        f"--where: every record asked for is in {name}, a condition below the noise at this epsilon, so they would be "
+        "fiction. Ask for a wider condition, or add --force to have them marked so."
     )
 
 

@@ -22,6 +22,7 @@ from medsynth.sampling.given_rare import SET_FICTION, fictional, set_below_the_n
 from medsynth.sampling.given_rows import GivenDrawing, completed_rows, completion_of
 from medsynth.sampling.given_rules import BOXED_ROUND, obeying, redraw_inside, require_lawful_cells, rules_of, unlawful
 from medsynth.sampling.how import MOST_WRITTEN, How, require_rows
+from medsynth.schema.table import REPLICATE_COLUMN
 from medsynth.schema.texts import shown
 
 COPY = "_copy"
@@ -192,6 +193,11 @@ def require_factual(frame: pd.DataFrame, said: Mapping[str, Any] | None, name: s
     Raises:
       InputError: If it holds them, or says so and no longer tells which they are.
     """
+    if REPLICATE_COLUMN in frame.columns or "replicates" in (said or {}):
+        raise InputError(
+            f"{name}: holds replicates, which are several tables. "
+            f"Keep the rows whose {REPLICATE_COLUMN} is 0 in a file of their own, without that column, and give that."
+        )
     told = COPY in frame.columns
     if (frame[COPY] == WHAT_IF).any() if told else "what_if" in (said or {}):
         raise InputError(

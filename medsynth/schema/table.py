@@ -24,7 +24,13 @@ WEIGHT_COLUMN = "_weight"
 """What a row of an upsampled table stands for."""
 ROWS_COLUMN = "_rows"
 """How many rows of the row's person count, itself included; at most the `max` of the bounding rule."""
-ADDED = {WEIGHT_COLUMN: "weights that upsampling adds", ROWS_COLUMN: "rows per person that medsynth counts"}
+REPLICATE_COLUMN = "_replicate"
+"""Which of several tables in one file a row belongs to: 0 is the release, others are refits to simulated records."""
+ADDED = {
+    WEIGHT_COLUMN: "weights that upsampling adds",
+    ROWS_COLUMN: "rows per person that medsynth counts",
+    REPLICATE_COLUMN: "numbers of replicates",
+}
 """Columns that medsynth itself adds to a table; none of the schema's may have their names."""
 MOST_SINGLE = 64
 """Up to this number of rows per person, every number has a cell of its own."""

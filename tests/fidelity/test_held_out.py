@@ -1,5 +1,7 @@
 """Figures on held-out persons from counts: by hand, against scikit-learn, and how far noise moves them."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from sklearn.metrics import brier_score_loss, roc_auc_score
@@ -82,13 +84,17 @@ def test_paid_figures_lie_near_the_raw_ones_and_only_those_are_internal(clean) -
     rng = np.random.default_rng(5)
     asked = tables_to_count(clean, rng)
     raw = raw_counts(clean, asked, "holdout")
-    found = paid_figures(clean, asked, noised(raw, (3.0, 3.0, 3.0), rng), raw, paid="x", rng=rng)
+    seen = noised(raw, (3.0, 3.0, 3.0), rng)
+    found = paid_figures(clean, asked, seen, raw, paid="x", rng=np.random.default_rng(6))
     scores = {score.name: score for score in found.scores}
+    elsewhere = raw_counts(clean, asked, "train")
+    blind = paid_figures(clean, asked, seen, elsewhere, paid="x", rng=np.random.default_rng(6))
     for name in ("fidelity.tv1", "fidelity.tv2", "utility.auc", "utility.brier"):
         paid, exact = scores[f"{name}.paid"], scores[f"{name}.paid_raw"]
         assert (paid.edition, exact.edition) == (Edition.SHAREABLE, Edition.INTERNAL)
         assert paid.low <= exact.value <= paid.high, name
-        assert str(round(exact.value, 5)) not in paid.sentence
+        other = {score.name: score for score in blind.scores}[f"{name}.paid"]
+        assert other == paid  # what is shared does not know the raw counts
     assert all(chart.edition is Edition.SHAREABLE for chart in found.charts)
 
 
@@ -105,3 +111,24 @@ def test_what_is_counted_does_not_depend_on_a_private_row(clean, compare, world)
 def test_synthetic_tables_are_weighted_shares(clean) -> None:
     level = coarse_level(clean.domain.attributes[0], np.ones(clean.domain.sizes[0]))
     assert synthetic_table(clean, [level]).sum() == pytest.approx(1.0)
+
+
+def test_where_noise_swamps_the_persons_nothing_is_told(clean) -> None:
+    rng = np.random.default_rng(7)
+    asked = tables_to_count(clean, rng)
+    raw = raw_counts(clean, asked, "holdout")
+    found = paid_figures(clean, asked, noised(raw, (5e3, 5e3, 5e3), rng), raw, paid="x", rng=rng)
+    assert {score.value for score in found.scores if score.name.endswith(".paid")} == {None}
+
+
+def test_rows_that_count_in_full_widen_the_interval(clean) -> None:
+    """Three rows of a person may fall together: a third of as many persons, intervals wider by root three."""
+    asked = tables_to_count(clean, np.random.default_rng(8))
+    raw = raw_counts(clean, asked, "holdout")
+    widths = []
+    for rows_each in (1.0, 3.0):
+        counted = replace(raw, noise=(1.0, 1.0, 1.0), rows_each=rows_each)
+        found = paid_figures(clean, asked, counted, raw, paid="x", rng=np.random.default_rng(9))
+        (brier,) = [score for score in found.scores if score.name == "utility.brier.paid"]
+        widths.append(brier.high - brier.low)
+    assert 1.5 < widths[1] / widths[0] < 2.0

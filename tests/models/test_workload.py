@@ -8,7 +8,7 @@ from medsynth import fitting
 from medsynth.encoding.codec import Codec
 from medsynth.encoding.domain import Attribute, Domain
 from medsynth.models.adaptive import Adaptive
-from medsynth.models.workload import DECLARED, pair_weights
+from medsynth.models.workload import DECLARED, NEEDED, pair_weights
 from medsynth.privacy import Ledger
 from medsynth.schema import Schema, parse_schema
 from medsynth.synthesizer import Synthesizer
@@ -53,7 +53,15 @@ def test_pairs_of_the_target_count_more_but_for_excluded_columns() -> None:
 
 def test_pairs_within_a_study_count_more() -> None:
     found = weights_of("studies:\n  - {name: weight, formula: \"`body mass` ~ age + sex == 'F'\", family: linear}\n")
-    assert found == {frozenset(pair): DECLARED for pair in (("body mass", "age"), ("body mass", "sex"), ("age", "sex"))}
+    assert found == {frozenset(pair): NEEDED for pair in (("body mass", "age"), ("body mass", "sex"), ("age", "sex"))}
+
+
+def test_outcomes_count_more_with_the_columns_of_subgroups() -> None:
+    groups = 'subgroups: [{name: old, where: "age >= 70"}]\n'
+    assert weights_of(groups) == {}
+    study = 'studies: [{name: weight, formula: "`body mass` ~ sex", family: linear}]\n'
+    needed = (("body mass", "sex"), ("body mass", "age"))
+    assert weights_of(groups + study) == {frozenset(pair): NEEDED for pair in needed}
 
 
 def test_pairs_of_time_and_event_with_predictors_count_more() -> None:
@@ -70,7 +78,7 @@ def test_time_and_event_count_no_more_where_survival_is_not_the_task() -> None:
 
 def test_a_derived_column_stands_for_those_it_is_computed_from() -> None:
     more = 'derived: {index: "age * `body mass`"}\nstudies:\n  - {name: i, formula: index ~ sex, family: linear}\n'
-    assert weights_of(more) == {frozenset({"sex", "age"}): DECLARED, frozenset({"sex", "body mass"}): DECLARED}
+    assert weights_of(more) == {frozenset({"sex", "age"}): NEEDED, frozenset({"sex", "body mass"}): NEEDED}
 
 
 @pytest.fixture
@@ -104,6 +112,27 @@ def test_pairs_that_count_more_are_measured_with_less_noise_for_the_same_budget(
     assert 0.55 < np.median(own) / np.median(others) < 0.72
 
 
+def test_a_pair_that_an_estimate_rests_on_is_measured_whatever_its_score_says() -> None:
+    """The last two of five columns depend on nothing, so that no score promises anything of them."""
+    rng = np.random.default_rng(4)
+    first = rng.integers(0, 6, 20_000)
+    noisy = [np.where(rng.random(20_000) < 0.5, first, rng.integers(0, 6, 20_000)) for _ in range(2)]
+    codes = np.stack([first, *noisy, *rng.integers(0, 6, (2, 20_000))], axis=1).astype(np.int32)
+    rows = CodedRecords(domain=Domain(attributes=tuple(Attribute(name=f"c{k}", size=6) for k in range(5))), codes=codes)
+
+    def measured(weight: float) -> set[frozenset[str]]:
+        weights = np.ones((5, 5))
+        weights[3, 4] = weights[4, 3] = weight
+        book = Ledger(1.0, 1e-6, persons=20_000)
+        model = Adaptive().fit(rows, book, persons=20_000, mu=book.guarantee.mu, weights=weights)
+        assert book.spent_mu2 == pytest.approx(book.guarantee.mu**2, rel=1e-6)
+        tables = [each.clique for each in model.measurements if len(each.clique) == 2]
+        return {frozenset(level.attribute for level in clique) for clique in tables}
+
+    assert frozenset({"c3", "c4"}) not in measured(DECLARED)
+    assert frozenset({"c3", "c4"}) in measured(NEEDED)
+
+
 @pytest.mark.parametrize("wrong", [0.0, -1.0, np.nan, np.inf])
 def test_a_weight_that_is_not_above_zero_is_refused_before_anything_is_spent(
     records: CodedRecords, wrong: float
@@ -127,7 +156,7 @@ def test_a_fit_gets_the_weights_of_declared_studies(monkeypatch: pytest.MonkeyPa
     with pytest.raises(Heard) as heard:
         Synthesizer(schema).fit(rows)
     weights = heard.value.args[0]
-    assert weights[0, 1] == weights[1, 0] == DECLARED
+    assert weights[0, 1] == weights[1, 0] == NEEDED
     assert (weights != 1).sum() == 2
 
 
