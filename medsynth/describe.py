@@ -287,6 +287,7 @@ HEADLINES = (
     "utility.auc.synthetic",
     "utility.auc.real",
     "utility.auc.drop",
+    "leak.verdict",
     "leak.copies.exact_excess",
     "leak.membership.strongest.auc",
     "leak.membership.strongest.tpr_at_1pct_fpr",
@@ -314,6 +315,8 @@ def headline_lines(scores: Mapping[str, Score]) -> list[str]:
             f"AUC on real held-out persons: {synthetic.value:.3f} trained on synthetic, "
             f"{real.value:.3f} trained on real."
         )
+    verdict = scores.get("leak.verdict")
+    lines += [verdict.sentence] if verdict is not None else []
     return lines + [
         f"Strongest membership attack: {what} {score.value:.3f} ({_number(score.low)} to {_number(score.high)}); "
         f"cap from the guarantee {_number(score.ceiling)}; chance {_number(score.baseline)}."
@@ -329,6 +332,7 @@ def _number(value: float | None) -> str:
 def judged(folder: RunFolder, evaluations: Mapping[str, Evaluation]) -> Result:
     """Every score's sentence."""
     scores = [score for evaluation in evaluations.values() for score in evaluation.scores if not score.columns]
+    scores.sort(key=lambda score: score.name != "leak.verdict")  # the verdict leads, all else stays in order
     return Result(
         values={"edition": "internal", "scores": [asdict(score) for score in scores]},
         lines=(

@@ -10,6 +10,7 @@ from medsynth.encoding.comparison import Comparison
 from medsynth.errors import InputError
 from medsynth.fidelity import FIDELITY
 from medsynth.leakage import ATTACKS
+from medsynth.leakage.verdict import verdict
 from medsynth.progress import Progress
 from medsynth.registry import Registry
 from medsynth.score import Chart, Edition, Evaluation, Score
@@ -26,8 +27,9 @@ def measure(
 
 
 def attack(comparison: Comparison, progress: Progress) -> dict[str, Evaluation]:
-    """Every attack, by name."""
-    return _evaluate_all(ATTACKS, comparison, progress, "Attacking", None)
+    """Every attack, by name, and one verdict over all of them."""
+    found = _evaluate_all(ATTACKS, comparison, progress, "Attacking", None)
+    return found | {"verdict": verdict(found)}
 
 
 def _evaluate_all(

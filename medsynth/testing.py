@@ -5,6 +5,7 @@ Each takes real rows and returns a table as a synthesizer would. What must catch
     full_copy            copies (exact, near), membership (closest record)     must be caught
     jittered_copy        copies (near), membership (closest record)            must be caught
     partial_copy         copies (exact)                                        must be caught
+    neighbour_memory     copies (near), linkability, membership (closest)      must be caught
     independent_columns  every attack passes; two- and three-way tables lie at their floor
     second_sample        every attack passes; every fidelity figure lies at its ceiling
 
@@ -25,6 +26,9 @@ AGES = ("0-17", "18-39", "40-64", "65-79", "80+")
 WARDS = ("cardiology", "general", "intensive", "oncology", "surgery")
 ANSWERS = ("no", "yes")
 KINDS = 24
+CANDIDATES, TENTHS = 400, 10
+BLUR = 20
+"""Ranks over which a drawn number is spread."""
 CHRONIC = tuple(f"chronic_{number}" for number in range(1, 9))
 
 
@@ -44,6 +48,33 @@ def jittered_copy(train: pd.DataFrame, n: int, rng: np.random.Generator, *, cell
     copied = full_copy(train, n, rng)
     donors = independent_columns(train, n, rng)
     return pd.DataFrame({name: copied[name].where(pd.Series(rng.random(n) >= cells), donors[name]) for name in copied})
+
+
+def neighbour_memory(train: pd.DataFrame, n: int, rng: np.random.Generator, *, cells: float = 0.2) -> pd.DataFrame:
+    """Training rows with some cells of the most alike of a few hundred other training rows.
+
+    Of the cells in which the two differ each is taken with probability `cells`, at least one and not all; identifiers
+    stay. Hardly a row is a copy and every value is plausible, as with a network that has learned its table by heart.
+
+    Must be caught by `leak.copies.near_p`, `leak.linkability.p` and `leak.membership.closest_record.auc`.
+    """
+    rows = np.resize(rng.permutation(len(train)), n)
+    others = rng.permutation(len(train))[:CANDIDATES]
+    fine = np.column_stack([pd.factorize(train[name])[0] for name in train])
+    named = np.array([train[name].is_unique and not pd.api.types.is_float_dtype(train[name]) for name in train])
+    coarse = np.column_stack([_coarse(train[name]) for name in train])[:, ~named]
+    nearest = np.empty(n, dtype=np.intp)
+    for first in range(0, n, CANDIDATES):
+        block = rows[first : first + CANDIDATES]
+        unlike = (coarse[block][:, None] != coarse[others][None]).sum(axis=2)
+        unlike[unlike < 2] = coarse.shape[1] + 1  # not the row itself, nor one with hardly a cell to take
+        nearest[first : first + CANDIDATES] = others[unlike.argmin(axis=1)]
+    differs, drawn = (fine[rows] != fine[nearest]) & ~named, rng.random((n, fine.shape[1]))
+    first = np.where(differs, drawn, 2.0).min(axis=1, keepdims=True)
+    last = np.where(differs, drawn, -1.0).max(axis=1, keepdims=True)
+    taken = differs & ((drawn < cells) | (drawn == first)) & (drawn != last)
+    own, donors = _rows(train, rows), _rows(train, nearest)
+    return pd.DataFrame({name: own[name].mask(taken[:, place], donors[name]) for place, name in enumerate(own)})
 
 
 def partial_copy(
@@ -79,10 +110,28 @@ def partial_copy(
 def independent_columns(train: pd.DataFrame, n: int, rng: np.random.Generator) -> pd.DataFrame:
     """Every column drawn from train by itself: right shares, no association, nobody's row.
 
-    Must pass every attack, and score at the floor of `fidelity.tv2.*` and `fidelity.tv3.*`.
+    A number lies anywhere between two real ones that are `BLUR` ranks apart, since a value to the cent may be one
+    person's alone.
+
+    Must pass every attack where persons are many: the shares of a few hundred are exact enough for the known-marginal
+    attack to see them. Must score at the floor of `fidelity.tv2.*` and `fidelity.tv3.*`.
     """
-    columns = {name: train[name].iloc[rng.integers(0, len(train), n)].reset_index(drop=True) for name in train}
-    return pd.DataFrame(columns)
+    return pd.DataFrame({name: _one_column(train[name], n, rng) for name in train})
+
+
+def _one_column(values: "pd.Series[Any]", n: int, rng: np.random.Generator) -> "pd.Series[Any]":
+    drawn = values.iloc[rng.integers(0, len(values), n)].reset_index(drop=True)
+    if not pd.api.types.is_numeric_dtype(values.dtype) or pd.api.types.is_bool_dtype(values.dtype):
+        return drawn
+    known = np.sort(values.dropna().to_numpy(dtype=np.float64))
+    decimals = next((places for places in range(7) if np.allclose(known, known.round(places), rtol=0)), 7)
+    held = drawn.notna().to_numpy()
+    low = np.searchsorted(known, drawn[held].to_numpy(dtype=np.float64))
+    low = np.clip(low - rng.integers(0, BLUR, len(low)), 0, None)
+    high = np.clip(low + BLUR, None, len(known) - 1)
+    spread = np.full(n, np.nan)
+    spread[held] = rng.uniform(known[low], known[high]).round(decimals)
+    return pd.Series(spread).astype(values.dtype)
 
 
 def second_sample(others: pd.DataFrame, n: int, rng: np.random.Generator) -> pd.DataFrame:
@@ -165,6 +214,13 @@ def simulated_schema(persons: int = 10_000, **changes: Any) -> "Schema":
 
 def _rows(frame: pd.DataFrame, rows: npt.NDArray[np.intp]) -> pd.DataFrame:
     return frame.iloc[rows].reset_index(drop=True)
+
+
+def _coarse(values: "pd.Series[Any]") -> npt.NDArray[np.int64]:
+    """Codes of values; of many numbers the tenth that they lie in."""
+    if pd.api.types.is_numeric_dtype(values.dtype) and values.nunique() > 2 * TENTHS:
+        return (values.rank(pct=True).fillna(0.0).to_numpy() * TENTHS).astype(np.int64)
+    return pd.factorize(values)[0].astype(np.int64)
 
 
 def _labelled(codes: npt.NDArray[Any], labels: tuple[str, ...], *, ordered: bool = False) -> "pd.Series[Any]":

@@ -8,6 +8,18 @@ from sklearn.metrics import roc_auc_score
 from medsynth import inference
 
 
+def test_sign_test_agrees_with_scipy():
+    for more, fewer in [(0, 0), (0, 5), (1, 0), (7, 2), (40, 41)]:
+        expected = stats.binomtest(more, more + fewer, 0.5, alternative="greater").pvalue if more + fewer else 1.0
+        assert inference.sign_test(more, fewer) == pytest.approx(expected)
+
+
+def test_holm_agrees_with_statsmodels():
+    multitest = pytest.importorskip("statsmodels.stats.multitest", reason="statsmodels is not installed")
+    chances = [0.04, 0.001, 0.9, 0.02, 0.001]
+    assert inference.holm(chances) == pytest.approx(multitest.multipletests(chances, method="holm")[1])
+
+
 @pytest.mark.parametrize(
     ("successes", "trials", "low", "high"),
     [

@@ -2,11 +2,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from medsynth import testing
+from medsynth import judging, testing
 from medsynth.encoding.codec import Codec
 from medsynth.encoding.comparison import Comparison
 from medsynth.fidelity import FIDELITY
 from medsynth.leakage import ATTACKS
+from medsynth.progress import Silent
 from medsynth.score import Edition
 
 PERSONS = 2000
@@ -25,11 +26,7 @@ def attack(world):
 
     def scores(synthetic):
         comparison = compared(world, synthetic)
-        return {
-            score.name: score
-            for name in ATTACKS
-            for score in ATTACKS[name]().evaluate(comparison, np.random.default_rng(0)).scores
-        }
+        return {score.name: score for found in judging.attack(comparison, Silent()).values() for score in found.scores}
 
     return scores
 
@@ -59,6 +56,16 @@ def test_jittered_copy_is_caught_by_near_copies_and_membership(attack, world):
     assert found["leak.membership.closest_record.auc"].low > 0.6
 
 
+def test_neighbour_memory_is_caught_by_near_copies_linkability_and_membership(attack, world):
+    released = testing.neighbour_memory(world[0], PERSONS, np.random.default_rng(7))
+    found = attack(released)
+    assert found["leak.copies.exact_excess"].value < 0.02
+    assert found["leak.copies.near_p"].value < LEVEL
+    assert found["leak.linkability.p"].value < LEVEL
+    assert found["leak.membership.closest_record.auc"].low > 0.6
+    assert found["leak.verdict"].sentence.startswith("LEAK: ")
+
+
 @pytest.mark.parametrize("share", [0.05, 0.01])
 def test_verbatim_copies_are_caught_by_exact_copies(attack, world, share):
     synthetic = testing.partial_copy(world[0], PERSONS, np.random.default_rng(3), share=share, rest=world[2])
@@ -69,7 +76,7 @@ def test_verbatim_copies_are_caught_by_exact_copies(attack, world, share):
 
 @pytest.mark.parametrize("kind", ["independent columns", "second sample"])
 def test_innocent_tables_pass_every_attack(attack, world, kind):
-    # Each p-value falls below 0.001 in at most one table of 1,000; the draw is fixed.
+    # A p-value falls below 0.001 in at most one table of 1,000 and the verdict doubts one in 20; the draw is fixed.
     rng = np.random.default_rng(4)
     released = {
         "independent columns": lambda: testing.independent_columns(world[0], PERSONS, rng),
@@ -78,6 +85,7 @@ def test_innocent_tables_pass_every_attack(attack, world, kind):
     found = attack(released)
     assert found["leak.copies.exact_p"].value > LEVEL
     assert found["leak.copies.near_p"].value > LEVEL
+    assert found["leak.verdict"].sentence.startswith("No attack found a leak")
     assert found["leak.membership.strongest.auc"].low < 0.5
     assert found["leak.membership.strongest.tpr_at_1pct_fpr"].low <= 0.01
 
@@ -115,6 +123,7 @@ def test_generators_keep_columns_types_and_size(world):
     for released in (
         testing.full_copy(world[0], 2500, rng),
         testing.jittered_copy(world[0], 2500, rng),
+        testing.neighbour_memory(world[0], 2500, rng),
         testing.partial_copy(world[0], 2500, rng, share=0.5),
         testing.independent_columns(world[0], 2500, rng),
         testing.second_sample(world[0], 2500, rng),
@@ -131,6 +140,17 @@ def test_partial_copy_refuses_a_share_outside_its_range(world):
 def test_same_seed_gives_the_same_table(world):
     first, second = (testing.jittered_copy(world[0], 50, np.random.default_rng(6)) for _ in range(2))
     pd.testing.assert_frame_equal(first, second)
+
+
+def test_independent_columns_keep_shares_and_give_nobodys_number(world):
+    rows = world[0].assign(part=pd.array([None, *range(PERSONS - 1)], dtype="Int64"), zeros=0.0)
+    drawn = testing.independent_columns(rows, PERSONS, np.random.default_rng(8))
+    assert drawn["charge"].isin(rows["charge"]).mean() < 0.1
+    assert drawn["charge"].quantile([0.1, 0.5, 0.9]).to_numpy() == pytest.approx(
+        rows["charge"].quantile([0.1, 0.5, 0.9]).to_numpy(), rel=0.15
+    )
+    assert (drawn["zeros"] == 0).all()
+    assert drawn["part"].dtype == rows["part"].dtype
 
 
 def test_simulated_patients_meet_their_schema():

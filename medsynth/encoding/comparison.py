@@ -126,8 +126,11 @@ class Comparison:
 
     def restrict(self, masks: Mapping[Part, npt.NDArray[np.bool_]]) -> "Comparison":
         """The same comparison among the rows that the masks keep; parts without a mask are kept whole."""
-        changes: dict[str, Any] = {"_codes": {}}
+        codes = dict(self._codes)
+        changes: dict[str, Any] = {"_codes": codes}
         for part, mask in masks.items():
+            if part in codes:
+                codes[part] = codes[part][mask]
             changes[part] = self.frame(part)[mask]
             changes[f"{part}_weights"] = self.weights(part)[mask]
         return replace(self, **changes)

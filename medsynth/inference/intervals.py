@@ -1,6 +1,7 @@
 """Intervals and tests for rates, means and areas under the ROC curve: pure functions on arrays."""
 
 import math
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -130,6 +131,32 @@ def fisher_exact(successes: int, trials: int, control_successes: int, control_tr
     _check_rate(control_successes, control_trials)
     total = successes + control_successes
     return float(stats.hypergeom.sf(successes - 1, trials + control_trials, total, trials))
+
+
+def sign_test(more: int, fewer: int) -> float:
+    """One-sided p-value of "either side is as likely to win", of so many wins and losses without the ties.
+
+    Source: McNemar's test in its exact form, the tail of the binomial distribution with rate 1/2.
+
+    >>> sign_test(3, 0), sign_test(0, 0)
+    (0.125, 1.0)
+    """
+    return float(special.betainc(more, fewer + 1, 0.5)) if more else 1.0
+
+
+def holm(chances: Sequence[float]) -> list[float]:
+    """p-values adjusted for how many there are: each below a level with the family-wise error of that level.
+
+    Source: Holm (1979), https://www.jstor.org/stable/4615733.
+
+    >>> [round(chance, 3) for chance in holm([0.03, 0.01, 0.5])]
+    [0.06, 0.03, 0.5]
+    """
+    adjusted, largest = [0.0] * len(chances), 0.0
+    for rank, place in enumerate(sorted(range(len(chances)), key=chances.__getitem__)):
+        largest = max(largest, min(1.0, (len(chances) - rank) * chances[place]))
+        adjusted[place] = largest
+    return adjusted
 
 
 def smallest_detectable_excess(

@@ -8,5 +8,9 @@ ATTACKS = Registry(
     {
         "copies": "copies:Copies",
         "membership": "membership:Membership",
+        "singling_out": "singling_out:SinglingOut",
+        "linkability": "linkability:Linkability",
+        "attribute_inference": "attribute_inference:AttributeInference",
+        "inside": "inside:Inside",
     },
 )

@@ -14,6 +14,8 @@ STEPS = 250
 QUERY_BLOCK = 64
 TARGET_BLOCK = 4096
 NARROW = 200
+TIE_BITS = 32
+"""Low bits of a key that hold a target's place in the random order."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -40,6 +42,27 @@ class Distance:
                 steps = self._steps(own[:, block], other[:, start : start + TARGET_BLOCK])
                 np.minimum(best[block], steps.min(axis=1), out=best[block])
         return best / (STEPS * max(1, len(self.attributes)))
+
+    def neighbours(self, queries: IntArray, targets: IntArray, count: int, rng: np.random.Generator) -> "Neighbours":
+        """The nearest target rows of every query row, nearest first; ties go by one random order of the targets.
+
+        The order is the same for all queries, so that what is found for one depends on no other.
+        """
+        kept = min(count, len(targets))
+        order = rng.permutation(len(targets))
+        own, other = self._scaled(queries), self._scaled(targets[order])
+        keys = np.empty((len(queries), kept), dtype=np.int64)
+        for first in range(0, len(queries), QUERY_BLOCK):
+            block = slice(first, first + QUERY_BLOCK)
+            best = np.empty((own[:, block].shape[1], 0), dtype=np.int64)
+            for start in range(0, len(targets), TARGET_BLOCK):
+                steps = self._steps(own[:, block], other[:, start : start + TARGET_BLOCK]).astype(np.int64)
+                steps <<= TIE_BITS
+                steps += np.arange(start, start + steps.shape[1])
+                best = np.concatenate([best, _smallest(steps, kept)], axis=1)
+            keys[block] = np.sort(_smallest(best, kept), axis=1)
+        distances = (keys >> TIE_BITS) / (STEPS * max(1, len(self.attributes)))
+        return Neighbours(rows=order[keys & ((1 << TIE_BITS) - 1)], distances=distances)
 
     def _scaled(self, codes: IntArray) -> npt.NDArray[np.int16]:
         """Codes (d, n): ranks spread over 0 .. STEPS, tail cells far from all and each other."""
@@ -77,6 +100,19 @@ class Distance:
                 steps[:], unequal[:] = 0, 0
         total += steps + STEPS * unequal.astype(np.int32)
         return total
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Neighbours:
+    """(n, k) target rows of n queries, nearest first, and how far each is."""
+
+    rows: npt.NDArray[np.intp]
+    distances: FloatArray
+
+
+def _smallest(keys: npt.NDArray[np.int64], count: int) -> npt.NDArray[np.int64]:
+    """The smallest so many of every line, in no order."""
+    return keys if keys.shape[1] <= count else np.partition(keys, count - 1, axis=1)[:, :count]
 
 
 def _ranked(attribute: Attribute) -> bool:

@@ -1,14 +1,17 @@
 """Can an attacker tell who was in the training data? Attacks, each against people who were not."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
+from scipy import special
 
 from medsynth.encoding.comparison import Comparison
-from medsynth.inference import Estimate, auc_interval, delong, true_positive_rate
+from medsynth.inference import Estimate, auc_interval, delong, fisher_exact, true_positive_rate
+from medsynth.leakage.disclosure import disclosure
 from medsynth.leakage.distance import Distance, FloatArray
+from medsynth.leakage.game import told
 from medsynth.leakage.ratios import known_marginal_ratio, published_table_ratio
 from medsynth.leakage.targets import FEWEST, Targets, choose_targets, some_rows
 from medsynth.score import Chart, Edition, Evaluation, Score
@@ -44,7 +47,7 @@ class Membership:
     names: ClassVar[tuple[str, ...]] = ("membership",)
 
     def evaluate(self, comparison: Comparison, rng: np.random.Generator) -> Evaluation:
-        """Scores `leak.membership.ATTACK.{auc,tpr_at_1pct_fpr}` and of the `strongest`."""
+        """Scores `leak.membership.ATTACK.{auc,tpr_at_1pct_fpr}`, also of the `strongest`, `.p` and `.f1_gain`."""
         targets = choose_targets(comparison, self.most_targets, rng)
         if not targets.enough or not len(comparison.synthetic):
             return Evaluation(scores=tuple(_untold(figure) for figure in ("auc", "tpr_at_1pct_fpr")))
@@ -52,7 +55,10 @@ class Membership:
         caps = comparison.claim.guarantee if comparison.claim else {}
         own = [score for attack, guess in guesses.items() for score in _scores(attack, guess, caps)]
         strongest = _strongest(guesses, caps)
-        return Evaluation(scores=(*strongest, *own), charts=(_chart([*strongest, *own]),))
+        fraction = comparison.schema.dataset.sampling_fraction
+        disclosed = disclosure(guesses["closest_record"].members, guesses["closest_record"].strangers, fraction)
+        beside = (_p_score(surprise(guesses.values(), caps), caps), disclosed)
+        return Evaluation(scores=(*strongest, *own, *beside), charts=(_chart([*strongest, *own]),))
 
     def _guesses(self, comparison: Comparison, targets: Targets, rng: np.random.Generator) -> "dict[str, Guess]":
         """What each attack thinks of members and strangers; higher means "was in the data"."""
@@ -117,6 +123,42 @@ def _strongest(guesses: Mapping[str, Guess], caps: Mapping[str, object]) -> list
         _auc_score("strongest", by_area, areas[by_area], caps, note + _detectable(guesses[by_area])),
         _tpr_score("strongest", by_rate, rates[by_rate], caps, note),
     ]
+
+
+def surprise(guesses: Collection[Guess], caps: Mapping[str, object]) -> float:
+    """Probability of attacks as good as these or better, if none beat its cap, or chance where no cap is claimed.
+
+    Areas are tested by DeLong's error. Without a cap it is also counted whether members crowd the top of a ranking,
+    as they do where few rows were copied and the area does not show it. Bonferroni over all that was tried.
+    """
+    cap = _cap(caps, "membership_auc_cap")
+    tried = []
+    for guess in guesses:
+        error = max(delong(guess.members, guess.strangers), 0.5 / len(guess.members))
+        tried.append(float(special.ndtr((max(cap or 0.0, AUC_CHANCE) - guess.auc().value) / error)))
+        if cap is None:
+            tried.append(_crowded(guess))
+    return min(1.0, len(tried) * min(tried))
+
+
+def _crowded(guess: Guess) -> float:
+    """Fisher's exact test of members among the highest ranks."""
+    size = len(guess.members)
+    top = guess.ranks >= len(guess.ranks) - max(1, round(2 * FPR * size))
+    return fisher_exact(int(top[:size].sum()), size, int(top[size:].sum()), len(guess.ranks) - size)
+
+
+def _p_score(p: float, caps: Mapping[str, object]) -> Score:
+    beyond = "chance" if _cap(caps, "membership_auc_cap") is None else "the cap of the guarantee"
+    return Score(
+        name="leak.membership.p",
+        value=p,
+        better="higher",
+        edition=Edition.INTERNAL,
+        sentence=(
+            f"Probability of membership attacks as good as these or better, if none were beyond {beyond}: {told(p)}."
+        ),
+    )
 
 
 def _scores(attack: str, guess: Guess, caps: Mapping[str, object]) -> list[Score]:

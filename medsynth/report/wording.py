@@ -86,9 +86,9 @@ LEAKS = Topic(
     question="Can an attacker learn from the table who was in it, or a secret about someone?",
     prefixes=("leak.", "audit."),
     headlines=(
+        "leak.verdict",
         "leak.membership.*.tpr_at_1pct_fpr",
         "leak.copies.exact_excess",
-        "leak.*.verdict",
         "audit.*",
     ),
     withheld="Attacks compare with real records; their results are in the internal edition only.",
@@ -114,6 +114,7 @@ ANSWERS: tuple[tuple[str, Topic, tuple[str, ...]], ...] = (
     ("Would a study on it have concluded the same?", UTILITY, ("study.kept",)),
     ("Is a subgroup served worse?", FIDELITY, ("subgroup.worse",)),
     ("Does every record obey the rules?", RULES, ("rule.broken.synthetic",)),
+    ("Did any attack find a leak?", LEAKS, ("leak.verdict",)),
     ("Can an attacker learn who was in it?", LEAKS, ("leak.membership.*.tpr_at_1pct_fpr",)),
 )
 """What page one answers: question, section with the rest, scores whose sentence is the answer, best first."""
@@ -201,6 +202,12 @@ _TERMS = {
     "ratio": "ratio to chance",
     "auc": "AUC",
     "auprc": "AUPRC",
+    "excess": "successes beyond the holdout's",
+    "p": "probability by chance",
+    "exact_p": "exact copies, probability by chance",
+    "near_p": "near copies, probability by chance",
+    "f1_gain": "F1 gained over naming everybody",
+    "verdict": "smallest probability of all attacks, adjusted",
     "exact_excess": "exact copies beyond the holdout's",
     "near_excess": "near copies beyond the holdout's",
     "tpr_at_1pct_fpr": "members found at 1 % false alarms",
@@ -244,6 +251,11 @@ GLOSSARY: tuple[tuple[str, str], ...] = (
         "the same size would score; for attacks the ceiling is the cap that the guarantee sets.",
     ),
     (
+        "Verdict over all attacks",
+        "Each attack is tested against its control. The smallest probability, adjusted by Holm's method for the number "
+        "of tests, is held against 0.001: of a thousand tables without a leak one would be accused.",
+    ),
+    (
         "Interval",
         "95 % confidence interval, unless the sentence beside it says otherwise.",
     ),
@@ -283,6 +295,8 @@ def figure_name(name: str) -> str:
     'Two-way error, against holdout records'
     >>> figure_name("leak.membership.nearest_record.auc")
     'Membership attack, nearest record: AUC'
+    >>> figure_name("leak.singling_out.multivariate.excess")
+    "Singling out, multivariate, successes beyond the holdout's"
     >>> figure_name("subgroup.80 and over.drop"), figure_name("utility.fairness.women.tpr")
     ('80 and over, loss of the model', 'Gap between groups, women, cases found')
     """

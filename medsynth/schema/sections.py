@@ -60,13 +60,17 @@ Name = Annotated[str, BeforeValidator(_name)]
 
 
 class Dataset(Entry):
-    """What the table is and what may be done with it; `name` also names the budget file."""
+    """What the table is and what may be done with it; `name` also names the budget file.
+
+    `sampling_fraction` is the share of the population that the table holds, as is publicly known.
+    """
 
     name: Name
     population: Text | None = None
     licence: Text | None = None
     terms: Text | None = None
     allowed_use: Text | None = None
+    sampling_fraction: Annotated[Number, Field(gt=0, le=1)] | None = None
 
 
 class Bounding(Entry):

@@ -2,6 +2,9 @@
 
 import pytest
 
+from medsynth.encoding.codec import Codec
+from medsynth.testing import simulated_schema
+
 
 @pytest.fixture(scope="session")
 def world(simulated_world):
@@ -11,3 +14,9 @@ def world(simulated_world):
 @pytest.fixture(scope="session")
 def compare(comparing, world):
     return comparing(world)
+
+
+@pytest.fixture(scope="session")
+def simulated_codec_with_groups():
+    groups = [{"name": "women", "where": "sex == 'F'"}, {"name": "men", "where": "sex == 'M'"}]
+    return Codec(schema=simulated_schema(subgroups=groups))

@@ -47,6 +47,26 @@ def test_blocks_do_not_change_the_answer(monkeypatch):
     assert Distance(attributes=ATTRIBUTES).nearest(queries, targets).tolist() == whole.tolist()
 
 
+def test_neighbours_are_the_nearest_in_order_and_ties_go_by_one_order(monkeypatch):
+    rng = np.random.default_rng(3)
+    queries, targets = codes(40, rng), codes(60, rng)
+    expected = np.array([sorted(by_hand(query, target) for target in targets)[:5] for query in queries])
+    monkeypatch.setattr(distance, "QUERY_BLOCK", 7)
+    monkeypatch.setattr(distance, "TARGET_BLOCK", 11)
+    found = Distance(attributes=ATTRIBUTES).neighbours(queries, targets, 5, np.random.default_rng(4))
+    assert found.distances == pytest.approx(expected, abs=0.5 / distance.STEPS)
+    own = [[by_hand(query, targets[row]) for row in rows] for query, rows in zip(queries, found.rows, strict=True)]
+    assert np.array(own) == pytest.approx(expected, abs=0.5 / distance.STEPS)
+    tied = Distance(attributes=ATTRIBUTES).neighbours(queries[[0, 0]], targets, 5, np.random.default_rng(4))
+    assert tied.rows[0].tolist() == tied.rows[1].tolist() == found.rows[0].tolist()
+
+
+def test_fewer_targets_than_neighbours_are_all_found():
+    rows = codes(3, np.random.default_rng(5))
+    found = Distance(attributes=ATTRIBUTES).neighbours(rows, rows, 10, np.random.default_rng(0))
+    assert sorted(found.rows[0]) == [0, 1, 2]
+
+
 def test_equal_rows_lie_at_zero_and_no_targets_at_one():
     rows = codes(5, np.random.default_rng(2))
     assert Distance(attributes=ATTRIBUTES).nearest(rows, rows).tolist() == [0.0] * 5

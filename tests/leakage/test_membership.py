@@ -3,7 +3,7 @@ import pytest
 
 from medsynth.encoding.codec import Codec
 from medsynth.encoding.comparison import Claim, MeasuredTable
-from medsynth.leakage.membership import Membership
+from medsynth.leakage.membership import Guess, Membership, surprise
 from medsynth.score import Edition
 from medsynth.testing import simulated_patients, simulated_schema
 
@@ -36,6 +36,21 @@ def test_strongest_interval_allows_for_the_choice(compare, world, scores):
     own, strongest = (found[f"leak.membership.{name}.auc"] for name in ("closest_record", "strongest"))
     assert own.value == strongest.value
     assert strongest.low < own.low
+
+
+def test_probability_is_of_going_beyond_the_cap_where_there_is_one(compare, world, scores):
+    beyond = Claim(guarantee=CAPS | {"membership_auc_cap": 0.999}, measurements=(), persons=2000)
+    assert scores(evaluate(compare(world[0], claim=beyond)))["leak.membership.p"].value > 0.9
+    assert scores(evaluate(compare(world[0])))["leak.membership.p"].value < 1e-9
+    assert scores(evaluate(compare(world[2])))["leak.membership.p"].value > 0.001
+
+
+def test_members_on_top_of_a_ranking_are_noticed_where_the_area_is_not():
+    # 30 of 1,000 members are certain, all others equal: the area is about 0.515.
+    rng = np.random.default_rng(3)
+    members, strangers = rng.random(1000), rng.random(1000)
+    members[:30] += 1
+    assert surprise([Guess.of(np.concatenate([members, strangers]), 1000, rng)], {}) < 0.001
 
 
 def test_without_a_guarantee_no_cap_is_claimed(compare, world, scores):
