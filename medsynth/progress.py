@@ -22,12 +22,23 @@ SAMPLE: Final = {"Drawing records": 4.7}
 SAMPLE_LARGE: Final = {f"Drawing records, part {tenth} of 10": 10.0 for tenth in range(1, 11)}
 MEASURE: Final = {
     "Measuring: marginals": 4.6,
-    "Measuring: measured": 0.5,
+    "Measuring: measured": 0.7,
+    "Measuring: numbers": 0.2,
+    "Measuring: missingness": 0.1,
+    "Measuring: associations": 1.8,
+    "Measuring: extremes": 0.2,
+    "Measuring: coverage": 0.5,
+    "Measuring: telling apart": 1.5,
+    "Measuring: subgroups": 10.0,
     "Measuring: rare conditions": 0.7,
-    "Measuring: rules": 0.3,
+    "Measuring: rules": 1.5,
+    "Measuring: validation": 4.0,
     "Measuring: utility": 7.5,
-    "Measuring: validation": 3.0,
-    "Measuring: sdmetrics": 5.0,
+    "Measuring: importance": 8.0,
+    "Measuring: fairness": 3.0,
+    "Measuring: survival": 0.1,
+    "Measuring: studies": 1.5,
+    "Measuring: sdmetrics": 8.0,
 }
 VERIFY: Final = {
     f"Auditing: {pair}": 10.0
@@ -38,7 +49,14 @@ VERIFY: Final = {
 } | {f"Auditing: {pair}": 25.0 for pair in ("private_labels", "private_threshold", "private_number")}
 VERIFY_MODEL: Final = {f"Auditing: {pair}": 10.0 for pair in ("extreme_values", "all_missing", "many_rows")}
 COLLAPSE: Final = {"Reading the tables": 5.0} | {f"Generation {number}": 20.0 for number in range(1, 6)}
-ATTACK: Final = {"Attacking: copies": 4.1, "Attacking: membership": 1.9}
+ATTACK: Final = {
+    "Attacking: copies": 4.1,
+    "Attacking: membership": 1.9,
+    "Attacking: singling out": 4.0,
+    "Attacking: linkability": 2.0,
+    "Attacking: attribute inference": 3.0,
+    "Attacking: inside": 9.0,
+}
 RUN: Final = {"Checking the table": 6.4, **FIT, **SAMPLE, **MEASURE, **ATTACK, "Writing the report": 2.5}
 """Steps and their seconds on the demo's table (2 cores, 2026); what counts is their proportion."""
 
