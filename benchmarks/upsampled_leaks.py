@@ -85,7 +85,7 @@ def told(score: Score) -> dict[str, Any]:
     capped = "membership" in score.name and score.ceiling is not None
     control = score.baseline if score.baseline is not None else 0.0
     within = low <= score.ceiling if capped else low <= control  # type: ignore[operator]
-    if score.name.endswith("_p"):
+    if score.name.endswith(("_p", ".p", ".verdict")):  # the verdict is the smallest of them, adjusted for their number
         control, within = LEVEL, score.value >= LEVEL  # type: ignore[operator]
     return {
         "value": score.value,
