@@ -101,3 +101,14 @@ def test_an_unknown_format_and_a_file_in_the_way_are_refused(command):
     assert "already exists" in again.err
     assert command("schema", "export", "wards.yaml", "-o", "suite.yaml").code == 2
     assert command("schema", "export", "nowhere.yaml", "-o", "other.json").code == 3
+
+
+def test_a_draft_whose_values_were_read_from_rows_is_not_exported(command, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "rows.csv").write_text("who,ward\n1,zz_secret\n2,zz_secret\n3,b\n", encoding="utf-8")
+    assert command("init", "rows.csv", "-s", "draft.yaml", "--person", "who").code == 0
+    refused = command("schema", "export", "draft.yaml", "--to", "gx", "-o", "suite.json")
+    assert refused.code != 0
+    assert "not confirmed" in refused.err
+    assert "zz_secret" not in refused.out + refused.err
+    assert not (tmp_path / "suite.json").exists()

@@ -193,3 +193,21 @@ def test_a_condition_below_the_noise_is_raised_by_force_alone_and_then_marked(ta
     assert drawn(unknown, codec, upsample={"old": 0.5}).unsupported == ()
     weak = replace(table, known={"ill": RareKnowledge(grade="weak", expected_error=0.2, columns=2)})
     assert drawn(weak, codec, upsample={"ill": 0.5}).unsupported == ()
+
+
+def test_records_that_all_lie_below_the_noise_are_asked_for_by_force_alone_and_then_marked(table, codec):
+    unknown = replace(table, known={"ill": RareKnowledge(grade=BELOW, expected_error=None, columns=0)})
+    where = codec.schema.rare[[rare.name for rare in codec.schema.rare].index("ill")].where
+    with pytest.raises(UsageError, match=r"--where: every record asked for is in ill.*--force"):
+        drawn(unknown, codec, n=10, where=where)
+    drawing = Drawing(unknown, codec, 10, np.random.default_rng(1), where=where, force=True)
+    assert drawing.said["where"] == where
+    assert "ill was asked for" in drawing.said["fiction"][0]
+    assert drawn(table, codec, n=10, where=where) is not None
+
+
+def test_a_file_says_what_was_raised_from_where(table, codec):
+    said = Drawing(table, codec, 100, np.random.default_rng(1), upsample={"ill": 0.4}).said
+    assert said["upsampled"]["ill"]["target"] == 0.4
+    assert 0 < said["upsampled"]["ill"]["natural"] < 0.4
+    assert "_weight" in said["weights_note"]
