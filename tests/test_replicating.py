@@ -9,10 +9,11 @@ import pytest
 
 from medsynth import Synthesizer
 from medsynth.encoding.codec import Codec
-from medsynth.errors import UsageError
+from medsynth.errors import InputError, UsageError
 from medsynth.inference import combine
 from medsynth.privacy.mechanisms import UNITS_PER_PERSON
 from medsynth.replicating import Replicates, followed, simulated
+from medsynth.sampling.what_if import require_factual
 from medsynth.schema import parse_schema
 from medsynth.schema.table import REPLICATE_COLUMN
 
@@ -146,3 +147,12 @@ def test_python_refuses_the_same(stays: Synthesizer) -> None:
         stays.replicates(1)
     with pytest.raises(UsageError, match="needs rows"):
         stays.replicates(2, n=0)
+
+
+def test_replicates_can_be_gone_through_once_and_are_no_single_table(stays: Synthesizer) -> None:
+    drawn = stays.replicates(2, n=50, seed=1)
+    tables = list(drawn)
+    with pytest.raises(UsageError, match="gone through once"):
+        list(drawn)
+    with pytest.raises(InputError, match=r"x\.csv: holds replicates.*_replicate is 0"):
+        require_factual(pd.concat(tables), None, "x.csv")

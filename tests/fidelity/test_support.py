@@ -95,3 +95,24 @@ def test_a_subgroup_below_the_noise_is_unsupported(frame):
     loud, quiet = (told(frame, table("died", "age", sigma=sigma)) for sigma in (45 / noise, 30 / noise))
     assert "below the noise" in loud["died == true", "old"].reason
     assert quiet["died == true", "old"].supported
+
+
+def test_the_mean_of_a_number_needs_cells_of_one_value_each():
+    """Of costs in ten cells the mean rests on where they lie inside, of which no count tells."""
+    text = """
+medsynth: 1
+dataset: {name: ward}
+privacy: {rows_are_persons: true, persons: 1000}
+columns:
+  ward: {kind: category, values: [a, b]}
+  cost: {kind: integer, min: 0, max: 9, bins: BINS}
+studies: [{name: costs, formula: cost ~ ward, family: linear}]
+"""
+    frame = pd.DataFrame({"cost": np.arange(1000) % 10, "ward": list("ab") * 500})
+    reasons = {}
+    for bins in (5, 10):
+        schema = parse_schema(text.replace("BINS", str(bins)))
+        found = {(each.study, each.term): each.reason for each in support(schema, frame, (), 1000.0)}
+        reasons[bins] = next(reason for (study, _), reason in found.items() if study == "cost")
+    assert "inside their cells" in reasons[5]
+    assert reasons[10] == ""
